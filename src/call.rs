@@ -1,0 +1,220 @@
+//! Calls: a request with a ticket that is answered once.
+//!
+//! Guarantees: the caller gets exactly one outcome; the request and the watch on its target are queued in one step,
+//! so a target that ends before replying is always noticed; a reply that comes too late reaches nobody and says so to
+//! the replier.
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::mailbox::segment::Draft;
+use crate::mailbox::{Cancelled, Outcome, Refusal, Store};
+use crate::message::{Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST};
+use crate::notify::{Parker, Wake};
+use crate::oneshot::{Body, Making, State, Use};
+use crate::sync::Arc;
+
+/// Why a blocking call gave no reply.
+#[derive(Debug)]
+pub enum CallError {
+    Plain(Error),
+    /// The target ended: a DOWN with its reason.
+    Down(Message),
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        CallError::Plain(error)
+    }
+}
+
+/// A request on its way.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub to: Id,
+    pub from: Id,
+    pub tag: u64,
+    pub payload: Payload<'a>,
+    pub deadline: i64,
+}
+
+/// Makes the ticket. `holds` beyond those of target and owner: the thread's or the timer heap's.
+fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Parker>>) -> Result<Id> {
+    let Request { to, from, tag, deadline, .. } = *request;
+    let body = Body { tag, from: to, deadline, caller, ..Body::default() };
+    let owned = u8::from(!from.is_none());
+    let home = store.slot(to)?.engine();
+    let making = Making { usage: Use::Call, owner: from, target: to, holds: holds + 1 + owned, home, body };
+    let (id, _) = store.shots.make(making)?;
+    if !from.is_none() {
+        if let Err(error) = store.link_owner(from, id.index(), Error::NoProc) {
+            for _ in 0..holds + 2 {
+                store.shots.let_go(id.index());
+            }
+            return Err(error);
+        }
+    }
+    Ok(id)
+}
+
+/// Queues the request; `Full` is for the caller to wait or to give up. On an error all holds are still there.
+fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refusal> {
+    let header = FrameHeader {
+        kind: KIND_REQUEST as u8,
+        from: request.from.0,
+        tag: request.tag,
+        r#ref: id.0,
+        ..FrameHeader::default()
+    };
+    let trailer = FrameTrailer { deadline: request.deadline, status: 0, reserved: 0 };
+    let draft = Draft { header, payload: request.payload, topic: &[], trailer: Some(trailer) };
+    let outcome = store.offer(request.to, &draft, Some(id.index()))?;
+    // Cancelled before it was linked at the target: nobody else takes it out there.
+    if store.shots.at(id.index()).is(id.life(), State::Cancelled) {
+        store.unwatch(id.index(), id.life());
+    }
+    Ok(outcome)
+}
+
+/// Starts a call whose answer comes to `from` as a signal. The caller puts the ticket in the timer heap.
+pub fn start(store: &Store, request: &Request<'_>, timed: bool) -> Result<Id> {
+    let id = make(store, request, u8::from(timed), None)?;
+    match submit(store, request, id) {
+        Ok(Outcome::Queued(roused)) => {
+            store.rouse(roused);
+            Ok(id)
+        }
+        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
+        Err(refusal) => {
+            store.cancel(id.index(), id.life(), false);
+            for _ in 0..1 + u8::from(timed) {
+                store.shots.let_go(id.index());
+            }
+            Err(plain(refusal))
+        }
+    }
+}
+
+fn plain(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Full => Error::Full,
+        Refusal::Never(error) => error,
+    }
+}
+
+/// Calls and waits. `room` waits for room in a full mailbox of policy `Block`.
+pub fn call(
+    store: &Store,
+    clock: &Clock,
+    request: &Request<'_>,
+    interruptible: bool,
+    room: impl Fn(&Arc<Parker>) -> Result<()>,
+) -> Result<Message, CallError> {
+    let parker = Parker::current();
+    let id = make(store, request, 1, Some(parker.clone()))?;
+    let submitted = loop {
+        match submit(store, request, id) {
+            Err(Refusal::Full) => match room(&parker) {
+                Ok(()) => {}
+                Err(error) => break Err(error),
+            },
+            Err(Refusal::Never(error)) => break Err(error),
+            Ok(outcome) => break Ok(outcome),
+        }
+    };
+    let index = id.index();
+    let result = match submitted {
+        Ok(Outcome::Queued(roused)) => {
+            store.rouse(roused);
+            wait(store, clock, request.deadline, interruptible, id, &parker)
+        }
+        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
+        Err(error) => {
+            store.cancel(index, id.life(), false);
+            store.shots.let_go(index);
+            Err(error.into())
+        }
+    };
+    store.shots.let_go(index);
+    result
+}
+
+/// Waits for the answer of a request that was queued, and takes the ticket out of its target's list.
+fn wait(store: &Store, clock: &Clock, deadline: i64, interruptible: bool, id: Id, parker: &Arc<Parker>) -> Result<Message, CallError> {
+    let shot = store.shots.at(id.index());
+    let mut given_up = None;
+    while shot.is(id.life(), State::Armed) {
+        parker.reset();
+        if !shot.is(id.life(), State::Armed) {
+            break;
+        }
+        let wake = clock.wait(parker, deadline, interruptible);
+        let error = match wake {
+            Wake::Interrupted => Error::Intr,
+            _ if clock.now() >= deadline => Error::TimedOut,
+            _ => continue,
+        };
+        if store.cancel(id.index(), id.life(), false) == Cancelled::Armed {
+            given_up = Some(error);
+            break;
+        }
+    }
+    store.unwatch(id.index(), id.life());
+    if let Some(error) = given_up {
+        return Err(error.into());
+    }
+    if shot.is(id.life(), State::Cancelled) {
+        return Err(Error::Closed.because("the mailbox in whose name this was called has ended").into());
+    }
+    let (status, data, from, reason, tag) = {
+        let mut body = shot.body();
+        (body.status, body.data.take(), body.from, body.deadline, body.tag)
+    };
+    let answer = |kind, status| -> Result<Message> {
+        let mut message = store.message_of(data, &[])?;
+        (message.kind, message.status, message.from, message.tag, message.r#ref) = (kind, status, from, tag, id.0);
+        Ok(message)
+    };
+    match status {
+        status if status == Error::Down.code() => Err(CallError::Down(answer(KIND_DOWN, reason as i32)?)),
+        status if status == Error::NoReply.code() => Err(Error::NoReply.into()),
+        status => Ok(answer(KIND_REPLY, status)?),
+    }
+}
+
+/// Answers a ticket. False when its caller no longer waits.
+pub fn reply(store: &Store, ticket: Id, status: i32, data: Option<Arc<Block>>) -> Result<bool> {
+    match store.shots.find(ticket, Kind::Ticket) {
+        Ok(_) => {}
+        Err(Error::Stale) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let answered = store.fire(ticket.index(), ticket.life(), |body| (body.status, body.data) = (status, data));
+    if answered {
+        store.unwatch(ticket.index(), ticket.life());
+    }
+    Ok(answered)
+}
+
+/// Tells one caller that the mailbox it called has ended.
+pub fn down(store: &Store, index: u32, life: u32, reason: i32, data: &Option<Arc<Block>>) {
+    store.fire(index, life, |body| {
+        (body.status, body.data, body.deadline) = (Error::Down.code(), data.clone(), reason as i64);
+    });
+}
+
+/// Takes a started call back; no REPLY for it will be seen.
+pub fn cancel(store: &Store, ticket: Id) -> Result<()> {
+    let shot = store.shots.find(ticket, Kind::Ticket)?;
+    if shot.body().caller.is_some() || shot.owner().is_none() {
+        return Err(Error::Inval.because("only a call made with td_call_start can be cancelled"));
+    }
+    match store.cancel(ticket.index(), ticket.life(), true) {
+        Cancelled::Armed => {
+            store.unwatch(ticket.index(), ticket.life());
+            Ok(())
+        }
+        Cancelled::Flushed => Ok(()),
+        Cancelled::Queued | Cancelled::Over => Err(Error::Stale.because("the answer was delivered already")),
+    }
+}

@@ -1,0 +1,363 @@
+//! Loops: the handlers of many mailboxes, run by one thread of the host.
+//!
+//! Guarantees: handlers of one mailbox never overlap; each ready mailbox gets one batch per round, so a busy one
+//! cannot starve the rest; no handler, release, drop or wake function runs under a lock; the descriptor is readable,
+//! and the wake function called, exactly when there is something to do. What must run on the loop's thread (releases
+//! and drops of a language runtime) is queued for it, and run by whoever closes the loop if nobody runs it again.
+
+use crate::clock::{Clock, FOREVER};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::mailbox::{Attend, Handler, Store};
+use crate::message::{Release, ReleasePlace, WakeFn};
+use crate::notify::{Bell, Parker, Wake};
+use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::thread::ThreadId;
+
+/// See the file's comment.
+pub struct Loop {
+    pub engine: u32,
+    budget: u32,
+    state: Mutex<State, { rank::LOOP }>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Id>,
+    releases: VecDeque<Release>,
+    retired: Vec<Arc<Handler>>,
+    /// Mailboxes that this loop reads.
+    members: HashSet<Id>,
+    woken: bool,
+    closed: bool,
+    bell: Option<Bell>,
+    rung: bool,
+    wake: Option<Arc<Callback<WakeFn>>>,
+    runner: Option<ThreadId>,
+    parked: Option<Arc<Parker>>,
+    /// Whose handler runs, and who waits for it to return.
+    current: Id,
+    waiting: Vec<Arc<Parker>>,
+}
+
+impl State {
+    fn idle(&self) -> bool {
+        self.ready.is_empty() && self.releases.is_empty() && self.retired.is_empty() && !self.woken && !self.closed
+    }
+
+    /// Brings the descriptor in line. Under the loop's lock, so it is exact.
+    fn ring(&mut self) {
+        let wanted = !self.idle();
+        if let (Some(bell), true) = (&self.bell, wanted != self.rung) {
+            if wanted {
+                bell.set();
+            } else {
+                bell.clear();
+            }
+            self.rung = wanted;
+        }
+    }
+}
+
+thread_local! {
+    /// The loops that this thread is inside of, innermost last.
+    static INSIDE: RefCell<Vec<*const Loop>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a run is given by the engine.
+pub struct Run<'a> {
+    pub store: &'a Store,
+    pub clock: &'a Clock,
+    pub timeout: i64,
+    pub interruptible: bool,
+    /// Fires due timers, when the host drives time, and gives the next deadline.
+    pub tick: &'a dyn Fn() -> i64,
+}
+
+impl Loop {
+    pub fn new(engine: u32, budget: u32, wake: Option<Callback<WakeFn>>) -> Loop {
+        let state = State { wake: wake.map(Arc::new), ..State::default() };
+        Loop { engine, budget, state: Mutex::new(state) }
+    }
+
+    /// Changes the state and tells whoever waits when there is now something to do.
+    fn alert(&self, change: impl FnOnce(&mut State)) {
+        let (parked, wake) = {
+            let mut state = self.state.lock();
+            let idle = state.idle();
+            change(&mut state);
+            state.ring();
+            if !idle || state.idle() {
+                return;
+            }
+            (state.parked.take(), state.wake.clone())
+        };
+        if let Some(parked) = parked {
+            parked.unpark();
+        }
+        call_wake(wake);
+    }
+
+    /// A mailbox is going to be read by this loop. `TD_ECLOSED` when the loop is closed.
+    pub fn admit(&self, mailbox: Id) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        state.members.insert(mailbox);
+        Ok(())
+    }
+
+    /// Waits for work, does one round of it, and gives the number of batches handled.
+    pub fn run(&self, run: &Run<'_>) -> Result<u32> {
+        let _inside = self.enter()?;
+        let deadline = run.clock.deadline(run.timeout);
+        loop {
+            let next_timer = (run.tick)();
+            match self.round(run)? {
+                Some(handled) => return Ok(handled),
+                None if run.timeout <= 0 || run.clock.now() >= deadline => return Ok(0),
+                None => {}
+            }
+            let parker = Parker::current();
+            parker.reset();
+            {
+                let mut state = self.state.lock();
+                if !state.idle() {
+                    continue;
+                }
+                state.parked = Some(parker.clone());
+            }
+            let wake = run.clock.wait(&parker, deadline.min(next_timer), run.interruptible);
+            self.state.lock().parked = None;
+            if wake == Wake::Interrupted {
+                return Err(Error::Intr);
+            }
+        }
+    }
+
+    /// One batch for each mailbox that is ready now. `None` when there was nothing to do.
+    fn round(&self, run: &Run<'_>) -> Result<Option<u32>> {
+        let (mut ready, releases, retired, woken) = {
+            let mut state = self.state.lock();
+            if state.closed {
+                return Err(closed());
+            }
+            if state.idle() {
+                return Ok(None);
+            }
+            let work = (
+                std::mem::take(&mut state.ready),
+                std::mem::take(&mut state.releases),
+                std::mem::take(&mut state.retired),
+                std::mem::take(&mut state.woken),
+            );
+            state.ring();
+            work
+        };
+        let only_chores = ready.is_empty() && !woken;
+        releases.into_iter().for_each(Release::run);
+        drop(retired);
+        let mut handled = 0;
+        while let Some(mailbox) = ready.pop_front() {
+            handled += u32::from(self.handle(run.store, mailbox)?);
+            let more = run.store.settle(mailbox);
+            let mut state = self.state.lock();
+            if more && !state.closed {
+                state.ready.push_back(mailbox);
+            }
+            if state.closed {
+                break;
+            }
+            if self.budget > 0 && handled >= self.budget {
+                while let Some(mailbox) = ready.pop_back() {
+                    state.ready.push_front(mailbox);
+                }
+            }
+        }
+        self.signal_rest();
+        Ok(if only_chores { None } else { Some(handled) })
+    }
+
+    /// After a round: if there is more to do, whoever drives the loop from outside must hear of it again.
+    fn signal_rest(&self) {
+        let wake = {
+            let mut state = self.state.lock();
+            state.ring();
+            if state.idle() {
+                None
+            } else {
+                state.wake.clone()
+            }
+        };
+        call_wake(wake);
+    }
+
+    /// Gives one batch to the mailbox's handler.
+    fn handle(&self, store: &Store, mailbox: Id) -> Result<bool> {
+        let Some(handler) = store.handler(mailbox) else { return Ok(false) };
+        let mut batch = match store.batch_for_handler(mailbox) {
+            Ok(Some(batch)) => batch,
+            Ok(None) | Err(Error::Closed | Error::NoProc) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        self.state.lock().current = mailbox;
+        assert_unlocked("a handler");
+        if let Some(call) = handler.call {
+            call(&mut batch, handler.user.get());
+        }
+        match store.batch_release(&mut batch) {
+            // The handler may have released it itself.
+            Ok(()) | Err(Error::Stale) => {}
+            Err(error) => return Err(error),
+        }
+        drop(handler);
+        let waiting = {
+            let mut state = self.state.lock();
+            state.current = Id::NONE;
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.iter().for_each(|parker| parker.unpark());
+        Ok(true)
+    }
+
+    fn enter(&self) -> Result<Inside<'_>> {
+        let me = std::thread::current().id();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        match state.runner {
+            Some(runner) if runner == me => {
+                Err(Error::Deadlock.because("this loop is running on this thread already; return from the handler first"))
+            }
+            Some(_) => Err(Error::Inval.because("another thread runs this loop; one thread at a time may")),
+            None => {
+                state.runner = Some(me);
+                drop(state);
+                INSIDE.with(|inside| inside.borrow_mut().push(self));
+                Ok(Inside(self))
+            }
+        }
+    }
+
+    /// A descriptor that is readable while there is something to do; the caller owns it.
+    pub fn descriptor(&self) -> Result<isize> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        if state.bell.is_none() {
+            state.bell = Some(Bell::new()?);
+            state.rung = false;
+        }
+        state.ring();
+        state.bell.as_ref().map(Bell::share).unwrap_or(Err(Error::Sys))
+    }
+
+    /// Makes `run` return.
+    pub fn wake(&self) -> Result<()> {
+        if self.state.lock().closed {
+            return Err(closed());
+        }
+        self.alert(|state| state.woken = true);
+        Ok(())
+    }
+
+    /// Closes it, once, and gives the mailboxes that it read, for the engine to end. [`drain`](Self::drain) follows.
+    pub fn close(&self) -> Result<Vec<Id>> {
+        let mut members = None;
+        self.alert(|state| {
+            if !state.closed {
+                state.closed = true;
+                members = Some(state.members.drain().collect());
+            }
+        });
+        members.ok_or_else(closed)
+    }
+
+    /// Runs what was queued for the thread of a loop that is closed now.
+    pub fn drain(&self) {
+        let (releases, retired, wake) = {
+            let mut state = self.state.lock();
+            state.ready.clear();
+            (std::mem::take(&mut state.releases), std::mem::take(&mut state.retired), state.wake.take())
+        };
+        releases.into_iter().for_each(Release::run);
+        drop((retired, wake));
+    }
+}
+
+fn closed() -> Error {
+    Error::Closed.because("the loop is closed")
+}
+
+fn call_wake(wake: Option<Arc<Callback<WakeFn>>>) {
+    if let Some(wake) = wake {
+        assert_unlocked("a wake function");
+        (wake.call)(wake.user.get());
+    }
+}
+
+/// Marks that this thread runs the loop.
+struct Inside<'a>(&'a Loop);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().runner = None;
+        let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
+    }
+}
+
+impl Attend for Loop {
+    fn ready(&self, mailbox: Id) {
+        self.alert(|state| {
+            if !state.closed {
+                state.ready.push_back(mailbox);
+            }
+        });
+    }
+
+    fn retire(&self, mailbox: Id, handler: Option<Arc<Handler>>) {
+        let mut left = handler;
+        self.alert(|state| {
+            state.members.remove(&mailbox);
+            if !state.closed {
+                state.retired.extend(left.take());
+            }
+        });
+        drop(left);
+    }
+
+    fn is_mine(&self) -> bool {
+        INSIDE.with(|inside| inside.borrow().iter().any(|other| std::ptr::eq(*other, self)))
+    }
+
+    fn is_running(&self, mailbox: Id, parker: &Arc<Parker>) -> bool {
+        let mut state = self.state.lock();
+        let running = state.current == mailbox;
+        if running {
+            state.waiting.push(parker.clone());
+        }
+        running
+    }
+}
+
+impl ReleasePlace for Loop {
+    fn defer(&self, release: Release) -> Result<(), Release> {
+        let mut left = Some(release);
+        self.alert(|state| {
+            if !state.closed {
+                state.releases.extend(left.take());
+            }
+        });
+        left.map_or(Ok(()), Err)
+    }
+}
+
+/// The next deadline of a host that does not drive time.
+pub fn no_timers() -> i64 {
+    FOREVER
+}

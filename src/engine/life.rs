@@ -1,0 +1,317 @@
+//! The facade's part on lives: opening, ending and looking at engines, mailboxes and loops.
+//!
+//! Guarantees: ending a mailbox is complete before the call returns, and iterative: a death that causes no other
+//! needs no stack. Closing is safe at any time, from any thread and from inside a handler, and never waits.
+
+use super::*;
+use crate::dispatch::Run;
+use crate::mailbox::{Attend, Handler, Limit, Opening, Policy, Remains};
+use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
+use crate::message::{REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NOPROC, REASON_NORMAL, REASON_RUNTIME_EXIT, REASON_USER};
+use crate::notify::{Parker, Wake};
+use crate::oneshot::Of;
+use crate::sync::Callback;
+use crate::{call, monitor};
+use std::ffi::c_void;
+
+/// How an engine opens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineOptions {
+    pub virtual_clock: bool,
+    pub host_time: bool,
+}
+
+/// How a mailbox opens.
+pub struct MailboxOptions<'a> {
+    pub policy: u32,
+    pub max_messages: u64,
+    pub max_bytes: u64,
+    pub block_timeout: i64,
+    pub run_by: Id,
+    pub callback: Callback<Option<HandlerFn>>,
+    pub name: Option<&'a str>,
+}
+
+pub fn engine_open(options: EngineOptions) -> Result<Id> {
+    world().engines.open(|index| Engine::new(index, options.virtual_clock, options.host_time))
+}
+
+/// The process-wide engine; opened on first use, and anew when it was closed.
+pub fn engine_default() -> Result<Id> {
+    let world = world();
+    loop {
+        let known = *world.default.lock();
+        if !known.is_none() && world.engine(known).is_ok() {
+            return Ok(known);
+        }
+        let fresh = engine_open(EngineOptions::default())?;
+        let mut default = world.default.lock();
+        if *default == known {
+            *default = fresh;
+            return Ok(fresh);
+        }
+        drop(default);
+        engine_close(fresh)?;
+    }
+}
+
+/// Ends every mailbox and loop of an engine, and then the engine.
+pub fn engine_close(id: Id) -> Result<()> {
+    let world = world();
+    let engine = world.engine(id)?;
+    if engine.closed.swap(true, SeqCst) {
+        return Err(Error::Stale.because("the engine is closed"));
+    }
+    let mailboxes: Vec<Id> = world.store.of_engine(id.index()).collect();
+    for mailbox in mailboxes {
+        let _ = end(world, mailbox, REASON_ENGINE_CLOSED, &[]);
+    }
+    let loops: Vec<Id> = world.loops.ids(|looped| looped.engine == id.index());
+    for looped in loops {
+        let _ = loop_close(looped);
+    }
+    engine.timers.stop(&world.store);
+    world.engines.close(id)?;
+    Ok(())
+}
+
+pub fn engine_stats(id: Id) -> Result<EngineCounters> {
+    let engine = world().engine(id)?;
+    Ok(EngineCounters {
+        size: std::mem::size_of::<EngineCounters>(),
+        mailboxes: engine.mailboxes.load(Acquire),
+        names: engine.registry.len() as u64,
+        timers: engine.timers.len() as u64,
+        subscriptions: engine.topics.len() as u64,
+        dead_letters: engine.dead_letters.load(Acquire),
+        published: engine.published.load(Acquire),
+        threads: engine.threads.load(Acquire) as u64,
+    })
+}
+
+pub fn now(id: Id) -> Result<i64> {
+    Ok(world().engine(id)?.clock.now())
+}
+
+pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
+    let world = world();
+    let owner = world.engine(engine)?;
+    let policy = Policy::of(options.policy)?;
+    let handler = Arc::new(options.callback);
+    let looped = if options.run_by.is_none() { None } else { Some(world.looped(options.run_by)?) };
+    match (&looped, handler.call) {
+        (Some(looped), _) if looped.engine != engine.index() => {
+            return Err(Error::BadId.because("the loop belongs to another engine than the mailbox"))
+        }
+        (Some(_), None) => return Err(Error::Inval.because("a loop is given but no handler; give both or neither")),
+        (None, Some(_)) => return Err(Error::Inval.because("a handler is given but no loop to run it; give both or neither")),
+        _ => {}
+    }
+    if let Some(name) = options.name {
+        crate::registry::check_name(name)?;
+    }
+    let MailboxOptions { max_messages, max_bytes, block_timeout, .. } = options;
+    let bare = handler.call.is_none() && handler.is_plain();
+    let opening = Opening {
+        engine: engine.index(),
+        policy,
+        limit: Limit { max_messages, max_bytes, block_timeout },
+        reader: looped.clone().map(|looped| looped as Arc<dyn Attend>),
+        handler: (!bare).then_some(handler),
+    };
+    let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
+    owner.mailboxes.fetch_add(1, AcqRel);
+    let admitted = looped.map_or(Ok(()), |looped| looped.admit(id));
+    let named = admitted.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
+    if let Err(error) = named {
+        let _ = end(world, id, REASON_NORMAL, &[]);
+        return Err(error);
+    }
+    Ok(id)
+}
+
+/// Ends a mailbox with a reason of the host's.
+pub fn mailbox_exit(id: Id, reason: i32, data: &[u8]) -> Result<()> {
+    let known = (0..=REASON_RUNTIME_EXIT).contains(&reason) && reason != REASON_NOPROC;
+    if !known && reason < REASON_USER {
+        let detail = format!("reason is {reason}; use a TD_REASON_* other than TD_REASON_NOPROC, or your own from {REASON_USER} up");
+        return Err(Error::Inval.because(detail));
+    }
+    end(world(), id, reason, data)
+}
+
+pub fn mailbox_kill(id: Id) -> Result<()> {
+    end(world(), id, REASON_KILLED, &[])
+}
+
+fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
+    let store = &world.store;
+    let engine = world.engine_of(id)?;
+    let remains = store.end(id, reason)?;
+    engine.mailboxes.fetch_sub(1, AcqRel);
+    engine.registry.free(id, &remains.names);
+    engine.topics.forget(store, &remains.quotas);
+    disown(store, &engine, &remains);
+    let data = copy(data);
+    store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
+        Use::Monitor => monitor::down(store, index, life, reason, &data),
+        _ => {
+            call::down(store, index, life, reason, &data);
+            engine.timers.leave(store, index, life);
+        }
+    });
+    finish(store, remains);
+    Ok(())
+}
+
+/// Own timers, monitors and calls go, and signals that were not delivered.
+fn disown(store: &Store, engine: &Engine, remains: &Remains) {
+    store.disband(remains.owned, Of::Owner, |index, life| {
+        let shot = store.shots.at(index);
+        if shot.shift(life, State::Armed, State::Cancelled) {
+            let caller = shot.body().caller.clone();
+            if let Some(caller) = caller {
+                caller.unpark();
+            }
+        } else {
+            shot.shift(life, State::Queued, State::Flushed);
+        }
+        store.unwatch(index, life);
+        engine.timers.leave(store, index, life);
+    });
+    store.disband(remains.signals, Of::Signal, |index, life| {
+        store.shots.at(index).shift(life, State::Queued, State::Flushed);
+    });
+}
+
+fn finish(store: &Store, mut remains: Remains) {
+    let handler: Option<Arc<Handler>> = remains.handler.take();
+    match remains.reader.take() {
+        Some(reader) => reader.retire(remains.id, handler),
+        None => drop(handler),
+    }
+    store.finish(remains);
+}
+
+/// Waits until a mailbox is over and its handler does not run.
+pub fn mailbox_wait(id: Id, timeout: i64, interruptible: bool) -> Result<()> {
+    let world = world();
+    let store = &world.store;
+    let Ok(engine) = world.engine_of(id) else { return store.slot(id).map(drop) };
+    let deadline = engine.clock.deadline(timeout);
+    let parker = Parker::current();
+    let wait = || match engine.clock.wait(&parker, deadline, interruptible) {
+        Wake::Interrupted => Err(Error::Intr),
+        _ if engine.clock.now() >= deadline => Err(if timeout <= 0 { Error::Again } else { Error::TimedOut }),
+        _ => Ok(()),
+    };
+    let reader = match store.reader(id) {
+        Ok(reader) => reader,
+        Err(Error::NoProc) => world.loops.ids(|_| true).into_iter().find_map(|looped| {
+            let looped = world.looped(looped).ok()?;
+            looped.is_running(id, &parker).then_some(looped as Arc<dyn Attend>)
+        }),
+        Err(error) => return Err(error),
+    };
+    if let Some(reader) = reader.iter().find(|reader| reader.is_mine()) {
+        if reader.is_running(id, &parker) || store.live(id).is_ok() {
+            return Err(Error::Deadlock.because("this thread is the one that runs the mailbox's handler"));
+        }
+    }
+    loop {
+        parker.reset();
+        match store.tell_end(id, &parker) {
+            Ok(()) => {}
+            Err(Error::NoProc) => break,
+            Err(error) => return Err(error),
+        }
+        if let Err(error) = wait() {
+            store.forget_end(id, &parker);
+            return match store.live(id) {
+                Ok(_) => Err(error),
+                Err(_) => continue,
+            };
+        }
+        store.forget_end(id, &parker);
+    }
+    while let Some(reader) = &reader {
+        parker.reset();
+        if !reader.is_running(id, &parker) {
+            break;
+        }
+        wait()?;
+    }
+    Ok(())
+}
+
+pub fn mailbox_stats(id: Id) -> Result<MailboxCounters> {
+    world().store.stats(id)
+}
+
+pub fn mailbox_fd(id: Id) -> Result<isize> {
+    world().store.descriptor(id)
+}
+
+pub fn mailbox_user(id: Id) -> Result<*mut c_void> {
+    world().store.user(id)
+}
+
+pub fn loop_open(engine: Id, budget: u32, wake: Option<Callback<WakeFn>>) -> Result<Id> {
+    let world = world();
+    let owner = world.engine(engine)?;
+    let id = world.loops.open(|_| Loop::new(engine.index(), budget, wake))?;
+    if owner.closed.load(SeqCst) {
+        let _ = loop_close(id);
+        return Err(Error::Stale.because("the engine is closed"));
+    }
+    Ok(id)
+}
+
+pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
+    let world = world();
+    let looped = world.looped(id)?;
+    let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
+    let (store, clock) = (&world.store, &engine.clock);
+    let host_tick = || {
+        engine.expire(store, clock.now());
+        engine.timers.next_deadline()
+    };
+    let tick: &dyn Fn() -> i64 = if engine.host_time { &host_tick } else { &crate::dispatch::no_timers };
+    looped.run(&Run { store, clock, timeout, interruptible, tick })
+}
+
+pub fn loop_fd(id: Id) -> Result<isize> {
+    world().looped(id)?.descriptor()
+}
+
+/// Nanoseconds until the host has to run the loop for a timer.
+pub fn loop_deadline(id: Id) -> Result<i64> {
+    let world = world();
+    let looped = world.looped(id)?;
+    let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
+    if !engine.host_time {
+        return Ok(crate::clock::FOREVER);
+    }
+    match engine.timers.next_deadline() {
+        crate::clock::FOREVER => Ok(crate::clock::FOREVER),
+        deadline => Ok((deadline - engine.clock.now()).max(0)),
+    }
+}
+
+pub fn loop_wake(id: Id) -> Result<()> {
+    world().looped(id)?.wake()
+}
+
+/// Ends the loop's mailboxes, runs what waited for its thread, and lets go of it.
+pub fn loop_close(id: Id) -> Result<()> {
+    let world = world();
+    let looped = world.loops.close(id).map_err(|error| match error {
+        Error::Stale => Error::Closed.because("the loop is closed"),
+        other => other,
+    })?;
+    for mailbox in looped.close()? {
+        let _ = end(world, mailbox, REASON_RUNTIME_EXIT, &[]);
+    }
+    looped.drain();
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The facade: engines, mailboxes and loops by id, and what ties the capabilities together.
+//!
+//! Guarantees: functions here are what the C ABI calls, one for one; they resolve ids and names, act on the outcomes
+//! that the lower floors return, and leave no lock held. The order of a death is rule 11 of the semantics: names free,
+//! subscriptions, own timers and monitors gone, then the watchers told.
+
+mod life;
+mod relations;
+mod testing;
+mod traffic;
+
+pub use crate::call::CallError;
+pub use life::*;
+pub use relations::*;
+pub use testing::*;
+pub use traffic::*;
+
+use crate::clock::Clock;
+use crate::dispatch::Loop;
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::mailbox::Store;
+use crate::message::{Block, Release as Owed};
+use crate::oneshot::{State, Use};
+use crate::registry::Registry;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::{rank, Arc, Mutex, UserPtr};
+use crate::table::Table;
+use crate::timer::Timers;
+use crate::topic::Topics;
+use once_cell::sync::OnceCell;
+
+/// Everything of this process.
+pub(crate) struct World {
+    pub store: Store,
+    engines: Directory<Engine>,
+    loops: Directory<Loop>,
+    default: Mutex<Id, { rank::ENGINE }>,
+}
+
+/// The one world. It is never torn down: ids must stay answerable until the process is gone.
+pub(crate) fn world() -> &'static World {
+    static WORLD: OnceCell<Box<World>> = OnceCell::new();
+    WORLD.get_or_init(|| {
+        Box::new(World {
+            store: Store::default(),
+            engines: Directory::new(Kind::Engine),
+            loops: Directory::new(Kind::Loop),
+            default: Mutex::new(Id::NONE),
+        })
+    })
+}
+
+/// One engine.
+pub(crate) struct Engine {
+    /// Its row, by which slots and records name it.
+    pub index: u32,
+    pub clock: Clock,
+    pub host_time: bool,
+    pub registry: Registry,
+    pub topics: Topics,
+    pub timers: Timers,
+    closed: AtomicBool,
+    ticking: AtomicBool,
+    pub mailboxes: AtomicU64,
+    pub dead_letters: AtomicU64,
+    pub published: AtomicU64,
+    pub threads: AtomicU32,
+}
+
+/// Objects by id that are counted, not kept in a row.
+struct Directory<T> {
+    kind: Kind,
+    rows: Table<Row<T>>,
+}
+
+struct Row<T> {
+    life: AtomicU32,
+    object: Mutex<Option<Arc<T>>, { rank::ENGINE }>,
+}
+
+impl<T> Default for Row<T> {
+    fn default() -> Self {
+        Row { life: AtomicU32::new(0), object: Mutex::new(None) }
+    }
+}
+
+impl<T> Directory<T> {
+    fn new(kind: Kind) -> Self {
+        Directory { kind, rows: Table::new(0) }
+    }
+
+    /// Keeps what `make` makes of its row's index.
+    fn open(&self, make: impl FnOnce(u32) -> T) -> Result<Id> {
+        let (index, row) = self.rows.take()?;
+        let mut object = row.object.lock();
+        let life = row.life.load(Acquire) + 1;
+        *object = Some(Arc::new(make(index)));
+        row.life.store(life, Release);
+        Ok(Id::new(self.kind, life, index))
+    }
+
+    fn find(&self, id: Id) -> Result<Arc<T>> {
+        id.expect(self.kind)?;
+        let row = self.rows.get(id.index()).ok_or_else(|| id.bad(self.kind))?;
+        let object = row.object.lock();
+        let life = row.life.load(Acquire);
+        match (&*object, life == id.life()) {
+            (Some(object), true) => Ok(object.clone()),
+            _ => Err(id.gone(self.kind, life, Error::Stale)),
+        }
+    }
+
+    /// The ids of the objects that are wanted.
+    fn ids(&self, wanted: impl Fn(&T) -> bool) -> Vec<Id> {
+        let id = |(index, row): (u32, &Row<T>)| {
+            let object = row.object.lock();
+            let there = object.as_ref().is_some_and(|object| wanted(object));
+            there.then(|| Id::new(self.kind, row.life.load(Acquire), index))
+        };
+        self.rows.rows().filter_map(id).collect()
+    }
+
+    /// The object in a row, whatever its life.
+    fn at(&self, index: u32) -> Option<Arc<T>> {
+        self.rows.get(index)?.object.lock().clone()
+    }
+
+    /// Takes an object out, once.
+    fn close(&self, id: Id) -> Result<Arc<T>> {
+        id.expect(self.kind)?;
+        let row = self.rows.get(id.index()).ok_or_else(|| id.bad(self.kind))?;
+        let mut object = row.object.lock();
+        let life = row.life.load(Acquire);
+        if life != id.life() {
+            return Err(id.gone(self.kind, life, Error::Stale));
+        }
+        row.life.store(life + 1, Release);
+        let object = object.take().ok_or(Error::Stale)?;
+        self.rows.give_back(id.index(), life + 1);
+        Ok(object)
+    }
+}
+
+impl World {
+    /// The engine of this id. `TD_ESTALE` when it is closed.
+    pub fn engine(&self, id: Id) -> Result<Arc<Engine>> {
+        self.engines.find(id).map_err(|error| match error {
+            Error::Stale => error.because("the engine is closed"),
+            other => other,
+        })
+    }
+
+    /// The engine that a mailbox belongs or belonged to.
+    pub fn engine_of(&self, mailbox: Id) -> Result<Arc<Engine>> {
+        let slot = self.store.slot(mailbox)?;
+        self.engines.at(slot.engine()).ok_or_else(|| Error::NoProc.because("the mailbox's engine is closed"))
+    }
+
+    fn looped(&self, id: Id) -> Result<Arc<Loop>> {
+        self.loops.find(id).map_err(|error| match error {
+            Error::Stale => Error::Closed.because("the loop is closed"),
+            other => other,
+        })
+    }
+
+    /// A message found nobody.
+    #[cold]
+    pub fn dead_letter(&self, mailbox: Id) {
+        if let Ok(engine) = self.engine_of(mailbox) {
+            engine.dead_letters.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Engine {
+    fn new(index: u32, virtual_clock: bool, host_time: bool) -> Engine {
+        Engine {
+            index,
+            clock: if virtual_clock { Clock::by_hand() } else { Clock::Real },
+            host_time,
+            registry: Registry::default(),
+            topics: Topics::default(),
+            timers: Timers::default(),
+            closed: AtomicBool::new(false),
+            ticking: AtomicBool::new(false),
+            mailboxes: AtomicU64::new(0),
+            dead_letters: AtomicU64::new(0),
+            published: AtomicU64::new(0),
+            threads: AtomicU32::new(0),
+        }
+    }
+
+    /// Fires every timer whose time has come, in order.
+    pub fn expire(&self, store: &Store, now: i64) {
+        while let Some(due) = self.timers.next_due(store, now) {
+            let shot = store.shots.at(due.index);
+            match shot.usage() {
+                Use::Call => {
+                    let late = Error::TimedOut.code();
+                    if store.fire(due.index, due.life, |body| body.status = late) {
+                        store.unwatch(due.index, due.life);
+                    }
+                }
+                _ if due.held && shot.owner().is_none() => self.expire_to_name(store, due.index, due.life),
+                _ => {
+                    store.fire(due.index, due.life, |_| ());
+                }
+            }
+            if due.held {
+                store.shots.let_go(due.index);
+            }
+        }
+    }
+
+    /// A timer to a name finds out now who that is.
+    fn expire_to_name(&self, store: &Store, index: u32, life: u32) {
+        let shot = store.shots.at(index);
+        let name = shot.body().name.clone();
+        let holder = name.and_then(|name| self.registry.whereis(&name).ok());
+        let fired = holder.is_some_and(|holder| {
+            shot.hold();
+            shot.set_owner(holder);
+            let fired = store.fire(index, life, |_| ());
+            if !fired {
+                store.shots.let_go(index);
+            }
+            fired
+        });
+        if !fired {
+            shot.shift(life, State::Armed, State::Cancelled);
+            self.dead_letters.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Starts the timer thread with the first timer, unless time is the host's or moved by hand.
+    fn ensure_ticking(self: &Arc<Self>) -> Result<()> {
+        if self.host_time || !self.clock.is_real() || self.ticking.swap(true, AcqRel) {
+            return Ok(());
+        }
+        let engine = self.clone();
+        self.threads.fetch_add(1, AcqRel);
+        let started = crate::notify::spawn("tidings-timer", move || {
+            let store = &world().store;
+            let parker = crate::notify::Parker::current();
+            loop {
+                parker.reset();
+                let Some(deadline) = engine.timers.watch(&parker) else { break };
+                let now = engine.clock.now();
+                if deadline <= now {
+                    engine.expire(store, now);
+                } else {
+                    engine.clock.wait(&parker, deadline, false);
+                }
+            }
+            engine.threads.fetch_sub(1, AcqRel);
+        });
+        if started.is_err() {
+            self.threads.fetch_sub(1, AcqRel);
+            self.ticking.store(false, Release);
+        }
+        started
+    }
+}
+
+/// A release function, and where it must run.
+pub struct Release {
+    pub call: crate::message::ReleaseFn,
+    pub user: *mut std::ffi::c_void,
+    /// A loop, or [`Id::NONE`] for any thread.
+    pub on_loop: Id,
+}
+
+/// The host's memory as a payload.
+fn lend(world: &World, data: &[u8], release: &Release) -> Result<Arc<Block>> {
+    let place = if release.on_loop.is_none() { None } else { Some(world.looped(release.on_loop)? as Arc<_>) };
+    let owed = Owed {
+        call: release.call,
+        data: UserPtr::new(data.as_ptr().cast_mut().cast()),
+        size: data.len(),
+        user: UserPtr::new(release.user),
+    };
+    Ok(Block::lend(owed, place))
+}
+
+/// A copy of `data`, unless it is empty.
+fn copy(data: &[u8]) -> Option<Arc<Block>> {
+    (!data.is_empty()).then(|| Block::copy(data))
+}

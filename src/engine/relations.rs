@@ -1,0 +1,117 @@
+//! The facade's part on relations: monitors, names, subscriptions and timers.
+//!
+//! Guarantees: each call names the engine it works on through the ids it is given, and refuses ids of another.
+
+use super::*;
+use crate::mailbox::Policy;
+use crate::monitor as watching;
+use crate::timer::Alarm;
+
+pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
+    watching::monitor(&world().store, watcher, target, tag)
+}
+
+pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
+    let world = world();
+    world.store.live(watcher)?;
+    let engine = world.engine_of(watcher)?;
+    watching::monitor_name(&world.store, &engine.registry, watcher, name, tag)
+}
+
+pub fn demonitor(id: Id, flush: bool) -> Result<u32> {
+    watching::demonitor(&world().store, id, flush)
+}
+
+pub fn register(mailbox: Id, name: &str) -> Result<()> {
+    let world = world();
+    world.store.live(mailbox)?;
+    world.engine_of(mailbox)?.registry.register(&world.store, mailbox, name)
+}
+
+pub fn register_replace(mailbox: Id, name: &str) -> Result<Id> {
+    let world = world();
+    world.store.live(mailbox)?;
+    world.engine_of(mailbox)?.registry.replace(&world.store, mailbox, name)
+}
+
+pub fn unregister(engine: Id, name: &str) -> Result<()> {
+    let world = world();
+    world.engine(engine)?.registry.unregister(&world.store, name)
+}
+
+pub fn whereis(engine: Id, name: &str) -> Result<Id> {
+    world().engine(engine)?.registry.whereis(name)
+}
+
+pub fn subscribe(mailbox: Id, pattern: &str, policy: u32, max_messages: u64) -> Result<Id> {
+    let world = world();
+    world.store.live(mailbox)?;
+    let engine = world.engine_of(mailbox)?;
+    engine.topics.subscribe(&world.store, mailbox, pattern, Policy::of(policy)?, max_messages)
+}
+
+pub fn unsubscribe(id: Id, flush: bool) -> Result<()> {
+    let world = world();
+    let mailbox = world.store.quotas.find(id)?.mailbox();
+    let engine = world.engine_of(mailbox).map_err(|_| Error::Stale)?;
+    engine.topics.unsubscribe(&world.store, id, flush)
+}
+
+fn check_delay(what: &str, delay: i64, least: i64) -> Result<()> {
+    if delay < least {
+        return Err(Error::Inval.because(format!("{what} is {delay} ns; at least {least} is needed")));
+    }
+    Ok(())
+}
+
+pub fn send_after(to: Id, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
+    check_delay("the delay", delay, 0)?;
+    let world = world();
+    world.store.live(to)?;
+    let engine = world.engine_of(to)?;
+    engine.ensure_ticking()?;
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data) };
+    engine.timers.arm(&world.store, to, alarm)
+}
+
+pub fn send_after_name(engine: Id, name: &str, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
+    check_delay("the delay", delay, 0)?;
+    crate::registry::check_name(name)?;
+    let world = world();
+    let engine = world.engine(engine)?;
+    engine.ensure_ticking()?;
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data) };
+    engine.timers.arm_name(&world.store, name, alarm)
+}
+
+pub fn send_every(to: Id, period: i64, tag: u64, data: &[u8]) -> Result<Id> {
+    check_delay("the period", period, 1)?;
+    let world = world();
+    world.store.live(to)?;
+    let engine = world.engine_of(to)?;
+    engine.ensure_ticking()?;
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(period), period, tag, data: copy(data) };
+    engine.timers.arm(&world.store, to, alarm)
+}
+
+/// The engine in whose heap a timer is.
+fn engine_of_timer(world: &World, timer: Id) -> Result<Arc<Engine>> {
+    let gone = |error| match error {
+        Error::Stale => Error::Stale.because("the timer has fired or was cancelled"),
+        other => other,
+    };
+    let shot = world.store.shots.find(timer, Kind::Timer).map_err(gone)?;
+    world.engines.at(shot.home()).ok_or_else(|| gone(Error::Stale))
+}
+
+pub fn timer_cancel(timer: Id) -> Result<i64> {
+    let world = world();
+    let engine = engine_of_timer(world, timer)?;
+    engine.timers.cancel(&world.store, timer, engine.clock.now())
+}
+
+pub fn timer_read(timer: Id) -> Result<i64> {
+    let world = world();
+    let engine = engine_of_timer(world, timer)?;
+    engine.timers.read(&world.store, timer, engine.clock.now())
+}

@@ -1,0 +1,389 @@
+//! The facade's part on messages: send, receive, call, publish.
+//!
+//! Guarantees: a send that returns success has queued the message or dropped it as the policy says, counted where its
+//! loser sees it; a failed send leaves a payload by reference with the caller.
+
+use super::*;
+use crate::call::{self, Request};
+use crate::clock::FOREVER;
+use crate::mailbox::segment::Draft;
+use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Wanted};
+use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload, Receipt};
+use crate::message::{INLINE_MAX, KIND_MESSAGE, KIND_TOPIC};
+use crate::notify::{Parker, Wake};
+
+/// How [`send_ex`] differs from [`send`].
+pub struct SendOptions {
+    /// `Block`: 0 is the mailbox's own, -1 does not wait.
+    pub timeout: i64,
+    pub interruptible: bool,
+    pub release: Option<Release>,
+}
+
+fn draft(kind: u32, from: Id, tag: u64, payload: Payload<'_>) -> Draft<'_> {
+    let header = FrameHeader { kind: kind as u8, from: from.0, tag, ..FrameHeader::default() };
+    Draft { header, payload, topic: &[], trailer: None }
+}
+
+/// A sender is nobody, or a mailbox (it may be over) of the target's engine.
+#[inline]
+fn check_from(store: &Store, to: Id, from: Id) -> Result<()> {
+    if from.is_none() {
+        return Ok(());
+    }
+    match (store.live(from), store.live(to)) {
+        (Ok(from), Ok(to)) if from.engine() != to.engine() => {
+            Err(Error::BadId.because("the sender is a mailbox of another engine than the target"))
+        }
+        (Err(Error::BadId), _) => Err(from.bad(Kind::Mailbox)),
+        _ => Ok(()),
+    }
+}
+
+pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
+    let world = world();
+    check_from(&world.store, to, from)?;
+    if data.len() > INLINE_MAX {
+        let block = Block::copy(data);
+        return send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), 0, false);
+    }
+    let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
+    match world.store.push(to, &draft, None) {
+        Ok(roused) => {
+            world.store.rouse(roused);
+            Ok(())
+        }
+        Err(_) => send_slowly(world, to, &draft, 0, false),
+    }
+}
+
+/// Sends with the policy of a full mailbox, waiting where that is its policy.
+#[cold]
+fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interruptible: bool) -> Result<()> {
+    let mut deadline = None;
+    loop {
+        match world.store.offer(to, draft, None) {
+            Ok(Outcome::Queued(roused)) => {
+                world.store.rouse(roused);
+                return Ok(());
+            }
+            Ok(Outcome::Dropped) => return Ok(()),
+            Err(Refusal::Never(error)) => {
+                if error == Error::NoProc {
+                    world.dead_letter(to);
+                }
+                return Err(error);
+            }
+            Err(Refusal::Full) => {
+                let (policy, own) = world.store.policy(to)?;
+                if policy != Policy::Block || timeout < 0 {
+                    return Err(Error::Full);
+                }
+                let engine = world.engine_of(to)?;
+                let wait = match timeout {
+                    0 if own == 0 => FOREVER,
+                    0 => own,
+                    given => given,
+                };
+                let until = *deadline.get_or_insert_with(|| engine.clock.deadline(wait));
+                let from = Id(draft.header.from);
+                wait_for_room(world, &engine, to, from, draft.payload.size() as u64, until, interruptible)?;
+            }
+        }
+    }
+}
+
+/// Waits until a full mailbox may have room. `TD_ECLOSED` when the sender ends meanwhile.
+fn wait_for_room(world: &World, engine: &Engine, to: Id, from: Id, size: u64, deadline: i64, interruptible: bool) -> Result<()> {
+    let store = &world.store;
+    if store.reader(to)?.is_some_and(|reader| reader.is_mine()) {
+        return Err(Error::Deadlock.because("the full mailbox is read by the loop that this thread runs"));
+    }
+    let parker = Parker::current();
+    parker.reset();
+    let own = !from.is_none();
+    if own && store.tell_end(from, &parker).is_err() {
+        return Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"));
+    }
+    let result = match store.block(to, size, &parker) {
+        Ok(false) => Ok(()),
+        Ok(true) => match engine.clock.wait(&parker, deadline, interruptible) {
+            Wake::Interrupted => Err(Error::Intr),
+            _ if own && store.live(from).is_err() => {
+                Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"))
+            }
+            _ if engine.clock.now() >= deadline && store.is_full(to, size) => Err(Error::TimedOut),
+            _ => Ok(()),
+        },
+        Err(Error::NoProc) => Ok(()),
+        Err(error) => Err(error),
+    };
+    store.unblock(to, &parker, result.is_err());
+    if own {
+        store.forget_end(from, &parker);
+    }
+    result
+}
+
+pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
+    let world = world();
+    check_from(&world.store, to, from)?;
+    let SendOptions { timeout, interruptible, release } = options;
+    match release {
+        Some(release) => {
+            let block = lend(world, data, &release)?;
+            let sent = send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible);
+            if sent.is_err() {
+                Block::cancel(block);
+            }
+            sent
+        }
+        None if data.len() > INLINE_MAX => {
+            let block = Block::copy(data);
+            send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible)
+        }
+        None => send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), timeout, interruptible),
+    }
+}
+
+/// Sends until one is refused; the number accepted, or the error if that was the first.
+pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
+    let world = world();
+    check_from(&world.store, to, from)?;
+    let mut accepted = 0;
+    while accepted < items.len() {
+        match world.store.push_many(to, from, &items[accepted..]) {
+            Ok((taken, roused)) => {
+                world.store.rouse(roused);
+                accepted += taken;
+            }
+            Err(error) if accepted == 0 => return Err(error),
+            Err(_) => break,
+        }
+        if let Some((tag, data)) = items.get(accepted) {
+            match send(to, from, *tag, data) {
+                Ok(()) => accepted += 1,
+                Err(error) if accepted == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+    }
+    Ok(accepted as u32)
+}
+
+pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Result<()> {
+    let engine = world().engine(engine)?;
+    match engine.registry.whereis(name) {
+        Ok(to) => send(to, from, tag, data),
+        Err(error) => {
+            engine.dead_letters.fetch_add(1, Relaxed);
+            Err(error)
+        }
+    }
+}
+
+/// Polls first, so that what is there costs no look at the engine's clock; then waits on it.
+fn patiently<T>(id: Id, timeout: i64, interruptible: bool, mut receive: impl FnMut(&World, &Patience<'_>) -> Result<T>) -> Result<T> {
+    let world = world();
+    let poll = Patience { clock: &Clock::Real, deadline: None, interruptible };
+    match receive(world, &poll) {
+        Err(Error::Again) if timeout > 0 => {}
+        result => return result,
+    }
+    let engine = match world.engine_of(id) {
+        Ok(engine) => engine,
+        Err(_) => return Err(Error::Closed),
+    };
+    let deadline = Some(engine.clock.deadline(timeout));
+    receive(world, &Patience { clock: &engine.clock, deadline, interruptible })
+}
+
+pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {
+    patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut Wanted::Any, patience))
+}
+
+pub fn recv_match(id: Id, wanted: &Match, timeout: i64, interruptible: bool) -> Result<Message> {
+    let mut wanted = Wanted::Select(Select::new(*wanted));
+    patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut wanted, patience))
+}
+
+pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool) -> Result<Message> {
+    patiently(id, timeout, interruptible, |world, patience| world.store.peek(id, cursor, patience))
+}
+
+pub fn recv_take(id: Id, cursor: &Cursor) -> Result<Message> {
+    world().store.take(id, cursor)
+}
+
+pub fn recv_batch(id: Id, timeout: i64, interruptible: bool) -> Result<Batch> {
+    patiently(id, timeout, interruptible, |world, patience| world.store.recv_batch(id, patience))
+}
+
+pub fn message_release(owner: u64) -> Result<()> {
+    if owner == 0 {
+        return Err(Error::Inval.because("the message has no owner of its own: it belongs to its batch"));
+    }
+    world().store.release_message(Id(owner))
+}
+
+pub fn batch_next(batch: &mut Batch) -> Result<Option<Message>> {
+    world().store.batch_next(batch)
+}
+
+pub fn batch_claim(batch: &mut Batch, number: u32) -> Result<bool> {
+    world().store.batch_claim(batch, number)
+}
+
+pub fn batch_retain(batch: &Batch) -> Result<Batch> {
+    world().store.batch_retain(batch)
+}
+
+pub fn batch_release(batch: &mut Batch) -> Result<()> {
+    world().store.batch_release(batch)
+}
+
+/// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
+fn check_call(world: &World, to: Id, from: Id, blocking: bool) -> Result<()> {
+    check_from(&world.store, to, from)?;
+    if to == from && blocking {
+        return Err(Error::Deadlock.because("a mailbox cannot call itself and wait"));
+    }
+    let reader = world.store.reader(to).inspect_err(|_| world.dead_letter(to))?;
+    if blocking && reader.is_some_and(|reader| reader.is_mine()) {
+        return Err(Error::Deadlock.because("this thread runs the loop that would have to answer; use td_call_start"));
+    }
+    Ok(())
+}
+
+pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
+    let world = world();
+    check_call(world, to, from, true)?;
+    let engine = world.engine_of(to)?;
+    let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
+    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
+    call::call(&world.store, &engine.clock, &request, interruptible, |_| {
+        if world.store.policy(to)?.0 != Policy::Block {
+            return Err(Error::Full);
+        }
+        wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
+    })
+}
+
+pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
+    let world = world();
+    world.store.live(from)?;
+    check_call(world, to, from, false)?;
+    let engine = world.engine_of(to)?;
+    let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
+    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    let deadline = engine.clock.deadline(timeout);
+    let timed = deadline != FOREVER;
+    if timed {
+        engine.ensure_ticking()?;
+    }
+    let ticket = call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed)?;
+    if timed {
+        engine.timers.enter(&world.store, ticket, deadline);
+    }
+    Ok(ticket)
+}
+
+pub fn call_cancel(ticket: Id) -> Result<()> {
+    let world = world();
+    let engine = engine_of_ticket(world, ticket)?;
+    call::cancel(&world.store, ticket)?;
+    engine.timers.leave(&world.store, ticket.index(), ticket.life());
+    Ok(())
+}
+
+fn engine_of_ticket(world: &World, ticket: Id) -> Result<Arc<Engine>> {
+    let home = world.store.shots.find(ticket, Kind::Ticket).map_err(late)?.home();
+    world.engines.at(home).ok_or_else(|| late(Error::Stale))
+}
+
+fn late(error: Error) -> Error {
+    match error {
+        Error::Stale => error.because("the ticket was used or dropped already, or its caller no longer waits"),
+        other => other,
+    }
+}
+
+/// Answers a ticket. One whose caller no longer waits is a dead letter.
+pub fn reply(ticket: Id, status: i32, data: &[u8]) -> Result<()> {
+    answer(ticket, status, data, true)
+}
+
+pub fn ticket_drop(ticket: Id) -> Result<()> {
+    answer(ticket, Error::NoReply.code(), &[], false)
+}
+
+fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
+    let world = world();
+    let engine = match engine_of_ticket(world, ticket) {
+        Ok(engine) => engine,
+        Err(error) => {
+            // The record is gone; its row still tells whose it was.
+            if error == Error::Stale && letter {
+                if let Some(engine) = world.engines.at(world.store.shots.at(ticket.index()).home()) {
+                    engine.dead_letters.fetch_add(1, Relaxed);
+                }
+            }
+            return Err(error);
+        }
+    };
+    if call::reply(&world.store, ticket, status, copy(data))? {
+        engine.timers.leave(&world.store, ticket.index(), ticket.life());
+        Ok(())
+    } else {
+        engine.dead_letters.fetch_add(u64::from(letter), Relaxed);
+        Err(late(Error::Stale))
+    }
+}
+
+/// Who publishes must be nobody or a mailbox of the engine.
+fn check_publish(world: &World, engine: Id, from: Id, topic: &str) -> Result<Arc<Engine>> {
+    let owner = world.engine(engine)?;
+    crate::topic::check_topic(topic)?;
+    if topic.starts_with('$') {
+        return Err(Error::Inval.because("topics that begin with $ are the engine's own"));
+    }
+    if !from.is_none() {
+        match world.store.live(from) {
+            Ok(slot) if slot.engine() != engine.index() => {
+                return Err(Error::BadId.because("the publisher is a mailbox of another engine"))
+            }
+            Err(Error::BadId) => return Err(from.bad(Kind::Mailbox)),
+            _ => {}
+        }
+    }
+    Ok(owner)
+}
+
+pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], release: Option<Release>) -> Result<Receipt> {
+    let world = world();
+    let owner = check_publish(world, engine, from, topic)?;
+    let block = match &release {
+        Some(release) => Some(lend(world, data, release)?),
+        None => (data.len() > INLINE_MAX).then(|| Block::copy(data)),
+    };
+    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    let draft = Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, tag, payload) };
+    let receipt = owner.topics.publish(&world.store, topic, std::iter::once(draft));
+    owner.published.fetch_add(1, Relaxed);
+    Ok(receipt)
+}
+
+pub fn publish_many(engine: Id, from: Id, topic: &str, items: &[(u64, &[u8])]) -> Result<Receipt> {
+    let world = world();
+    let owner = check_publish(world, engine, from, topic)?;
+    let large = |data: &&[u8]| data.len() > INLINE_MAX;
+    let blocks: Vec<Option<Arc<Block>>> = items.iter().map(|(_, data)| large(data).then(|| Block::copy(data))).collect();
+    let drafts = items.iter().zip(&blocks).map(|((tag, data), block)| {
+        let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+        Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, *tag, payload) }
+    });
+    let receipt = owner.topics.publish(&world.store, topic, drafts);
+    owner.published.fetch_add(items.len() as u64, Relaxed);
+    Ok(receipt)
+}

@@ -1,0 +1,169 @@
+//! Topics: subscribing and publishing.
+//!
+//! Guarantees: as the module `ffi` says; a topic or pattern is UTF-8, up to 1,024 bytes and 64 tokens.
+
+use super::args;
+use super::send::{self, td_item, td_send_options};
+use super::types::{same_layout, td_engine, td_mailbox, td_subscription, TD_FLUSH};
+use super::versioned::{self, Versioned};
+use super::{done, guard};
+use crate::engine as facade;
+use crate::message as m;
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
+
+/// Options of td_subscribe. Zero is the default of every field but size.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct td_subscribe_options {
+    pub size: usize,
+    /// none yet: 0
+    pub flags: u32,
+    /// TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW or TD_DROP_OLD; not TD_BLOCK
+    pub policy: u32,
+    /// of this subscription in the mailbox's queue; 0: only the mailbox's own bound
+    pub max_messages: u64,
+}
+
+/// What became of a publish, in copies: matched = queued + dropped.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct td_receipt {
+    /// subscriptions whose pattern fits, for each message
+    pub matched: u64,
+    /// copies that are in a queue
+    pub queued: u64,
+    /// copies that a bound kept out
+    pub dropped: u64,
+}
+
+// SAFETY: `repr(C)`, begins with its size, and zeros are a value.
+unsafe impl Versioned for td_subscribe_options {
+    const FIRST: usize = offset_of!(td_subscribe_options, max_messages) + 8;
+}
+same_layout!(td_receipt, m::Receipt, 24: matched queued dropped);
+
+/// Delivers what is published from now on under a topic that fits the pattern: tokens divided by '.', where * is exactly
+/// one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. options may
+/// be NULL for the defaults.
+///
+/// Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL for a pattern that is empty, longer than 1,024 bytes or 64
+///   tokens, has an empty token or a space, or > before its end, and for TD_BLOCK.
+/// Threads: any; inside a handler it counts from the next publish.
+/// Blocks: no.
+/// Owns: the subscription ends with td_unsubscribe or with the mailbox; pattern and options are copied.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_subscribe(
+    mailbox: td_mailbox,
+    pattern: *const c_char,
+    pattern_size: usize,
+    options: *const td_subscribe_options,
+    subscription: *mut td_subscription,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's pointers are valid or NULL, as the header asks.
+        let (out, pattern, options) = unsafe {
+            (
+                args::out_id("subscription", subscription)?,
+                args::text("pattern", pattern, pattern_size)?,
+                versioned::options("options", options)?,
+            )
+        };
+        args::zero("options->flags", options.flags)?;
+        out.set(facade::subscribe(mailbox.into(), pattern, options.policy, options.max_messages)?.into());
+        Ok(0)
+    })
+}
+
+/// Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH.
+///
+/// Returns: 0; TD_ESTALE when it was ended already.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: the subscription is stale from here on.
+/// Since: 0.1
+#[no_mangle]
+pub extern "C" fn td_unsubscribe(subscription: td_subscription, flags: u32) -> i32 {
+    guard(|| {
+        args::flags("flags", flags, TD_FLUSH, "0 or TD_FLUSH")?;
+        done(facade::unsubscribe(subscription.into(), flags & TD_FLUSH != 0))
+    })
+}
+
+/// Publishes a message to every subscription whose pattern fits. A slow subscriber never slows another. Of options,
+/// which may be NULL, it reads release, release_user and release_loop; receipt may be NULL.
+///
+/// Returns: 0, also when nobody subscribes or copies were dropped, as receipt tells; TD_EINVAL for a topic with a
+///   wildcard, an empty token or a space, that is empty, or longer than 1,024 bytes or 64 tokens; TD_ESTALE when the
+///   engine or release_loop was closed; TD_ENOMEM.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: with release, data belongs to the library from success on until release runs, and must not change; else the
+///   caller keeps it.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_publish(
+    engine: td_engine,
+    from: td_mailbox,
+    topic: *const c_char,
+    topic_size: usize,
+    tag: u64,
+    data: *const c_void,
+    data_size: usize,
+    options: *const td_send_options,
+    receipt: *mut td_receipt,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's pointers are valid or NULL, as the header asks; the layouts are the same.
+        let (topic, data, options, out) = unsafe {
+            (
+                args::text("topic", topic, topic_size)?,
+                args::bytes("data", data, data_size)?,
+                versioned::options("options", options)?,
+                args::out_or_null("receipt", receipt.cast::<m::Receipt>())?,
+            )
+        };
+        send::check(&options)?;
+        let receipt = facade::publish(engine.into(), from.into(), topic, tag, data, send::release(&options))?;
+        if let Some(out) = out {
+            out.set(receipt);
+        }
+        Ok(0)
+    })
+}
+
+/// Publishes count messages under one topic, in order, visiting each subscription once. receipt, which may be NULL, is
+/// the sum over all of them.
+///
+/// Returns: as td_publish.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: the caller keeps items and their data.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_publish_many(
+    engine: td_engine,
+    from: td_mailbox,
+    topic: *const c_char,
+    topic_size: usize,
+    items: *const td_item,
+    count: usize,
+    receipt: *mut td_receipt,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's pointers are valid or NULL, as the header asks; the layouts are the same.
+        let (topic, items, out) = unsafe {
+            (
+                args::text("topic", topic, topic_size)?,
+                send::items(items, count)?,
+                args::out_or_null("receipt", receipt.cast::<m::Receipt>())?,
+            )
+        };
+        let receipt = facade::publish_many(engine.into(), from.into(), topic, &items)?;
+        if let Some(out) = out {
+            out.set(receipt);
+        }
+        Ok(0)
+    })
+}

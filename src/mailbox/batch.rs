@@ -1,0 +1,568 @@
+//! Batches: a whole segment handed to one reader, and what its cursor has not passed taken back.
+//!
+//! Guarantees: a batch holds either messages or signals, so the order among both is kept; a message is delivered when
+//! the cursor passes it; a signal is claimed as the cursor passes it, so one cancelled meanwhile is not seen; once the
+//! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
+
+use super::receive::{FromEnd, Patience};
+use super::segment::{At, Draft, Segment, GAP};
+use super::wake::handled;
+use super::{Head, Slot, Store};
+use crate::clock::FOREVER;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::message::{Batch, Block, FrameHeader, FrameTrailer, Message, Payload, Trash};
+use crate::message::{FRAME_BOUNDED, KIND_END, REASON_NORMAL};
+use crate::oneshot::{Of, State};
+use crate::sync::atomic::Ordering::*;
+use crate::sync::Arc;
+
+/// Signals in one batch at most.
+const MOST_SIGNALS: usize = 512;
+
+/// What the owner id of a message or a batch stands for.
+#[derive(Default)]
+pub(crate) struct Hold {
+    pub(super) bytes: Vec<u8>,
+    pub(super) block: Option<Arc<Block>>,
+    frame: Option<Arc<Box<Segment>>>,
+    /// Entries of the frame that a reader sees: live ones and gaps.
+    places: Vec<At>,
+    /// For a batch of signals: the record of each entry.
+    signals: Vec<Signal>,
+    /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
+    mailbox: Id,
+    lost: u64,
+}
+
+struct Signal {
+    index: u32,
+    life: u32,
+    claimed: Option<bool>,
+}
+
+/// A batch on its way to a reader.
+pub struct HandOver(pub Batch);
+
+impl FromEnd for HandOver {
+    fn from_end(_: Message) -> Result<Self> {
+        Err(Error::Closed)
+    }
+}
+
+impl Store {
+    /// Receives a batch (pull mailboxes).
+    pub fn recv_batch(&self, id: Id, patience: &Patience<'_>) -> Result<Batch> {
+        self.wait_for(id, patience, false, |slot| {
+            if slot.head.lock().handled {
+                return Err(handled());
+            }
+            self.hand_over(slot, id).map(|batch| batch.map(HandOver))
+        })
+        .map(|HandOver(batch)| batch)
+    }
+
+    /// A batch for a loop that runs the mailbox's handler.
+    pub fn batch_for_handler(&self, id: Id) -> Result<Option<Batch>> {
+        self.hand_over(self.slot(id)?, id)
+    }
+
+    fn hand_over(&self, slot: &Slot, id: Id) -> Result<Option<Batch>> {
+        let mut trash = Trash::new();
+        let (batch, belled, blocked) = {
+            let mut head = slot.head.lock();
+            if slot.check(id, Error::Closed).is_err() {
+                drop(head);
+                return self.end_batch(slot, id);
+            }
+            let batch = self.cut(slot, id, &mut head, &mut trash)?;
+            (batch, head.belled, head.blocked)
+        };
+        drop(trash);
+        if blocked {
+            self.room_came_free(slot, id);
+        }
+        if belled {
+            self.after_receive(slot, id);
+        }
+        Ok(batch)
+    }
+
+    /// Takes the oldest run of messages, or of signals, off the queue.
+    fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash) -> Result<Option<Batch>> {
+        loop {
+            head.turn();
+            if head.current.is_none() {
+                let mut tail = slot.tail.lock();
+                head.draw(&mut tail);
+                if head.current.is_none() && tail.signals.is_empty() {
+                    return Ok(None);
+                }
+            }
+            let stamp = slot.first_signal.load(Acquire);
+            let next = head.current.as_ref().map_or(u64::MAX - 1, |segment| segment.first);
+            if stamp <= next {
+                if let Some(batch) = self.cut_signals(slot, id, head, next)? {
+                    return Ok(Some(batch));
+                }
+                continue;
+            }
+            let Some(mut segment) = head.current.take() else { continue };
+            if segment.first + segment.messages as u64 > stamp {
+                let at = place_of(&segment, stamp);
+                let front = segment.split_front(at);
+                head.current = Some(std::mem::replace(&mut segment, front));
+            }
+            self.expire(slot, &mut segment, trash);
+            if segment.live() == 0 {
+                // Nothing to hand over; losses marked here show with the next message.
+                head.lost += gaps(&segment);
+                segment.empty_into(trash);
+                continue;
+            }
+            if head.lost > 0 {
+                segment = with_gap(segment, std::mem::take(&mut head.lost), trash);
+            }
+            return self.open_batch(slot, id, head, segment).map(Some);
+        }
+    }
+
+    /// Buries requests whose callers no longer wait.
+    fn expire(&self, slot: &Slot, segment: &mut Segment, trash: &mut Trash) {
+        let mut expired = 0;
+        let mut at = segment.begin();
+        while let Some(entry) = at.map(|at| segment.entry(at)) {
+            let here = entry.at;
+            if entry.is_request() && self.has_expired(&entry) {
+                self.bury(slot, segment, here, 0, trash);
+                expired += 1;
+            }
+            at = segment.next(here);
+        }
+        if expired > 0 {
+            slot.tail.lock().cold().count.expired += expired;
+        }
+    }
+
+    fn open_batch(&self, slot: &Slot, id: Id, head: &mut Head, segment: Box<Segment>) -> Result<Batch> {
+        let (owner, mut batch) = self.holds.open(|hold| {
+            hold.begin(id);
+            let mut bytes = 0;
+            for entry in segment.entries() {
+                if entry.is_live() {
+                    bytes += entry.size() as u64;
+                    if entry.header.flags & FRAME_BOUNDED != 0 {
+                        self.quotas.count(entry.header.r#ref, -1);
+                    }
+                }
+                if entry.is_live() || entry.header.kind == GAP {
+                    hold.places.push(entry.at);
+                }
+            }
+            slot.consume(segment.live() as u64, bytes);
+            head.in_hand += segment.live();
+            hold.show(segment)
+        })?;
+        batch.owner = owner.0;
+        Ok(batch)
+    }
+
+    fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64) -> Result<Option<Batch>> {
+        let mut tail = slot.tail.lock();
+        if next == u64::MAX - 1 && (tail.current.is_some() || tail.full.is_some()) {
+            head.draw(&mut tail);
+            return Ok(None);
+        }
+        let mut signals = Vec::new();
+        while signals.len() < MOST_SIGNALS && !tail.signals.is_empty() {
+            let index = tail.signals.first;
+            if self.shots.at(index).stamp() > next {
+                break;
+            }
+            tail.signals.remove(&self.shots, Of::Signal, index);
+            signals.push(Signal { index, life: self.shots.at(index).life(), claimed: None });
+        }
+        slot.note_first_signal(&tail, self);
+        drop(tail);
+        if signals.is_empty() {
+            return Ok(None);
+        }
+        let lost = std::mem::take(&mut head.lost);
+        let (owner, mut batch) = self.holds.open(|hold| {
+            hold.begin(id);
+            let mut frame = self.encode(&signals);
+            if lost > 0 {
+                frame = with_gap(frame, lost, &mut Trash::new());
+            }
+            hold.places.extend(frame.entries().map(|entry| entry.at));
+            if lost > 0 {
+                // The gap is an entry without a record.
+                signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true) });
+            }
+            hold.signals = signals;
+            hold.show(frame)
+        })?;
+        batch.owner = owner.0;
+        Ok(Some(batch))
+    }
+
+    /// Writes signals into a frame of their own.
+    fn encode(&self, signals: &[Signal]) -> Box<Segment> {
+        let write = |work: &mut dyn FnMut(&Draft<'_>)| {
+            for signal in signals {
+                let shot = self.shots.at(signal.index);
+                let body = shot.body();
+                let header = FrameHeader {
+                    kind: shot.message_kind() as u8,
+                    from: body.from.0,
+                    tag: body.tag,
+                    r#ref: self.shots.id(signal.index).0,
+                    ..FrameHeader::default()
+                };
+                let topic = body.name.as_deref().unwrap_or("").as_bytes();
+                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0 };
+                let payload = body.data.as_ref().map_or(Payload::Copy(&[]), Payload::Share);
+                work(&Draft { header, payload, topic, trailer: Some(trailer) });
+            }
+        };
+        let mut size = 0;
+        write(&mut |draft| size += draft.total());
+        let mut frame = Segment::new(size, 0);
+        write(&mut |draft| {
+            frame.append(draft);
+        });
+        frame
+    }
+
+    /// What a batch receive on an ended mailbox gives: once, when losses were not shown, a batch of an end marker.
+    fn end_batch(&self, slot: &Slot, id: Id) -> Result<Option<Batch>> {
+        let (lost, reason) = {
+            let mut tail = slot.tail.lock();
+            if slot.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
+                return slot.check(id, Error::Closed).map(|()| None);
+            }
+            (std::mem::take(&mut tail.lost) as u64, tail.reason)
+        };
+        let header = FrameHeader { kind: KIND_END as u8, ..FrameHeader::default() };
+        let trailer = FrameTrailer { deadline: FOREVER, status: reason, reserved: 0 };
+        let draft = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: Some(trailer) };
+        let mut frame = Segment::new(draft.total(), 0);
+        frame.append(&draft);
+        let frame = with_gap(frame, lost, &mut Trash::new());
+        let (owner, mut batch) = self.holds.open(|hold| {
+            hold.begin(Id::NONE);
+            hold.places.extend(frame.entries().map(|entry| entry.at));
+            hold.show(frame)
+        })?;
+        batch.owner = owner.0;
+        batch.mailbox = id;
+        Ok(Some(batch))
+    }
+
+    /// Moves the cursor to the next message that may be delivered.
+    pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
+        let cursor = &mut batch.cursor;
+        self.holds.with(Id(batch.owner), |hold| {
+            let Hold { frame: Some(frame), places, signals, mailbox, lost, .. } = hold else { return Err(not_a_batch()) };
+            loop {
+                let Some(at) = places.get(*cursor as usize).copied() else { return Ok(None) };
+                if !mailbox.is_none() && !self.slot(*mailbox)?.is_live(*mailbox) {
+                    return Ok(None);
+                }
+                let number = *cursor as usize;
+                *cursor += 1;
+                let entry = frame.entry(at);
+                if entry.header.kind == GAP {
+                    *lost += entry.header.tag;
+                    continue;
+                }
+                if !self.claim_entry(signals, number) {
+                    continue;
+                }
+                let trailer = entry.trailer();
+                let (data, topic) = (entry.data(), entry.topic());
+                return Ok(Some(Message {
+                    kind: entry.header.kind as u32,
+                    status: trailer.map_or(REASON_NORMAL, |trailer| trailer.status),
+                    data: data.as_ptr().cast(),
+                    data_size: data.len(),
+                    from: Id(entry.header.from),
+                    tag: entry.header.tag,
+                    r#ref: entry.header.r#ref,
+                    topic: topic.as_ptr().cast(),
+                    topic_size: topic.len(),
+                    deadline: trailer.map_or(FOREVER, |trailer| trailer.deadline),
+                    lost: std::mem::take(lost),
+                    owner: 0,
+                    reserved: [0; 2],
+                }));
+            }
+        })?
+    }
+
+    /// Whether entry `number` may be delivered; moves the cursor past it.
+    pub fn batch_claim(&self, batch: &mut Batch, number: u32) -> Result<bool> {
+        let cursor = &mut batch.cursor;
+        self.holds.with(Id(batch.owner), |hold| {
+            if hold.frame.is_none() {
+                return Err(not_a_batch());
+            }
+            if number as usize >= hold.places.len() {
+                let detail = format!("entry {number} of a batch of {}", hold.places.len());
+                return Err(Error::Inval.because(detail));
+            }
+            if !hold.mailbox.is_none() && !self.slot(hold.mailbox)?.is_live(hold.mailbox) {
+                return Ok(false);
+            }
+            *cursor = number + 1;
+            Ok(self.claim_entry(&mut hold.signals, number as usize))
+        })?
+    }
+
+    fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {
+        match signals.get_mut(number) {
+            None => true,
+            Some(Signal { claimed: Some(_), life: 0, .. }) => true,
+            Some(signal) => *signal.claimed.get_or_insert_with(|| self.claim(signal.index, signal.life)),
+        }
+    }
+
+    /// A second owner of the frame, with nothing left to pass.
+    pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
+        let (frame, places) = self.holds.with(Id(batch.owner), |hold| {
+            let frame = hold.frame.clone().ok_or_else(not_a_batch)?;
+            Ok((frame, hold.places.clone()))
+        })??;
+        let (owner, mut copy) = self.holds.open(|hold| {
+            hold.begin(Id::NONE);
+            hold.places = places;
+            hold.share(frame)
+        })?;
+        (copy.owner, copy.cursor, copy.mailbox) = (owner.0, copy.count, batch.mailbox);
+        Ok(copy)
+    }
+
+    /// Ends a batch: what its cursor has not passed goes back to the front of the queue.
+    pub fn batch_release(&self, batch: &mut Batch) -> Result<()> {
+        let owner = Id(batch.owner);
+        self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
+        let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {
+            let passed = (batch.cursor as usize).min(hold.places.len());
+            let (mut live, mut lost) = (0, 0);
+            let frame = hold.frame.take();
+            if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
+                for at in &hold.places[..passed] {
+                    let entry = frame.entry(*at);
+                    live += u32::from(entry.is_live());
+                    lost += if entry.header.kind == GAP { entry.header.tag } else { 0 };
+                }
+            }
+            let rest = hold.places.get(passed).copied();
+            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), (passed, live, lost))
+        })?;
+        let mut trash = Trash::new();
+        if let Some(frame) = frame {
+            if mailbox.is_none() {
+                drop(frame);
+            } else if signals.is_empty() {
+                self.take_back(mailbox, frame, rest, passed.2, &mut trash);
+            } else {
+                self.take_back_signals(mailbox, signals, passed.0, passed.2);
+                drop(frame);
+            }
+        }
+        drop(trash);
+        Ok(())
+    }
+
+    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, lost: u64, trash: &mut Trash) {
+        let Ok(slot) = self.slot(mailbox) else { return };
+        let total = frame.live();
+        let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
+        let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
+            segment.empty_into(trash);
+            segment
+        });
+        let mut head = slot.head.lock();
+        let life = slot.life.load(Acquire);
+        if life != mailbox.life() && life != mailbox.life() + 1 {
+            return drop((head, rest, spent));
+        }
+        head.in_hand -= total;
+        if lost > 0 {
+            slot.tail.lock().cold().count.lost_shown += lost;
+        }
+        let Some(mut rest) = rest else {
+            if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
+                head.keep(spent);
+            }
+            return;
+        };
+        let (mut messages, mut bytes) = (0, 0);
+        for entry in rest.entries() {
+            if entry.is_live() {
+                (messages, bytes) = (messages + 1, bytes + entry.size() as u64);
+                if entry.header.flags & FRAME_BOUNDED != 0 {
+                    self.quotas.count(entry.header.r#ref, 1);
+                }
+            }
+        }
+        slot.restore(messages, bytes);
+        if life != mailbox.life() {
+            rest.empty_into(trash);
+            return drop(head);
+        }
+        head.put_in_front(rest);
+        head.put_back = head.put_back.wrapping_add(1);
+        let roused = {
+            let mut tail = slot.tail.lock();
+            slot.note_arrival();
+            tail.roused(mailbox)
+        };
+        drop(head);
+        self.rouse(roused);
+    }
+
+    fn take_back_signals(&self, mailbox: Id, mut signals: Vec<Signal>, passed: usize, lost: u64) {
+        for signal in signals.iter_mut().take(passed) {
+            if signal.life != 0 && signal.claimed.is_none() {
+                signal.claimed = Some(self.claim(signal.index, signal.life));
+            }
+        }
+        let mut done = Vec::new();
+        if let Ok(slot) = self.slot(mailbox) {
+            let mut tail = slot.tail.lock();
+            let live = slot.is_live(mailbox);
+            let same = live || slot.life.load(Acquire) == mailbox.life() + 1;
+            let mut back = 0;
+            for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
+                match signal.claimed {
+                    Some(delivered) => {
+                        if same && delivered {
+                            tail.cold().count.signals_delivered += 1;
+                        }
+                        done.push(signal.index);
+                    }
+                    None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
+                        tail.signals.push_front(&self.shots, Of::Signal, signal.index);
+                        back += 1;
+                    }
+                    None => {
+                        self.shots.at(signal.index).shift(signal.life, State::Queued, State::Flushed);
+                        done.push(signal.index);
+                    }
+                }
+            }
+            if same && lost > 0 {
+                tail.cold().count.lost_shown += lost;
+            }
+            let roused = if live && back > 0 {
+                slot.note_first_signal(&tail, self);
+                slot.note_arrival();
+                tail.roused(mailbox)
+            } else {
+                None
+            };
+            drop(tail);
+            self.rouse(roused);
+        }
+        for index in done {
+            self.shots.let_go(index);
+        }
+    }
+
+    /// Lets go of a message that a receive call gave.
+    pub fn release_message(&self, owner: Id) -> Result<()> {
+        let batch = self.holds.with(owner, |hold| hold.frame.is_some())?;
+        if batch {
+            return Err(Error::Inval.because("this is the owner of a batch; release it with td_batch_release"));
+        }
+        let block = self.holds.close(owner, |hold| hold.block.take())?;
+        drop(block);
+        Ok(())
+    }
+
+    /// A message outside any mailbox, with an owner of its own.
+    pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
+        let (owner, mut message) = self.holds.open(|hold| hold.keep(block, copied, &[]))?;
+        message.owner = owner.0;
+        Ok(message)
+    }
+}
+
+#[cold]
+fn not_a_batch() -> Error {
+    Error::Inval.because("this is the owner of a message; release it with td_message_release")
+}
+
+/// Where the message with this place in the mailbox's order begins.
+fn place_of(segment: &Segment, wanted: u64) -> At {
+    let mut place = segment.first;
+    for entry in segment.entries() {
+        if place >= wanted {
+            return entry.at;
+        }
+        place += entry.messages() as u64;
+    }
+    unreachable!("the segment holds message {wanted}")
+}
+
+/// The place in the mailbox's order of the entry at `wanted`.
+fn place_at(segment: &Segment, wanted: At) -> u64 {
+    segment.first + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages() as u64).sum::<u64>()
+}
+
+fn gaps(segment: &Segment) -> u64 {
+    segment.entries().filter(|entry| entry.header.kind == GAP).map(|entry| entry.header.tag).sum()
+}
+
+/// The same entries behind a gap.
+fn with_gap(mut segment: Box<Segment>, lost: u64, trash: &mut Trash) -> Box<Segment> {
+    let header = FrameHeader { kind: GAP, tag: lost, ..FrameHeader::default() };
+    let gap = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None };
+    let mut copy = Segment::new(gap.total() + segment.used(), segment.first);
+    copy.append(&gap);
+    copy.append_all(segment.entries());
+    segment.empty_into(trash);
+    copy
+}
+
+impl Hold {
+    fn begin(&mut self, mailbox: Id) {
+        self.places.clear();
+        self.signals.clear();
+        (self.mailbox, self.lost) = (mailbox, 0);
+    }
+
+    fn show(&mut self, frame: Box<Segment>) -> Batch {
+        self.share(Arc::new(frame))
+    }
+
+    fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
+        let (bytes, size) = frame.frame();
+        self.frame = Some(frame);
+        Batch {
+            frame: bytes,
+            frame_size: size,
+            offsets: At::offsets(&self.places),
+            count: self.places.len() as u32,
+            cursor: 0,
+            mailbox: self.mailbox,
+            owner: 0,
+            reserved: [0; 2],
+        }
+    }
+}
+
+impl Head {
+    /// Puts a segment back where its place in the order is.
+    fn put_in_front(&mut self, segment: Box<Segment>) {
+        let rest = self.rest.get_or_insert_with(Default::default);
+        if let Some(current) = self.current.take() {
+            rest.push_front(current);
+        }
+        let at = rest.iter().position(|other| other.first > segment.first).unwrap_or(rest.len());
+        rest.insert(at, segment);
+        self.current = rest.pop_front();
+    }
+}

@@ -1,0 +1,434 @@
+//! A mailbox: a slot of the table, its queue, and the life of both.
+//!
+//! Guarantees: whoever holds a slot's lock and finds the id's life there has a live mailbox for as long as it holds
+//! the lock. A mailbox ends once; ending takes lease and lock, so nobody is half way through a receive or a send, and
+//! hands out everything that must be worked off without locks as [`Remains`].
+//!
+//! Two locks: the *lease* guards the receiving side ([`Head`]), the slot lock the sending side ([`Tail`]). Order:
+//! lease, then slot; never two slots. The life and the counts of what was consumed are read without a lock.
+
+mod batch;
+mod policy;
+mod queue;
+mod receive;
+pub mod segment;
+mod select;
+mod signal;
+mod wake;
+
+pub use policy::{Limit, Outcome, Policy};
+pub use queue::Refusal;
+pub use receive::{Patience, Wanted};
+pub use select::Select;
+pub use signal::Cancelled;
+pub use wake::Attend;
+use wake::{MailBell, Waiter};
+
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::message::{HandlerFn, MailboxCounters, Trash};
+use crate::notify::Parker;
+use crate::oneshot::{List, Of, Shots, Use};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::{rank, Arc, Callback, Mutex};
+use crate::table::{Claims, Table};
+use segment::Segment;
+use std::collections::VecDeque;
+
+/// Default bound in messages.
+pub const MAX_MESSAGES: u64 = 65_536;
+/// Default bound in payload bytes.
+pub const MAX_BYTES: u64 = 64 << 20;
+/// How many later mailboxes must have ended before the counters of one that ended are gone.
+const QUARANTINE: usize = if cfg!(loom) { 1 } else { 1024 };
+
+/// A chain of segments, oldest first; no box until there are several.
+pub type Chain = Option<Box<VecDeque<Box<Segment>>>>;
+/// A host's handler and its user pointer; pull mailboxes may have a user pointer alone.
+pub type Handler = Callback<Option<HandlerFn>>;
+
+/// Everything that mailboxes of all engines share.
+#[derive(Default)]
+pub struct Store {
+    pub slots: Slots,
+    pub shots: Shots,
+    pub quotas: policy::Quotas,
+    pub(crate) holds: Claims<batch::Hold>,
+}
+
+/// The slot table.
+pub struct Slots(Table<Slot>);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots(Table::new(QUARANTINE))
+    }
+}
+
+/// One mailbox.
+#[derive(Default)]
+pub struct Slot {
+    life: AtomicU32,
+    engine: AtomicU32,
+    /// Moves whenever something comes in: a message, a signal, a batch put back, the end.
+    arrived: AtomicU32,
+    /// Stamp of the first signal in the queue, or `u64::MAX`.
+    first_signal: AtomicU64,
+    /// Messages that left the queue, whichever way. Written under the lease.
+    consumed: AtomicU64,
+    consumed_bytes: AtomicU64,
+    tail: Mutex<Tail, { rank::SLOT }>,
+    head: Mutex<Head, { rank::LEASE }>,
+}
+
+/// The sending side.
+#[derive(Default)]
+pub(crate) struct Tail {
+    current: Option<Box<Segment>>,
+    full: Chain,
+    spare: Option<Box<Segment>>,
+    cold: Option<Box<Cold>>,
+    /// Messages taken in, ever: the place of the next one in the mailbox's order.
+    accepted: u64,
+    accepted_bytes: u64,
+    /// `accepted` may rise to this before the bound has to be looked at again.
+    limit: u64,
+    limit_bytes: u64,
+    signals: List,
+    /// Dropped since the last message taken in; after the end: what the end marker will show.
+    lost: u32,
+    reason: i32,
+    /// log2 of the next segment's size.
+    grow: u8,
+    attention: u8,
+    policy: Policy,
+}
+
+/// The receiving side.
+#[derive(Default)]
+pub(crate) struct Head {
+    current: Option<Box<Segment>>,
+    rest: Chain,
+    spare: Option<Box<Segment>>,
+    /// Lost messages to show with the next delivery.
+    lost: u64,
+    /// Messages in batches that are open.
+    in_hand: u32,
+    /// Moves when a batch was put back.
+    put_back: u32,
+    /// Senders wait for room.
+    blocked: bool,
+    /// Somebody has a descriptor.
+    belled: bool,
+    /// Read by a handler, not by receive calls.
+    handled: bool,
+}
+
+/// What few mailboxes have, behind one box that is made when first needed.
+#[derive(Default)]
+pub(crate) struct Cold {
+    pub names: Vec<Arc<str>>,
+    /// Records whose signal comes here: monitors, timers, calls.
+    owned: List,
+    timers: u32,
+    monitors: u32,
+    /// Records that watch this mailbox.
+    watched: List,
+    /// Subscriptions: rows of the quota table.
+    pub quotas: Vec<Id>,
+    waiters: VecDeque<Waiter>,
+    blocked: VecDeque<Arc<Parker>>,
+    /// Threads that wait for this mailbox to end, or that send in its name and wait for room.
+    enders: Vec<Arc<Parker>>,
+    bell: Option<Arc<MailBell>>,
+    reader: Option<Arc<dyn Attend>>,
+    handler: Option<Arc<Handler>>,
+    limit: Limit,
+    count: Count,
+}
+
+/// Counters that `accepted` and `consumed` do not give.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    dropped_new: u64,
+    evicted: u64,
+    lost_shown: u64,
+    refused: u64,
+    flushed: u64,
+    expired: u64,
+    signals_in: u64,
+    signals_delivered: u64,
+    signals_flushed: u64,
+}
+
+/// How a mailbox opens.
+#[derive(Default)]
+pub struct Opening {
+    pub engine: u32,
+    pub policy: Policy,
+    pub limit: Limit,
+    pub reader: Option<Arc<dyn Attend>>,
+    pub handler: Option<Arc<Handler>>,
+}
+
+/// What a mailbox leaves when it ends, to be worked off with no lock held.
+pub struct Remains {
+    pub id: Id,
+    pub names: Vec<Arc<str>>,
+    pub quotas: Vec<Id>,
+    /// First records of the detached lists.
+    pub owned: u32,
+    pub watched: u32,
+    pub signals: u32,
+    pub reader: Option<Arc<dyn Attend>>,
+    pub handler: Option<Arc<Handler>>,
+    segments: Vec<Box<Segment>>,
+    threads: Vec<Arc<Parker>>,
+    bell: Option<Arc<MailBell>>,
+}
+
+impl Tail {
+    pub(crate) fn cold(&mut self) -> &mut Cold {
+        self.cold.get_or_insert_with(Default::default)
+    }
+
+    fn limits(&self) -> Limit {
+        self.cold.as_ref().map_or(Limit::default(), |cold| cold.limit)
+    }
+}
+
+impl Slot {
+    #[inline]
+    pub(crate) fn is_live(&self, id: Id) -> bool {
+        self.life.load(Acquire) == id.life()
+    }
+
+    #[inline]
+    pub fn engine(&self) -> u32 {
+        self.engine.load(Acquire)
+    }
+
+    /// `over` when the mailbox of this id has ended. Exact under the lease or the slot lock.
+    #[inline]
+    pub(crate) fn check(&self, id: Id, over: Error) -> Result<()> {
+        let life = self.life.load(Acquire);
+        if life == id.life() {
+            Ok(())
+        } else {
+            Err(id.gone(Kind::Mailbox, life, over))
+        }
+    }
+
+    /// Messages in the queue, not counting those in open batches.
+    #[inline]
+    fn queued(&self, tail: &Tail) -> u64 {
+        tail.accepted - self.consumed.load(Acquire)
+    }
+}
+
+impl Store {
+    /// The slot that this id is or was in.
+    #[inline]
+    pub fn slot(&self, id: Id) -> Result<&Slot> {
+        if !id.is(Kind::Mailbox) || id.life() & 1 == 0 {
+            return Err(id.bad(Kind::Mailbox));
+        }
+        self.slots.0.get(id.index()).ok_or_else(|| id.bad(Kind::Mailbox))
+    }
+
+    /// The slot of a live mailbox; `TD_ENOPROC` when it has ended (it may end at once after).
+    pub fn live(&self, id: Id) -> Result<&Slot> {
+        let slot = self.slot(id)?;
+        slot.check(id, Error::NoProc)?;
+        Ok(slot)
+    }
+
+    /// Opens a mailbox; `still_open` is asked under the slot's lock, so that an engine that closes misses none.
+    pub fn open(&self, opening: Opening, still_open: impl FnOnce() -> bool) -> Result<Id> {
+        let (index, slot) = self.slots.0.take()?;
+        let mut head = slot.head.lock();
+        let mut tail = slot.tail.lock();
+        let life = slot.life.load(Relaxed) + 1;
+        if !still_open() {
+            drop((tail, head));
+            self.slots.0.give_back(index, life - 1);
+            return Err(Error::NoProc.because("the engine is closed"));
+        }
+        let special = opening.handler.is_some() || !opening.limit.is_default();
+        *head = Head { handled: opening.reader.is_some(), ..Head::default() };
+        let attention = if opening.reader.is_some() { wake::LOOP } else { 0 };
+        *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, ..Tail::default() };
+        tail.limit = opening.limit.messages();
+        tail.limit_bytes = opening.limit.bytes();
+        if special || opening.reader.is_some() {
+            let Opening { limit, reader, handler, .. } = opening;
+            tail.cold = Some(Box::new(Cold { limit, reader, handler, ..Cold::default() }));
+        }
+        slot.engine.store(opening.engine, Relaxed);
+        slot.first_signal.store(u64::MAX, Relaxed);
+        slot.consumed.store(0, Relaxed);
+        slot.consumed_bytes.store(0, Relaxed);
+        slot.life.store(life, Release);
+        Ok(Id::new(Kind::Mailbox, life, index))
+    }
+
+    /// Ends a mailbox. What waits in it is discarded when the remains are [finished](Self::finish).
+    pub fn end(&self, id: Id, reason: i32) -> Result<Remains> {
+        let slot = self.slot(id)?;
+        let mut head = slot.head.lock();
+        let mut tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        slot.life.store(id.life() + 1, Release);
+        slot.note_arrival();
+        slot.first_signal.store(u64::MAX, Release);
+        tail.reason = reason;
+        tail.attention = 0;
+        let mut segments: Vec<_> = head.current.take().into_iter().collect();
+        for chain in [head.rest.take(), tail.full.take()].into_iter().flatten() {
+            segments.extend(*chain);
+        }
+        segments.extend(tail.current.take());
+        (head.spare, tail.spare, head.lost) = (None, None, 0);
+        let mut remains = Remains {
+            id,
+            names: Vec::new(),
+            quotas: Vec::new(),
+            owned: crate::oneshot::NONE,
+            watched: crate::oneshot::NONE,
+            signals: std::mem::take(&mut tail.signals).first,
+            reader: None,
+            handler: None,
+            segments,
+            threads: Vec::new(),
+            bell: None,
+        };
+        let mut unseen = 0;
+        if let Some(cold) = tail.cold.as_deref_mut() {
+            unseen = cold.count.dropped_new + cold.count.evicted - cold.count.lost_shown;
+            remains.names = std::mem::take(&mut cold.names);
+            remains.quotas = std::mem::take(&mut cold.quotas);
+            remains.owned = std::mem::take(&mut cold.owned).first;
+            remains.watched = std::mem::take(&mut cold.watched).first;
+            remains.reader = cold.reader.take();
+            remains.handler = cold.handler.take();
+            remains.bell = cold.bell.take();
+            remains.threads.extend(cold.waiters.drain(..).map(|waiter| waiter.parker));
+            remains.threads.extend(cold.blocked.drain(..));
+            remains.threads.append(&mut cold.enders);
+            (cold.timers, cold.monitors) = (0, 0);
+        }
+        tail.lost = u32::try_from(unseen).unwrap_or(u32::MAX);
+        Ok(remains)
+    }
+
+    /// Wakes who waited for the mailbox, releases what was queued in it, and gives the slot back.
+    pub fn finish(&self, remains: Remains) {
+        for thread in remains.threads {
+            thread.unpark();
+        }
+        if let Some(bell) = remains.bell {
+            if let Ok(slot) = self.slot(remains.id) {
+                bell.refresh(slot, remains.id);
+            }
+        }
+        let mut trash = Trash::new();
+        for mut segment in remains.segments {
+            segment.empty_into(&mut trash);
+        }
+        self.slots.0.give_back(remains.id.index(), remains.id.life() + 1);
+        drop(trash);
+    }
+
+    /// Live mailboxes of an engine.
+    pub fn of_engine(&self, engine: u32) -> impl Iterator<Item = Id> + '_ {
+        self.slots.0.rows().filter_map(move |(index, slot)| {
+            let _tail = slot.tail.lock();
+            let life = slot.life.load(Acquire);
+            (life & 1 == 1 && slot.engine() == engine).then(|| Id::new(Kind::Mailbox, life, index))
+        })
+    }
+
+    /// The host's pointer.
+    pub fn user(&self, id: Id) -> Result<*mut std::ffi::c_void> {
+        let slot = self.slot(id)?;
+        let tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        Ok(tail.cold.as_ref().and_then(|cold| cold.handler.as_ref()).map_or(std::ptr::null_mut(), |handler| handler.user.get()))
+    }
+
+    /// Counters; also of a mailbox that has ended, until its slot is used again.
+    pub fn stats(&self, id: Id) -> Result<MailboxCounters> {
+        let slot = self.slot(id)?;
+        let head = slot.head.lock();
+        let tail = slot.tail.lock();
+        let ended = !slot.is_live(id);
+        if ended && slot.life.load(Acquire) != id.life() + 1 {
+            return Err(id.gone(Kind::Mailbox, slot.life.load(Acquire), Error::NoProc));
+        }
+        let none = Cold::default();
+        let cold = tail.cold.as_deref().unwrap_or(&none);
+        let count = cold.count;
+        let sent = tail.accepted + count.signals_in + count.dropped_new;
+        let lost = count.dropped_new + count.evicted;
+        let flushed = count.flushed + count.signals_flushed;
+        let left = slot.consumed.load(Acquire) - count.evicted - count.flushed - count.expired;
+        let delivered = left - head.in_hand as u64 + count.signals_delivered;
+        let rest = sent - delivered - lost - flushed - count.expired;
+        let bytes = tail.accepted_bytes - slot.consumed_bytes.load(Acquire);
+        Ok(MailboxCounters {
+            size: std::mem::size_of::<MailboxCounters>(),
+            state: if ended { 2 } else { 1 },
+            reason: tail.reason,
+            sent,
+            delivered,
+            lost,
+            flushed,
+            expired: count.expired,
+            discarded: if ended { rest } else { 0 },
+            queued: if ended { 0 } else { rest },
+            queued_bytes: if ended { 0 } else { bytes },
+            refused: count.refused,
+            monitors: cold.monitors as u64,
+            monitored_by: cold.watched.len as u64,
+            timers: cold.timers as u64,
+            subscriptions: cold.quotas.len() as u64,
+            names: cold.names.len() as u64,
+        })
+    }
+
+    /// Runs `work` on the cold part of a live mailbox.
+    pub(crate) fn with_cold<R>(&self, id: Id, work: impl FnOnce(&mut Cold) -> R) -> Result<R> {
+        let slot = self.slot(id)?;
+        let mut tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        Ok(work(tail.cold()))
+    }
+
+    /// Puts an armed record in the list of its owner. `over` when the owner has ended.
+    pub fn link_owner(&self, owner: Id, index: u32, over: Error) -> Result<()> {
+        let slot = self.slot(owner)?;
+        let mut tail = slot.tail.lock();
+        slot.check(owner, over)?;
+        let cold = tail.cold();
+        cold.owned.push_back(&self.shots, Of::Owner, index);
+        cold.counted(self.shots.at(index).usage(), 1);
+        Ok(())
+    }
+}
+
+impl Cold {
+    /// Keeps the counts of own timers and monitors.
+    fn counted(&mut self, usage: Use, by: i32) {
+        match usage {
+            Use::Timer => self.timers = self.timers.wrapping_add_signed(by),
+            Use::Monitor => self.monitors = self.monitors.wrapping_add_signed(by),
+            Use::Call => {}
+        }
+    }
+
+    fn disown(&mut self, shots: &Shots, index: u32) {
+        if self.owned.remove(shots, Of::Owner, index) {
+            self.counted(shots.at(index).usage(), -1);
+        }
+    }
+}

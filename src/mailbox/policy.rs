@@ -1,0 +1,430 @@
+//! Bounds, and what happens when a mailbox or a subscription has reached its own.
+//!
+//! Guarantees: a message is refused, dropped or waits, and each is counted where its loser can see it; requests and
+//! signals are never evicted; a subscription evicts only messages of its own. A blocked sender registers under the
+//! lease, which every receive takes, so room that comes free is never missed.
+
+use super::segment::{At, Draft, Segment};
+use super::{Chain, Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::mailbox::wake::Roused;
+use crate::message::{Trash, FRAME_BOUNDED, KIND_TOPIC};
+use crate::notify::Parker;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::Arc;
+use crate::table::Table;
+
+/// What a full mailbox does with the next message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    #[default]
+    Fail,
+    Block,
+    DropNew,
+    DropOld,
+}
+
+impl Policy {
+    /// From the number of the C header.
+    pub fn of(number: u32) -> Result<Policy> {
+        match number {
+            0 => Ok(Policy::Fail),
+            1 => Ok(Policy::Block),
+            2 => Ok(Policy::DropNew),
+            3 => Ok(Policy::DropOld),
+            _ => {
+                let detail = format!("policy is {number}; use TD_FAIL, TD_BLOCK, TD_DROP_NEW or TD_DROP_OLD (0 to 3)");
+                Err(Error::Inval.because(detail))
+            }
+        }
+    }
+}
+
+/// A mailbox's bound; zero stands for the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limit {
+    pub max_messages: u64,
+    pub max_bytes: u64,
+    /// `Block`: nanoseconds a send waits; 0 is for ever.
+    pub block_timeout: i64,
+}
+
+impl Limit {
+    pub fn is_default(&self) -> bool {
+        self.max_messages == 0 && self.max_bytes == 0 && self.block_timeout == 0
+    }
+    pub fn messages(&self) -> u64 {
+        if self.max_messages == 0 {
+            MAX_MESSAGES
+        } else {
+            self.max_messages
+        }
+    }
+    pub fn bytes(&self) -> u64 {
+        if self.max_bytes == 0 {
+            MAX_BYTES
+        } else {
+            self.max_bytes
+        }
+    }
+}
+
+/// A subscription's share of a mailbox's queue.
+#[derive(Default)]
+pub struct Quota {
+    life: AtomicU32,
+    queued: AtomicU32,
+    mailbox: AtomicU64,
+    limit: AtomicU32,
+    drop_old: AtomicU32,
+}
+
+impl Quota {
+    pub fn mailbox(&self) -> Id {
+        Id(self.mailbox.load(Acquire))
+    }
+
+    #[inline]
+    pub fn is_live(&self, id: Id) -> bool {
+        self.life.load(Acquire) == id.life()
+    }
+
+    fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    pub fn is_bounded(&self) -> bool {
+        self.limit() > 0
+    }
+}
+
+/// The table of quotas; a subscription's id is the id of its quota.
+pub struct Quotas(Table<Quota>);
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Quotas(Table::new(0))
+    }
+}
+
+impl Quotas {
+    /// A new quota; the caller puts it in its mailbox's list.
+    pub fn open(&self, mailbox: Id, limit: u32, drop_old: bool) -> Result<Id> {
+        let (index, quota) = self.0.take()?;
+        let life = quota.life.load(Acquire) + 1;
+        quota.queued.store(0, Relaxed);
+        quota.mailbox.store(mailbox.0, Relaxed);
+        quota.limit.store(limit, Relaxed);
+        quota.drop_old.store(drop_old as u32, Relaxed);
+        quota.life.store(life, Release);
+        Ok(Id::new(Kind::Subscription, life, index))
+    }
+
+    /// The quota of a live subscription.
+    pub fn find(&self, id: Id) -> Result<&Quota> {
+        id.expect(Kind::Subscription)?;
+        let quota = self.0.get(id.index()).ok_or_else(|| id.bad(Kind::Subscription))?;
+        if quota.is_live(id) {
+            Ok(quota)
+        } else {
+            Err(id.gone(Kind::Subscription, quota.life.load(Acquire), Error::Stale))
+        }
+    }
+
+    /// Ends it, once: no message is admitted under it any more. Call it under the mailbox's slot lock, or when the
+    /// mailbox has ended.
+    pub fn close(&self, id: Id) -> bool {
+        match self.find(id) {
+            Ok(quota) => quota.life.compare_exchange(id.life(), id.life() + 1, AcqRel, Acquire).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Gives the row of an ended quota back.
+    pub fn give_back(&self, id: Id) {
+        self.0.give_back(id.index(), id.life() + 1);
+    }
+
+    /// One message under this quota left the queue, or came back into it.
+    pub(super) fn count(&self, reference: u64, by: i32) {
+        let id = Id(reference);
+        if let Some(quota) = self.0.get(id.index()).filter(|quota| quota.is_live(id)) {
+            quota.queued.fetch_add(by as u32, AcqRel);
+        }
+    }
+}
+
+/// What became of a message that met a bound.
+pub enum Outcome {
+    Queued(Roused),
+    /// Dropped, as the policy says; the receiver will see how many.
+    Dropped,
+}
+
+impl Store {
+    /// Sends with the mailbox's policy, but without waiting: `Refusal::Full` is for the caller to wait or to give up.
+    /// The record of a request is put in the mailbox's list of watchers in the same step.
+    pub fn offer(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
+        match self.push(to, draft, record) {
+            Ok(roused) => Ok(Outcome::Queued(roused)),
+            Err(Refusal::Full) => self.overflow(to, draft, record),
+            Err(never) => Err(never),
+        }
+    }
+
+    #[cold]
+    fn overflow(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
+        let slot = self.slot(to)?;
+        let mut trash = Trash::new();
+        let mut head = slot.head.lock();
+        let mut tail = slot.tail.lock();
+        slot.check(to, Error::NoProc)?;
+        let request = draft.header.kind as u32 == crate::message::KIND_REQUEST;
+        let result = match tail.policy {
+            Policy::DropNew if !request => {
+                tail.drop_new();
+                Ok(Outcome::Dropped)
+            }
+            Policy::DropOld => loop {
+                match tail.admit(slot, draft) {
+                    Ok(()) => {
+                        tail.watch(&self.shots, record);
+                        break Ok(Outcome::Queued(tail.roused(to)));
+                    }
+                    Err(Refusal::Full) if self.evict(slot, &mut head, &mut tail, None, &mut trash) => {}
+                    Err(refusal) => {
+                        tail.cold().count.refused += (refusal == Refusal::Full) as u64;
+                        break Err(refusal);
+                    }
+                }
+            },
+            Policy::Block => Err(Refusal::Full),
+            _ => {
+                tail.cold().count.refused += 1;
+                Err(Refusal::Full)
+            }
+        };
+        drop((tail, head));
+        drop(trash);
+        result
+    }
+
+    /// Sends a publication under its subscription's bound, then the mailbox's; never waits, never refuses a live
+    /// mailbox: `None` when the subscription is over.
+    pub fn publish(&self, subscription: Id, draft: &Draft<'_>) -> Option<Outcome> {
+        let quota = self.quotas.find(subscription).ok()?;
+        let to = quota.mailbox();
+        let slot = self.slot(to).ok()?;
+        let mut draft = *draft;
+        draft.header.r#ref = subscription.0;
+        draft.header.flags = if quota.is_bounded() { FRAME_BOUNDED } else { 0 };
+        let draft = &draft;
+        {
+            let mut tail = slot.tail.lock();
+            if !slot.is_live(to) || !quota.is_live(subscription) {
+                return None;
+            }
+            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit()) && tail.admit(slot, draft).is_ok() {
+                if quota.is_bounded() {
+                    quota.queued.fetch_add(1, AcqRel);
+                }
+                return Some(Outcome::Queued(tail.roused(to)));
+            }
+        }
+        self.publish_overflow(slot, to, quota, subscription, draft)
+    }
+
+    #[cold]
+    fn publish_overflow(&self, slot: &Slot, to: Id, quota: &Quota, own: Id, draft: &Draft<'_>) -> Option<Outcome> {
+        let mut trash = Trash::new();
+        let mut head = slot.head.lock();
+        let mut tail = slot.tail.lock();
+        if !slot.is_live(to) || !quota.is_live(own) {
+            return None;
+        }
+        let over_own = quota.is_bounded() && quota.queued.load(Acquire) >= quota.limit();
+        let outcome = if over_own && quota.drop_old.load(Relaxed) == 0 {
+            tail.drop_new();
+            Outcome::Dropped
+        } else {
+            let may_evict = over_own || tail.policy == Policy::DropOld;
+            let victim = (over_own || quota.is_bounded()).then_some(own);
+            let mut fits = !over_own && tail.admit(slot, draft).is_ok();
+            while !fits && may_evict && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
+                fits = tail.admit(slot, draft).is_ok();
+            }
+            if fits {
+                if quota.is_bounded() {
+                    quota.queued.fetch_add(1, AcqRel);
+                }
+                Outcome::Queued(tail.roused(to))
+            } else {
+                tail.drop_new();
+                Outcome::Dropped
+            }
+        };
+        drop((tail, head));
+        drop(trash);
+        Some(outcome)
+    }
+
+    /// Drops the oldest message that may be dropped (of one subscription, if given); false when there is none.
+    fn evict(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: Option<Id>, trash: &mut Trash) -> bool {
+        let wanted = |kind: u8, reference: u64| match of {
+            Some(of) => kind as u32 == KIND_TOPIC && reference == of.0,
+            None => kind as u32 != crate::message::KIND_REQUEST,
+        };
+        let found = head.bury_first(self, slot, &wanted, 1, trash) || {
+            head.draw(tail);
+            head.bury_first(self, slot, &wanted, 1, trash)
+        };
+        if found {
+            tail.cold().count.evicted += 1;
+        }
+        found
+    }
+
+    /// Takes every queued message of a subscription out.
+    pub fn flush_subscription(&self, mailbox: Id, subscription: Id) -> Result<()> {
+        let slot = self.slot(mailbox)?;
+        let mut trash = Trash::new();
+        let belled = {
+            let mut head = slot.head.lock();
+            let mut tail = slot.tail.lock();
+            slot.check(mailbox, Error::NoProc)?;
+            head.draw(&mut tail);
+            let wanted = |kind: u8, reference: u64| kind as u32 == KIND_TOPIC && reference == subscription.0;
+            let mut flushed = 0;
+            while head.bury_first(self, slot, &wanted, 0, &mut trash) {
+                flushed += 1;
+            }
+            tail.cold().count.flushed += flushed;
+            head.belled
+        };
+        drop(trash);
+        if belled {
+            self.after_receive(slot, mailbox);
+        }
+        self.room_came_free(slot, mailbox);
+        Ok(())
+    }
+
+    /// Registers this thread as a sender that waits for room. False when there is room already.
+    pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>) -> Result<bool> {
+        let slot = self.slot(to)?;
+        let mut head = slot.head.lock();
+        let mut tail = slot.tail.lock();
+        slot.check(to, Error::NoProc)?;
+        if tail.has_room(slot, size) {
+            return Ok(false);
+        }
+        head.blocked = true;
+        tail.cold().blocked.push_back(parker.clone());
+        Ok(true)
+    }
+
+    /// Takes a waiting sender off again; `gave_up` counts the message as refused.
+    pub fn unblock(&self, to: Id, parker: &Arc<Parker>, gave_up: bool) {
+        let Ok(slot) = self.slot(to) else { return };
+        let mut tail = slot.tail.lock();
+        if slot.is_live(to) {
+            let cold = tail.cold();
+            cold.blocked.retain(|other| !Arc::ptr_eq(other, parker));
+            cold.count.refused += gave_up as u64;
+        }
+    }
+
+    /// Wakes the senders that wait for room, if the receiver that made some saw that there are any.
+    pub(super) fn room_came_free(&self, slot: &Slot, id: Id) {
+        let blocked: Vec<_> = {
+            let mut head = slot.head.lock();
+            let mut tail = slot.tail.lock();
+            if !slot.is_live(id) || !std::mem::take(&mut head.blocked) {
+                return;
+            }
+            tail.cold().blocked.drain(..).collect()
+        };
+        for sender in blocked {
+            sender.unpark();
+        }
+    }
+
+    /// Policy and block timeout of a mailbox.
+    pub fn policy(&self, id: Id) -> Result<(Policy, i64)> {
+        let slot = self.slot(id)?;
+        let tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        Ok((tail.policy, tail.limits().block_timeout))
+    }
+
+    /// Has `parker` woken when the mailbox ends.
+    pub fn tell_end(&self, id: Id, parker: &Arc<Parker>) -> Result<()> {
+        self.with_cold(id, |cold| cold.enders.push(parker.clone()))
+    }
+
+    pub fn forget_end(&self, id: Id, parker: &Arc<Parker>) {
+        let _ = self.with_cold(id, |cold| cold.enders.retain(|other| !Arc::ptr_eq(other, parker)));
+    }
+}
+
+impl Tail {
+    fn drop_new(&mut self) {
+        self.lost = self.lost.saturating_add(1);
+        self.cold().count.dropped_new += 1;
+    }
+}
+
+impl Head {
+    /// Buries the first live entry that is wanted, oldest segment first.
+    fn bury_first(&mut self, store: &Store, slot: &Slot, wanted: &impl Fn(u8, u64) -> bool, lost: u64, trash: &mut Trash) -> bool {
+        self.trim();
+        let Head { current, rest, .. } = self;
+        let chain = current.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.iter_mut()));
+        for segment in chain {
+            if let Some(at) = first(segment, wanted) {
+                store.bury(slot, segment, at, lost, trash);
+                let spent = segment.live() == 0;
+                if spent {
+                    prune(rest);
+                }
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The first live entry that is wanted.
+fn first(segment: &Segment, wanted: &impl Fn(u8, u64) -> bool) -> Option<At> {
+    let mut at = segment.begin();
+    while let Some(entry) = at.map(|at| segment.entry(at)) {
+        if entry.is_live() && wanted(entry.header.kind, entry.header.r#ref) {
+            return at;
+        }
+        at = segment.next(entry.at);
+    }
+    None
+}
+
+/// Segments behind the first that hold nothing live and no gap are dropped.
+pub(super) fn prune(rest: &mut Chain) {
+    if let Some(chain) = rest {
+        if chain.len() > 1 {
+            chain.retain(|segment| segment.live() > 0 || segment.has_gap());
+        }
+    }
+}
+
+impl Store {
+    /// Takes one live entry out of the queue, in place.
+    pub(super) fn bury(&self, slot: &Slot, segment: &mut Segment, at: At, lost: u64, trash: &mut Trash) {
+        let entry = segment.entry(at);
+        let (size, bounded) = (entry.size() as u64, entry.header.flags & FRAME_BOUNDED != 0);
+        if bounded {
+            self.quotas.count(entry.header.r#ref, -1);
+        }
+        trash.extend(segment.bury(at, lost));
+        slot.consume(1, size);
+    }
+}

@@ -1,0 +1,247 @@
+//! The queue's sending side: appending to the tail, and swapping the chain out to the head.
+//!
+//! Guarantees: a send is one lock of the slot, one copy of the payload and, in the steady state, no allocation; the
+//! order of the entries is the order in which senders held the lock. Bounds count head and tail together.
+
+use super::segment::{Draft, Segment, GAP, KIND_DEAD};
+use super::{Head, Slot, Store, Tail};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::mailbox::wake::Roused;
+use crate::message::{FrameHeader, Payload, INLINE_MAX, KIND_MESSAGE};
+use crate::oneshot::{Of, Shots};
+use crate::sync::atomic::Ordering::*;
+
+/// log2 of the smallest and the largest segment.
+pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
+const LARGEST: u8 = 18;
+/// A used-up segment of at most this capacity is kept for the next messages.
+const KEEP: usize = 64 << 10;
+
+/// Why a message was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The bound is reached: the mailbox's policy decides.
+    Full,
+    /// Nothing that a policy could change.
+    Never(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Never(error)
+    }
+}
+
+impl Store {
+    /// Appends a message if there is room; the record of a request becomes a watcher in the same step.
+    #[inline]
+    pub fn push(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Roused, Refusal> {
+        let slot = self.slot(to)?;
+        let mut tail = slot.tail.lock();
+        slot.check(to, Error::NoProc)?;
+        tail.admit(slot, draft)?;
+        tail.watch(&self.shots, record);
+        Ok(tail.roused(to))
+    }
+}
+
+impl Store {
+    /// Appends messages under one lock, until one has no room or is too large to be copied in.
+    pub fn push_many(&self, to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<(usize, Roused)> {
+        let slot = self.slot(to)?;
+        let mut tail = slot.tail.lock();
+        slot.check(to, Error::NoProc)?;
+        let mut taken = 0;
+        for (tag, data) in items.iter().take_while(|(_, data)| data.len() <= INLINE_MAX) {
+            let header = FrameHeader { kind: KIND_MESSAGE as u8, from: from.0, tag: *tag, ..FrameHeader::default() };
+            let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
+            if tail.admit(slot, &draft).is_err() {
+                break;
+            }
+            taken += 1;
+        }
+        let roused = if taken > 0 { tail.roused(to) } else { None };
+        Ok((taken, roused))
+    }
+
+    /// Whether a message of this size has no room now.
+    pub fn is_full(&self, to: Id, size: u64) -> bool {
+        let Ok(slot) = self.slot(to) else { return false };
+        let tail = slot.tail.lock();
+        slot.is_live(to) && !tail.has_room(slot, size)
+    }
+}
+
+impl Tail {
+    /// Whether a message of this size fits the bounds now.
+    pub(super) fn has_room(&self, slot: &Slot, size: u64) -> bool {
+        let limits = self.limits();
+        let bytes = self.accepted_bytes - slot.consumed_bytes.load(Acquire);
+        slot.queued(self) < limits.messages() && bytes + size <= limits.bytes()
+    }
+
+    #[inline]
+    pub(super) fn watch(&mut self, shots: &Shots, record: Option<u32>) {
+        if let Some(index) = record {
+            self.cold().watched.push_back(shots, Of::Target, index);
+        }
+    }
+
+    /// Appends, or says that the bound is reached.
+    #[inline]
+    pub(super) fn admit(&mut self, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
+        let size = draft.payload.size() as u64;
+        if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
+            self.make_room(slot, size)?;
+        }
+        self.append(draft, size);
+        slot.note_arrival();
+        Ok(())
+    }
+
+    /// Looks at what was consumed meanwhile.
+    #[cold]
+    fn make_room(&mut self, slot: &Slot, size: u64) -> Result<(), Refusal> {
+        let limits = self.limits();
+        if size > limits.bytes() {
+            self.cold().count.refused += 1;
+            let detail = format!("{size} bytes; this mailbox holds {} at most", limits.bytes());
+            return Err(Error::TooBig.because(detail).into());
+        }
+        self.limit = slot.consumed.load(Acquire) + limits.messages();
+        self.limit_bytes = slot.consumed_bytes.load(Acquire) + limits.bytes();
+        if self.accepted >= self.limit || size > self.limit_bytes.saturating_sub(self.accepted_bytes) {
+            // Keep the subtraction of the next `admit` in range also when a batch that was put back went over.
+            self.limit_bytes = self.limit_bytes.max(self.accepted_bytes);
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&mut self, draft: &Draft<'_>, size: u64) {
+        if self.lost > 0 {
+            self.append_gap();
+        }
+        let total = draft.total();
+        match &mut self.current {
+            Some(segment) if segment.fits(total) => segment,
+            _ => self.extend(total),
+        }
+        .append(draft);
+        self.accepted += 1;
+        self.accepted_bytes += size;
+    }
+
+    /// Marks the place where messages were dropped.
+    #[cold]
+    fn append_gap(&mut self) {
+        let header = FrameHeader { kind: GAP, tag: std::mem::take(&mut self.lost) as u64, ..FrameHeader::default() };
+        let draft = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None };
+        match &mut self.current {
+            Some(segment) if segment.fits(draft.total()) => segment,
+            _ => self.extend(draft.total()),
+        }
+        .append(&draft);
+    }
+
+    /// A segment with room for `total` bytes, as the current one.
+    #[cold]
+    fn extend(&mut self, total: usize) -> &mut Box<Segment> {
+        if let Some(full) = self.current.take() {
+            self.full.get_or_insert_with(Default::default).push_back(full);
+            self.grow = (self.grow + 1).min(LARGEST);
+        }
+        let accepted = self.accepted;
+        let spare = self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
+        self.current.insert(match spare {
+            Some(mut spare) => {
+                spare.reset(accepted);
+                spare
+            }
+            None => Segment::new(total.max(1 << self.grow), accepted),
+        })
+    }
+}
+
+impl Head {
+    /// Takes the tail's whole chain over, behind what is here.
+    pub(super) fn draw(&mut self, tail: &mut Tail) {
+        if let Some(spare) = self.spare.take() {
+            tail.spare.get_or_insert(spare);
+        }
+        if let Some(current) = &tail.current {
+            if tail.full.is_none() && current.used() * 4 < current.capacity() && tail.grow > SMALLEST {
+                tail.grow -= 1;
+            }
+        }
+        let full = tail.full.take();
+        let last = tail.current.take();
+        for segment in full.into_iter().flat_map(|chain| chain.into_iter()).chain(last) {
+            match (&self.current, &mut self.rest) {
+                (None, _) => self.current = Some(segment),
+                (Some(_), Some(rest)) => rest.push_back(segment),
+                (Some(_), None) => self.rest = Some(Box::new([segment].into())),
+            }
+        }
+    }
+
+    /// Puts a used-up current segment aside and moves on to the next one.
+    pub(super) fn turn(&mut self) {
+        if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {
+            self.keep(used);
+        }
+        if self.current.is_none() {
+            if let Some(rest) = &mut self.rest {
+                self.current = rest.pop_front();
+                if rest.is_empty() {
+                    self.rest = None;
+                }
+            }
+        }
+    }
+
+    /// Passes what is dead at the front, keeping the count of what was lost there.
+    pub(super) fn trim(&mut self) {
+        loop {
+            while let Some(segment) = &mut self.current {
+                match segment.begin().map(|at| *segment.entry(at).header) {
+                    Some(header) if header.kind == GAP => self.lost += header.tag,
+                    Some(header) if header.kind == KIND_DEAD => {}
+                    _ => break,
+                }
+                segment.pass();
+            }
+            if self.current.as_ref().is_some_and(|segment| segment.begin().is_some()) {
+                return;
+            }
+            self.turn();
+            if self.current.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Keeps an empty segment as the spare, if it is worth it.
+    pub(super) fn keep(&mut self, used: Box<Segment>) {
+        if used.capacity() <= KEEP {
+            self.spare.get_or_insert(used);
+        }
+    }
+}
+
+impl Slot {
+    /// Counts messages as consumed. Call it under the lease.
+    #[inline]
+    pub(super) fn consume(&self, messages: u64, bytes: u64) {
+        self.consumed.store(self.consumed.load(Relaxed) + messages, Release);
+        self.consumed_bytes.store(self.consumed_bytes.load(Relaxed) + bytes, Release);
+    }
+
+    /// Counts messages as queued again. Call it under the lease.
+    pub(super) fn restore(&self, messages: u64, bytes: u64) {
+        self.consumed.store(self.consumed.load(Relaxed) - messages, Release);
+        self.consumed_bytes.store(self.consumed_bytes.load(Relaxed) - bytes, Release);
+    }
+}

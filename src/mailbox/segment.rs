@@ -1,0 +1,477 @@
+//! A segment: one buffer of messages, each a 32-byte header, a body, a topic and a trailer, 8-byte aligned.
+//!
+//! Guarantees: entries keep their order and address while the segment lives; payloads carried by reference are
+//! dropped exactly once, with the segment or when their entry is taken out. An [`At`] is only made by walking a
+//! segment, so it always is the beginning of an entry of it. The unsafe here is reading and writing that buffer.
+//!
+//! Invariants: `start <= used <= capacity`, all multiples of 8; from `start` to `used` the buffer is a sequence of
+//! whole entries; an entry's `kind` is 0 (dead) or `GAP` (dead, with a count of lost messages in `tag`), whose `ref`
+//! is the number of messages it stands for, or a live message.
+
+#![allow(unsafe_code)]
+
+use crate::message::{Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER};
+use crate::message::{KIND_GAP, KIND_REQUEST};
+use crate::sync::Arc;
+use std::mem::size_of;
+
+/// Kind of an entry that is no longer there.
+pub const KIND_DEAD: u8 = 0;
+/// Kind of a place where messages were lost.
+pub const GAP: u8 = KIND_GAP as u8;
+const HEADER: usize = size_of::<FrameHeader>();
+const TRAILER: usize = size_of::<FrameTrailer>();
+const BY_REF: usize = size_of::<FrameByRef>();
+
+/// See the file's comment.
+pub struct Segment {
+    words: Vec<u64>,
+    used: u32,
+    start: u32,
+    blocks: u32,
+    /// Place of the first entry at `start` in the mailbox's order.
+    pub first: u64,
+    /// Messages (dead ones included) from `start` to the end.
+    pub messages: u32,
+    live: u32,
+    gaps: u32,
+}
+
+/// Where an entry begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct At(u32);
+
+impl At {
+    /// The places as an array of plain offsets.
+    pub fn offsets(places: &[At]) -> *const u32 {
+        places.as_ptr().cast()
+    }
+}
+
+/// What is appended: the fields of a message, before it has a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    pub header: FrameHeader,
+    pub payload: Payload<'a>,
+    pub topic: &'a [u8],
+    pub trailer: Option<FrameTrailer>,
+}
+
+/// A look at an entry.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    segment: &'a Segment,
+    pub at: At,
+    pub header: &'a FrameHeader,
+}
+
+#[inline]
+fn pad(size: usize) -> usize {
+    (size + 7) & !7
+}
+
+impl Draft<'_> {
+    #[inline]
+    fn body(&self) -> usize {
+        match self.payload {
+            Payload::Copy(bytes) => bytes.len(),
+            Payload::Share(_) => BY_REF,
+        }
+    }
+
+    /// Bytes the entry will take.
+    #[inline]
+    pub fn total(&self) -> usize {
+        HEADER + pad(self.body()) + pad(self.topic.len()) + if self.trailer.is_some() { TRAILER } else { 0 }
+    }
+}
+
+impl Segment {
+    /// An empty segment for `capacity` bytes whose first message will be number `first`.
+    pub fn new(capacity: usize, first: u64) -> Box<Segment> {
+        Box::new(Segment { words: Vec::with_capacity(capacity.div_ceil(8)), used: 0, start: 0, blocks: 0, first, messages: 0, live: 0, gaps: 0 })
+    }
+
+    /// Makes a used-up segment as new. It must hold no entries any more.
+    pub fn reset(&mut self, first: u64) {
+        debug_assert!(self.blocks == 0);
+        (self.used, self.start, self.first, self.messages) = (0, 0, first, 0);
+        (self.live, self.gaps) = (0, 0);
+    }
+
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.words.capacity() * 8
+    }
+
+    #[inline]
+    pub fn used(&self) -> usize {
+        (self.used - self.start) as usize
+    }
+
+    #[inline]
+    pub fn fits(&self, total: usize) -> bool {
+        self.used as usize + total <= self.capacity()
+    }
+
+    #[inline]
+    fn base(&self) -> *mut u8 {
+        self.words.as_ptr() as *mut u8
+    }
+
+    /// The buffer, for a frame.
+    pub fn frame(&self) -> (*const u8, usize) {
+        (self.base(), self.used as usize)
+    }
+
+    /// Appends an entry; the caller has seen that it [fits](Self::fits).
+    #[inline]
+    pub fn append(&mut self, draft: &Draft<'_>) -> At {
+        let (body, total) = (draft.body(), draft.total());
+        assert!(self.fits(total), "an entry is only appended where it fits");
+        let at = self.used;
+        let mut header = draft.header;
+        header.size = body as u32;
+        header.topic_size = draft.topic.len() as u16;
+        if draft.trailer.is_some() {
+            header.flags |= FRAME_TRAILER;
+        }
+        // SAFETY: `fits` was asserted, so all writes lie inside the vector's allocation, which `&mut self` owns; the
+        // header starts at a multiple of 8. A shared block's count is raised once for the entry.
+        unsafe {
+            let mut to = self.base().add(at as usize);
+            let body_at = to.add(HEADER);
+            match draft.payload {
+                Payload::Copy(bytes) => std::ptr::copy_nonoverlapping(bytes.as_ptr(), body_at, bytes.len()),
+                Payload::Share(block) => {
+                    header.flags |= FRAME_BY_REF;
+                    let by_ref = FrameByRef {
+                        data: block.data().cast(),
+                        data_size: block.size() as u64,
+                        reserved: Arc::into_raw(block.clone()) as usize as u64,
+                    };
+                    body_at.cast::<FrameByRef>().write(by_ref);
+                    self.blocks += 1;
+                }
+            }
+            to.cast::<FrameHeader>().write(header);
+            to = body_at.add(pad(body));
+            std::ptr::copy_nonoverlapping(draft.topic.as_ptr(), to, draft.topic.len());
+            if let Some(trailer) = draft.trailer {
+                to.add(pad(draft.topic.len())).cast::<FrameTrailer>().write(trailer);
+            }
+        }
+        self.used += total as u32;
+        match header.kind {
+            KIND_DEAD => self.messages += header.r#ref as u32,
+            GAP => (self.messages, self.gaps) = (self.messages + header.r#ref as u32, self.gaps + 1),
+            _ => (self.messages, self.live) = (self.messages + 1, self.live + 1),
+        }
+        At(at)
+    }
+
+    /// The first entry, if there is one.
+    #[inline]
+    pub fn begin(&self) -> Option<At> {
+        (self.start < self.used).then_some(At(self.start))
+    }
+
+    /// The entry after `at`.
+    #[inline]
+    pub fn next(&self, at: At) -> Option<At> {
+        let next = at.0 + self.entry(at).total() as u32;
+        (next < self.used).then_some(At(next))
+    }
+
+    #[inline]
+    pub fn entry(&self, at: At) -> Entry<'_> {
+        debug_assert!(at.0 >= self.start && at.0 < self.used);
+        // SAFETY: an `At` of this segment begins an entry, whose header was written whole and is 8-aligned.
+        Entry { segment: self, at, header: unsafe { &*self.base().add(at.0 as usize).cast::<FrameHeader>() } }
+    }
+
+    #[inline]
+    fn header_mut(&mut self, at: At) -> &mut FrameHeader {
+        assert!(at.0 >= self.start && at.0 < self.used);
+        // SAFETY: as in `entry`; `&mut self` makes the access exclusive.
+        unsafe { &mut *self.base().add(at.0 as usize).cast::<FrameHeader>() }
+    }
+
+    /// Live messages in it.
+    #[inline]
+    pub fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Whether it has a place where messages were lost.
+    pub fn has_gap(&self) -> bool {
+        self.gaps > 0
+    }
+
+    /// Moves the beginning past the first entry; its payload by reference, if any, is the caller's.
+    #[inline]
+    pub fn pass(&mut self) -> Option<Arc<Block>> {
+        let at = At(self.start);
+        let entry = self.entry(at);
+        let (total, messages, kind) = (entry.total() as u32, entry.messages(), entry.header.kind);
+        let block = if entry.header.flags & FRAME_BY_REF != 0 { self.take_block(at) } else { None };
+        self.start += total;
+        self.first += messages as u64;
+        self.messages -= messages;
+        self.live -= u32::from(kind != KIND_DEAD && kind != GAP);
+        self.gaps -= u32::from(kind == GAP);
+        block
+    }
+
+    /// Turns a live entry into a dead one that stands for its message, with `lost` to show there; its payload by
+    /// reference, if any, is the caller's.
+    pub fn bury(&mut self, at: At, lost: u64) -> Option<Arc<Block>> {
+        let block = self.take_block(at);
+        let header = self.header_mut(at);
+        debug_assert!(header.kind != KIND_DEAD && header.kind != GAP);
+        (header.kind, header.tag, header.r#ref) = (if lost > 0 { GAP } else { KIND_DEAD }, lost, 1);
+        self.live -= 1;
+        self.gaps += u32::from(lost > 0);
+        block
+    }
+
+    fn take_block(&mut self, at: At) -> Option<Arc<Block>> {
+        let header = self.header_mut(at);
+        if header.flags & FRAME_BY_REF == 0 {
+            return None;
+        }
+        header.flags &= !FRAME_BY_REF;
+        self.blocks -= 1;
+        // SAFETY: the flag said that the body is a `FrameByRef` whose `reserved` owns one count; the flag is now
+        // cleared, so the count is taken over exactly once.
+        unsafe {
+            let by_ref = &*self.base().add(at.0 as usize + HEADER).cast::<FrameByRef>();
+            Some(Arc::from_raw(by_ref.reserved as usize as *const Block))
+        }
+    }
+
+    /// Moves payloads by reference of all entries into `trash`. The entries' memory stays readable.
+    pub fn empty_into(&mut self, trash: &mut Trash) {
+        let mut at = self.begin();
+        while let (Some(here), true) = (at, self.blocks > 0) {
+            trash.extend(self.take_block(here));
+            at = self.next(here);
+        }
+    }
+
+    /// Splits off the entries before `at` into a segment of their own; this one then begins at `at`.
+    pub fn split_front(&mut self, at: At) -> Box<Segment> {
+        let size = (at.0 - self.start) as usize;
+        let mut front = Segment::new(size, self.first);
+        let mut here = self.begin();
+        while let Some(entry) = here.filter(|here| *here < at).map(|here| self.entry(here)) {
+            front.messages += entry.messages();
+            front.live += u32::from(entry.is_live());
+            front.gaps += u32::from(entry.header.kind == GAP);
+            front.blocks += u32::from(entry.header.flags & FRAME_BY_REF != 0);
+            here = self.next(entry.at);
+        }
+        // SAFETY: `size` bytes of whole entries are moved bit by bit into an allocation of that size; `start` moves
+        // past them, so that the counts they own now belong to `front` alone.
+        unsafe { std::ptr::copy_nonoverlapping(self.base().add(self.start as usize), front.base(), size) };
+        front.used = size as u32;
+        self.start = at.0;
+        self.first += front.messages as u64;
+        self.messages -= front.messages;
+        self.blocks -= front.blocks;
+        self.live -= front.live;
+        self.gaps -= front.gaps;
+        front
+    }
+
+    /// Copies the entries from `at` on into a new segment whose first message is number `first`; payloads by
+    /// reference are shared with it.
+    pub fn copy_from(&self, at: At, first: u64) -> Box<Segment> {
+        let mut copy = Segment::new((self.used - at.0) as usize, first);
+        copy.append_all(self.entries().skip_while(|entry| entry.at < at));
+        copy
+    }
+
+    /// Appends copies of entries of another segment.
+    pub fn append_all<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>>) {
+        for entry in entries {
+            let block = entry.block();
+            let payload = block.as_ref().map_or(Payload::Copy(entry.data()), Payload::Share);
+            let mut header = *entry.header;
+            header.flags &= !(FRAME_BY_REF | FRAME_TRAILER);
+            self.append(&Draft { header, payload, topic: entry.topic(), trailer: entry.trailer() });
+        }
+    }
+
+    /// All entries, dead ones too.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut at = self.begin();
+        std::iter::from_fn(move || {
+            let entry = self.entry(at?);
+            at = self.next(entry.at);
+            Some(entry)
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    #[inline]
+    fn total(&self) -> usize {
+        let trailer = if self.header.flags & FRAME_TRAILER != 0 { TRAILER } else { 0 };
+        HEADER + pad(self.header.size as usize) + pad(self.header.topic_size as usize) + trailer
+    }
+
+    /// How many messages it stands for in the mailbox's order.
+    #[inline]
+    pub fn messages(&self) -> u32 {
+        if self.is_live() {
+            1
+        } else {
+            self.header.r#ref as u32
+        }
+    }
+
+    #[inline]
+    pub fn is_live(&self) -> bool {
+        self.header.kind != KIND_DEAD && self.header.kind != GAP
+    }
+
+    #[inline]
+    pub fn is_request(&self) -> bool {
+        self.header.kind as u32 == KIND_REQUEST
+    }
+
+    #[inline]
+    fn bytes(&self, from: usize, size: usize) -> &'a [u8] {
+        // SAFETY: the entry was appended whole, so its parts lie inside the buffer, which outlives `'a`.
+        unsafe { std::slice::from_raw_parts(self.segment.base().add(self.at.0 as usize + from), size) }
+    }
+
+    fn by_ref(&self) -> Option<&'a FrameByRef> {
+        // SAFETY: the flag says that the body, 8-aligned, was written as a `FrameByRef`.
+        (self.header.flags & FRAME_BY_REF != 0)
+            .then(|| unsafe { &*self.segment.base().add(self.at.0 as usize + HEADER).cast::<FrameByRef>() })
+    }
+
+    /// Payload: the copied bytes, or the host's own memory.
+    #[inline]
+    pub fn data(&self) -> &'a [u8] {
+        match self.by_ref() {
+            None => self.bytes(HEADER, self.header.size as usize),
+            Some(by_ref) if by_ref.data_size == 0 => &[],
+            // SAFETY: the entry holds a count of the block, so its memory is there; the host promised so.
+            Some(by_ref) => unsafe { std::slice::from_raw_parts(by_ref.data.cast(), by_ref.data_size as usize) },
+        }
+    }
+
+    /// Payload size.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.by_ref().map_or(self.header.size as usize, |by_ref| by_ref.data_size as usize)
+    }
+
+    /// A share of the payload by reference, if it is one.
+    pub fn block(&self) -> Option<Arc<Block>> {
+        self.by_ref().map(|by_ref| {
+            let block = by_ref.reserved as usize as *const Block;
+            // SAFETY: the entry owns one count of the block; one more is added for the caller.
+            unsafe {
+                Arc::increment_strong_count(block);
+                Arc::from_raw(block)
+            }
+        })
+    }
+
+    #[inline]
+    pub fn topic(&self) -> &'a [u8] {
+        self.bytes(HEADER + pad(self.header.size as usize), self.header.topic_size as usize)
+    }
+
+    #[inline]
+    pub fn trailer(&self) -> Option<FrameTrailer> {
+        if self.header.flags & FRAME_TRAILER == 0 {
+            return None;
+        }
+        let from = HEADER + pad(self.header.size as usize) + pad(self.header.topic_size as usize);
+        // SAFETY: the flag says that a trailer was written there, 8-aligned, inside the buffer.
+        Some(unsafe { *self.segment.base().add(self.at.0 as usize + from).cast::<FrameTrailer>() })
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.blocks > 0 {
+            let mut trash = Trash::new();
+            self.empty_into(&mut trash);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::message::KIND_MESSAGE;
+
+    fn draft<'a>(tag: u64, payload: Payload<'a>, topic: &'a [u8]) -> Draft<'a> {
+        Draft { header: FrameHeader { kind: KIND_MESSAGE as u8, tag, ..FrameHeader::default() }, payload, topic, trailer: None }
+    }
+
+    fn tags(segment: &Segment) -> Vec<u64> {
+        let mut tags = Vec::new();
+        let mut at = segment.begin();
+        while let Some(here) = at {
+            tags.push(segment.entry(here).header.tag);
+            at = segment.next(here);
+        }
+        tags
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were() {
+        let mut segment = Segment::new(1024, 7);
+        let block = Block::copy(&[9; 5000]);
+        let trailer = FrameTrailer { deadline: 12, status: -3, reserved: 0 };
+        let one = segment.append(&Draft { trailer: Some(trailer), ..draft(1, Payload::Copy(b"abc"), b"x.y") });
+        let two = segment.append(&draft(2, Payload::Share(&block), b""));
+        let (first, second) = (segment.entry(one), segment.entry(two));
+        assert_eq!((first.data(), first.topic(), first.trailer().unwrap().deadline), (&b"abc"[..], &b"x.y"[..], 12));
+        assert_eq!((second.size(), second.data()[4999], second.trailer().is_none()), (5000, 9, true));
+        assert_eq!(Arc::strong_count(&block), 2);
+        assert_eq!(segment.next(one), Some(two));
+        assert_eq!(segment.next(two), None);
+        drop(segment);
+        assert_eq!(Arc::strong_count(&block), 1);
+    }
+
+    #[test]
+    fn buried_and_split_entries_own_their_payload_once() {
+        let mut segment = Segment::new(4096, 0);
+        let block = Block::copy(&[1; 10]);
+        let places: Vec<At> = (0..6).map(|tag| segment.append(&draft(tag, Payload::Share(&block), b"t"))).collect();
+        assert_eq!(Arc::strong_count(&block), 7);
+        drop(segment.bury(places[1], 3));
+        assert_eq!(Arc::strong_count(&block), 6);
+        let front = segment.split_front(places[3]);
+        assert_eq!((tags(&front), tags(&segment)), (vec![0, 3, 2], vec![3, 4, 5]));
+        assert_eq!((front.first, front.messages, segment.first, segment.messages), (0, 3, 3, 3));
+        let copy = segment.copy_from(places[4], 4);
+        assert_eq!((tags(&copy), Arc::strong_count(&block)), (vec![4, 5], 8));
+        drop(segment);
+        assert_eq!(Arc::strong_count(&block), 5);
+        drop((front, copy));
+        assert_eq!(Arc::strong_count(&block), 1);
+    }
+
+    #[test]
+    fn passing_moves_the_order_on() {
+        let mut segment = Segment::new(512, 10);
+        let one = segment.append(&draft(1, Payload::Copy(b""), b""));
+        segment.append(&draft(2, Payload::Share(&Block::copy(b"x")), b""));
+        segment.bury(one, 0);
+        assert!(segment.pass().is_none());
+        assert_eq!((segment.first, segment.messages, segment.live(), tags(&segment)), (11, 1, 1, vec![2]));
+        assert_eq!(segment.pass().map(|block| block.size()), Some(1));
+        assert_eq!((segment.first, segment.begin(), segment.used(), segment.live()), (12, None, 0, 0));
+    }
+}

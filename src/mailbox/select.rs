@@ -1,0 +1,269 @@
+//! Selective receive: by fields, by ref, and by place (peek and take).
+//!
+//! Guarantees: what does not match stays in order; a scan that found nothing is not repeated over the same messages;
+//! a reply or DOWN that is awaited by its ref is found through its record, however long the queue is.
+
+use super::policy::prune;
+use super::receive::Taken;
+use super::segment::{At, Segment};
+use super::wake::handled;
+use super::{Head, Slot, Store, Tail};
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::message::{Cursor, Match, Message, Trash, MATCH_REF};
+use crate::oneshot::{Of, State};
+
+/// A match, and how far the queue was searched for it.
+pub struct Select {
+    wanted: Match,
+    /// Messages before this place were looked at and not wanted.
+    searched: u64,
+    put_back: u32,
+}
+
+impl Select {
+    pub fn new(wanted: Match) -> Select {
+        Select { wanted, searched: 0, put_back: 0 }
+    }
+
+    /// The signal record this match can only be met by, if it names one.
+    fn record(&self) -> Option<Id> {
+        let id = Id(self.wanted.r#ref);
+        let signal = id.is(Kind::Monitor) || id.is(Kind::Timer) || id.is(Kind::Ticket);
+        (self.wanted.fields & MATCH_REF != 0 && signal).then_some(id)
+    }
+}
+
+impl Store {
+    pub(super) fn take_selected(&self, slot: &Slot, id: Id, select: &mut Select) -> Result<Option<Message>> {
+        let mut trash = Trash::new();
+        let mut head = slot.head.lock();
+        slot.check(id, Error::Closed)?;
+        if head.handled {
+            return Err(handled());
+        }
+        let what = self.selected(slot, id, &mut head, select, &mut trash)?;
+        let taken = Taken { what, belled: head.belled, blocked: head.blocked, trash };
+        drop(head);
+        Ok(self.after_taking(slot, id, taken))
+    }
+
+    fn selected(&self, slot: &Slot, id: Id, head: &mut Head, select: &mut Select, trash: &mut Trash) -> Result<Option<Message>> {
+        if let Some(record) = select.record() {
+            if let Some(shot) = self.shots.find(record, record_kind(record)).ok().filter(|shot| shot.owner() == id) {
+                let mut tail = slot.tail.lock();
+                let queued = shot.is(record.life(), State::Queued) && shot.is_linked(Of::Signal);
+                let matches = queued && self.signal_matches(record.index(), &select.wanted);
+                if !matches {
+                    return Ok(None);
+                }
+                self.unqueue(slot, &mut tail, record.index());
+                tail.cold().count.signals_delivered += 1;
+                drop(tail);
+                return self.signal_message(slot, head, record.index()).map(Some);
+            }
+        }
+        if select.put_back != head.put_back {
+            (select.put_back, select.searched) = (head.put_back, 0);
+        }
+        let (signal, stamp) = {
+            let mut tail = slot.tail.lock();
+            head.draw(&mut tail);
+            self.matching_signal(&tail, &select.wanted)
+        };
+        let found = loop {
+            let found = head.search(&select.wanted, select.searched);
+            match found {
+                Some((segment, at, place)) if signal.is_none() || place < stamp => {
+                    let entry = head.segment(segment).entry(at);
+                    if entry.is_request() && self.has_expired(&entry) {
+                        self.bury(slot, head.segment_mut(segment), at, 0, trash);
+                        slot.tail.lock().cold().count.expired += 1;
+                        continue;
+                    }
+                    break Some((segment, at));
+                }
+                _ => break None,
+            }
+        };
+        if let Some((segment, at)) = found {
+            return self.take_at(slot, head, segment, at, trash).map(Some);
+        }
+        if let Some(index) = signal {
+            let mut tail = slot.tail.lock();
+            self.unqueue(slot, &mut tail, index);
+            tail.cold().count.signals_delivered += 1;
+            drop(tail);
+            return self.signal_message(slot, head, index).map(Some);
+        }
+        select.searched = head.end();
+        Ok(None)
+    }
+
+    fn signal_matches(&self, index: u32, wanted: &Match) -> bool {
+        let shot = self.shots.at(index);
+        let (tag, from) = {
+            let body = shot.body();
+            (body.tag, body.from)
+        };
+        wanted.accepts(shot.message_kind(), tag, from.0, self.shots.id(index).0)
+    }
+
+    fn matching_signal(&self, tail: &Tail, wanted: &Match) -> (Option<u32>, u64) {
+        let found = tail.signals.iter(&self.shots, Of::Signal).find(|index| self.signal_matches(*index, wanted));
+        (found, found.map_or(u64::MAX, |index| self.shots.at(index).stamp()))
+    }
+
+    /// Takes one live entry out of the middle of the queue, with the losses just before it.
+    fn take_at(&self, slot: &Slot, head: &mut Head, segment: usize, at: At, trash: &mut Trash) -> Result<Message> {
+        let (owner, mut message) = {
+            let entry = head.segment(segment).entry(at);
+            self.holds.open(|hold| hold.fill(&entry))?
+        };
+        let lost = if Some(at) == head.current.as_ref().and_then(|first| first.begin()) && segment == 0 { head.lost } else { 0 };
+        let chosen = head.segment_mut(segment);
+        self.bury(slot, chosen, at, 0, trash);
+        let spent = chosen.live() == 0;
+        message.owner = owner.0;
+        if lost > 0 {
+            message.lost = head.show_lost(slot);
+        }
+        head.trim();
+        if spent && segment > 0 {
+            prune(&mut head.rest);
+        }
+        Ok(message)
+    }
+
+    /// A copy of the next message after `cursor`, which stays in the queue.
+    pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &super::receive::Patience<'_>) -> Result<Message> {
+        let copy = *cursor;
+        let mut next = copy;
+        let message = self.wait_for(id, patience, true, |slot| self.peek_now(slot, id, &copy, &mut next))?;
+        *cursor = next;
+        Ok(message)
+    }
+
+    fn peek_now(&self, slot: &Slot, id: Id, cursor: &Cursor, next: &mut Cursor) -> Result<Option<Message>> {
+        let [from, signal_from, ..] = cursor.words;
+        let mut head = slot.head.lock();
+        slot.check(id, Error::Closed)?;
+        if head.handled {
+            return Err(handled());
+        }
+        head.trim();
+        let signal = {
+            let mut tail = slot.tail.lock();
+            head.draw(&mut tail);
+            let later = |index: &u32| self.shots.at(*index).number() > signal_from;
+            let found = tail.signals.iter(&self.shots, Of::Signal).find(later);
+            found
+        };
+        let found = head.search(&Match::default(), from);
+        let stamp = signal.map_or(u64::MAX, |index| self.shots.at(index).stamp());
+        let message = match (found, signal) {
+            (Some((segment, at, place)), _) if place < stamp => {
+                let entry = head.segment(segment).entry(at);
+                let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;
+                next.words = [place + 1, signal_from, place << 1 | 1, 0];
+                message.owner = owner.0;
+                message
+            }
+            (_, Some(index)) => {
+                let shot = self.shots.at(index);
+                let reference = self.shots.id(index);
+                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
+                next.words = [from, shot.number(), 0, reference.0];
+                message.owner = owner.0;
+                message
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(message))
+    }
+
+    /// Takes the message that was peeked last. `TD_ESTALE` when it is not there any more.
+    pub fn take(&self, id: Id, cursor: &Cursor) -> Result<Message> {
+        let [.., place, reference] = cursor.words;
+        let slot = self.slot(id)?;
+        let mut trash = Trash::new();
+        let mut head = slot.head.lock();
+        slot.check(id, Error::Closed)?;
+        if head.handled {
+            return Err(handled());
+        }
+        let gone = || Error::Stale.because("the message peeked at was taken, flushed or dropped meanwhile");
+        let what = if reference != 0 {
+            let record = Id(reference);
+            let shot = self.shots.find(record, record_kind(record)).map_err(|_| gone())?;
+            let mut tail = slot.tail.lock();
+            if shot.owner() != id || !shot.is(record.life(), State::Queued) || !shot.is_linked(Of::Signal) {
+                return Err(gone());
+            }
+            self.unqueue(slot, &mut tail, record.index());
+            tail.cold().count.signals_delivered += 1;
+            drop(tail);
+            self.signal_message(slot, &mut head, record.index())?
+        } else if place & 1 == 1 {
+            let place = place >> 1;
+            match head.search(&Match::default(), place) {
+                Some((segment, at, found)) if found == place => self.take_at(slot, &mut head, segment, at, &mut trash)?,
+                _ => return Err(gone()),
+            }
+        } else {
+            return Err(Error::Inval.because("the cursor has peeked at nothing yet; call td_recv_peek first"));
+        };
+        let taken = Taken { what: Some(what), belled: head.belled, blocked: head.blocked, trash };
+        drop(head);
+        self.after_taking(slot, id, taken).ok_or(Error::Stale)
+    }
+}
+
+fn record_kind(record: Id) -> Kind {
+    [Kind::Monitor, Kind::Timer, Kind::Ticket].into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
+}
+
+impl Head {
+    fn segment(&self, number: usize) -> &Segment {
+        match number {
+            0 => self.current.as_deref(),
+            _ => self.rest.as_ref().and_then(|rest| rest.get(number - 1)).map(|segment| &**segment),
+        }
+        .expect("the search gave this segment")
+    }
+
+    fn segment_mut(&mut self, number: usize) -> &mut Segment {
+        match number {
+            0 => self.current.as_deref_mut(),
+            _ => self.rest.as_mut().and_then(|rest| rest.get_mut(number - 1)).map(|segment| &mut **segment),
+        }
+        .expect("the search gave this segment")
+    }
+
+    /// The place after the last message here.
+    fn end(&self) -> u64 {
+        let last = self.rest.as_ref().and_then(|rest| rest.back()).or(self.current.as_ref());
+        last.map_or(0, |segment| segment.first + segment.messages as u64)
+    }
+
+    /// The first live message at or after `from` that is wanted: its segment, where it begins, its place.
+    fn search(&self, wanted: &Match, from: u64) -> Option<(usize, At, u64)> {
+        let rest = self.rest.iter().flat_map(|rest| rest.iter());
+        for (number, segment) in self.current.iter().chain(rest).enumerate() {
+            if segment.first + segment.messages as u64 <= from {
+                continue;
+            }
+            let mut place = segment.first;
+            let mut at = segment.begin();
+            while let Some(entry) = at.map(|at| segment.entry(at)) {
+                let header = entry.header;
+                if entry.is_live() && place >= from && wanted.accepts(header.kind as u32, header.tag, header.from, header.r#ref) {
+                    return Some((number, entry.at, place));
+                }
+                place += entry.messages() as u64;
+                at = segment.next(entry.at);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,220 @@
+//! Signals in a mailbox: firing a one-shot record into the queue of its owner, and taking it out again.
+//!
+//! Guarantees: firing allocates nothing, ignores bounds, and keeps the place of the signal among the messages by a
+//! stamp (the number of messages taken in before it); a record is either delivered, flushed or discarded with the
+//! mailbox, never two of these. Cancelling is exact: once it has returned, the signal is not and will not be seen.
+
+use super::{Slot, Store, Tail};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::oneshot::{Body, List, Of, OneShot, State, NONE};
+use crate::sync::atomic::Ordering::*;
+
+/// What cancelling found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was armed and never fires now. The caller lets go of its target or timer place.
+    Armed,
+    /// Its signal was queued and has been taken out.
+    Flushed,
+    /// Its signal is queued and stays.
+    Queued,
+    /// It was over already.
+    Over,
+}
+
+impl Store {
+    /// Fires a record: fills it in and queues it at its owner, or gives the answer to the thread that waits. `fill`
+    /// runs under locks. Nothing happens when it is not armed any more, or its owner has ended.
+    ///
+    /// The caller's own hold on the record (target list, timer heap) stays the caller's.
+    pub fn fire(&self, index: u32, life: u32, fill: impl FnOnce(&mut Body)) -> bool {
+        let shot = self.shots.at(index);
+        let owner = shot.owner();
+        if owner.is_none() {
+            return self.answer(shot, life, fill);
+        }
+        let Ok(slot) = self.slot(owner) else { return false };
+        let mut tail = slot.tail.lock();
+        if !slot.is_live(owner) {
+            shot.shift(life, State::Armed, State::Cancelled);
+            return false;
+        }
+        if !shot.is(life, State::Armed) {
+            return false;
+        }
+        {
+            let mut body = shot.body();
+            if let Some(caller) = body.caller.clone() {
+                // A blocking call in the name of a mailbox: the thread gets it, not the queue.
+                if shot.shift(life, State::Armed, State::Queued) {
+                    fill(&mut body);
+                    drop(body);
+                    tail.cold().disown(&self.shots, index);
+                    drop(tail);
+                    self.shots.let_go(index);
+                    caller.unpark();
+                    return true;
+                }
+                return false;
+            }
+            fill(&mut body);
+        }
+        if !shot.shift(life, State::Armed, State::Queued) {
+            return false;
+        }
+        if shot.repeats() {
+            shot.hold();
+        } else {
+            tail.cold().disown(&self.shots, index);
+        }
+        let stamp = tail.accepted;
+        let count = &mut tail.cold().count;
+        count.signals_in += 1;
+        shot.set_stamp(stamp, count.signals_in);
+        tail.signals.push_back(&self.shots, Of::Signal, index);
+        slot.note_arrival();
+        slot.note_first_signal(&tail, self);
+        let roused = tail.roused(owner);
+        drop(tail);
+        self.rouse(roused);
+        true
+    }
+
+    fn answer(&self, shot: &OneShot, life: u32, fill: impl FnOnce(&mut Body)) -> bool {
+        let caller = {
+            let mut body = shot.body();
+            let Some(caller) = body.caller.clone() else { return false };
+            if !shot.shift(life, State::Armed, State::Queued) {
+                return false;
+            }
+            fill(&mut body);
+            caller
+        };
+        caller.unpark();
+        true
+    }
+
+    /// Cancels a record for its owner. Whoever gets `Armed` lets go of the record's other place; the place at the
+    /// owner is let go of here.
+    pub fn cancel(&self, index: u32, life: u32, flush: bool) -> Cancelled {
+        let shot = self.shots.at(index);
+        let owner = shot.owner();
+        let Ok(slot) = self.slot(owner) else {
+            // No owner: a timer to a name, or a blocking call.
+            return if shot.shift(life, State::Armed, State::Cancelled) { Cancelled::Armed } else { Cancelled::Over };
+        };
+        let mut tail = slot.tail.lock();
+        let live = slot.is_live(owner);
+        if shot.shift(life, State::Armed, State::Cancelled) {
+            let linked = live && shot.is_linked(Of::Owner);
+            if linked {
+                tail.cold().disown(&self.shots, index);
+            }
+            drop(tail);
+            if linked {
+                self.shots.let_go(index);
+            }
+            return Cancelled::Armed;
+        }
+        if !shot.is(life, State::Queued) {
+            return Cancelled::Over;
+        }
+        if !flush {
+            return Cancelled::Queued;
+        }
+        if !live || !shot.shift(life, State::Queued, State::Flushed) {
+            return Cancelled::Over;
+        }
+        tail.cold().count.signals_flushed += 1;
+        let mut holds = 0;
+        if tail.signals.remove(&self.shots, Of::Signal, index) {
+            holds += 1;
+            slot.note_first_signal(&tail, self);
+        }
+        if shot.repeats() && shot.is_linked(Of::Owner) {
+            tail.cold().disown(&self.shots, index);
+            holds += 1;
+        }
+        let belled = tail.cold().bell.is_some();
+        drop(tail);
+        for _ in 0..holds {
+            self.shots.let_go(index);
+        }
+        if belled {
+            self.after_receive(slot, owner);
+        }
+        Cancelled::Flushed
+    }
+
+    /// Takes a queued signal for delivery. False when it was flushed meanwhile.
+    pub(super) fn claim(&self, index: u32, life: u32) -> bool {
+        let shot = self.shots.at(index);
+        let next = if shot.repeats() { State::Armed } else { State::Delivered };
+        shot.shift(life, State::Queued, next)
+    }
+
+    /// Puts an armed record in the list of the mailbox it watches. False when that has ended: the caller fires it.
+    /// A record that was cancelled meanwhile is let go of.
+    pub fn link_target(&self, target: Id, index: u32, life: u32) -> Result<bool> {
+        let slot = self.slot(target)?;
+        let cancelled = {
+            let mut tail = slot.tail.lock();
+            match slot.check(target, Error::NoProc) {
+                Err(Error::NoProc) => return Ok(false),
+                checked => checked?,
+            }
+            let cancelled = !self.shots.at(index).is(life, State::Armed);
+            if !cancelled {
+                tail.cold().watched.push_back(&self.shots, Of::Target, index);
+            }
+            cancelled
+        };
+        if cancelled {
+            self.shots.let_go(index);
+        }
+        Ok(true)
+    }
+
+    /// Takes a record out of the list of the mailbox it watches, if it is there. When that mailbox has ended, whoever
+    /// ended it lets go of the record.
+    pub fn unwatch(&self, index: u32, life: u32) {
+        let shot = self.shots.at(index);
+        let target = shot.target();
+        let Ok(slot) = self.slot(target) else { return };
+        let linked = {
+            let mut tail = slot.tail.lock();
+            slot.is_live(target) && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index)
+        };
+        if linked {
+            self.shots.let_go(index);
+        }
+    }
+
+    /// Works off the records that an ended mailbox owned: none of them will fire. `other` lets go of the place a
+    /// record has elsewhere.
+    pub fn disband(&self, first: u32, of: Of, mut each: impl FnMut(u32, u32)) {
+        let mut at = first;
+        while at != NONE {
+            let index = at;
+            at = List::next(&self.shots, of, index);
+            each(index, self.shots.at(index).life());
+            self.shots.let_go(index);
+        }
+    }
+}
+
+impl Slot {
+    /// Keeps the stamp that receivers look at without the lock.
+    pub(super) fn note_first_signal(&self, tail: &Tail, store: &Store) {
+        let first = tail.signals.first;
+        let stamp = if first == NONE { u64::MAX } else { store.shots.at(first).stamp() };
+        self.first_signal.store(stamp, Release);
+    }
+
+    /// Something came in: waits that look at this count look again. Call it under the slot lock.
+    #[inline]
+    pub(super) fn note_arrival(&self) {
+        self.arrived.store(self.arrived.load(Relaxed).wrapping_add(1), Release);
+    }
+}

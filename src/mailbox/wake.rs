@@ -1,0 +1,230 @@
+//! Who must hear that a mailbox has something: parked receivers, a loop, a descriptor.
+//!
+//! Guarantees: `attention` is zero exactly when nobody has to be told, so a send to a busy mailbox pays nothing; each
+//! send wakes at most one receiver that takes anything, and all that are selective; nothing is woken under a lock.
+//! A mailbox's descriptor is set and cleared under its notify lock after looking at the queue again, so that it is
+//! readable exactly when something is pending.
+
+use super::{Handler, Slot, Store, Tail};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::notify::{Bell, Parker};
+use crate::sync::{rank, Arc, Mutex};
+
+/// Receivers are parked.
+pub(super) const PARKED: u8 = 1;
+/// There is a descriptor and it is not set.
+pub(super) const BELL: u8 = 2;
+/// A loop reads this mailbox and does not have it in its ready list.
+pub(super) const LOOP: u8 = 4;
+
+/// What runs the handlers of a mailbox: a loop.
+pub trait Attend: Send + Sync {
+    /// The mailbox has something to handle. Called with no lock held.
+    fn ready(&self, mailbox: Id);
+    /// The mailbox has ended: drop its handler where handlers run, after its last call.
+    fn retire(&self, mailbox: Id, handler: Option<Arc<Handler>>);
+    /// True when this thread is inside the loop, so that waiting for its mailboxes would never end.
+    fn is_mine(&self) -> bool;
+    /// True while it runs this mailbox's handler; `parker` is then woken when it has returned.
+    fn is_running(&self, mailbox: Id, parker: &Arc<Parker>) -> bool;
+}
+
+/// A parked receiver.
+pub struct Waiter {
+    pub parker: Arc<Parker>,
+    /// Takes only some messages, so it is woken for each and taken off the list by itself.
+    pub selective: bool,
+}
+
+/// A mailbox's descriptor.
+#[derive(Debug)]
+pub struct MailBell {
+    bell: Bell,
+    lock: Mutex<(), { rank::NOTIFY }>,
+}
+
+/// Wake-ups that are owed once the locks are gone.
+#[must_use = "somebody waits for this wake-up"]
+pub struct Rouse {
+    mailbox: Id,
+    parker: Option<Arc<Parker>>,
+    selective: Vec<Arc<Parker>>,
+    reader: Option<Arc<dyn Attend>>,
+    bell: Option<Arc<MailBell>>,
+}
+
+/// Mostly nothing.
+pub type Roused = Option<Rouse>;
+
+impl Tail {
+    /// Collects who must be told that something came in.
+    #[inline]
+    pub(super) fn roused(&mut self, mailbox: Id) -> Roused {
+        if self.attention == 0 {
+            None
+        } else {
+            Some(self.rouse(mailbox))
+        }
+    }
+
+    #[cold]
+    fn rouse(&mut self, mailbox: Id) -> Rouse {
+        let mut rouse = Rouse { mailbox, parker: None, selective: Vec::new(), reader: None, bell: None };
+        let attention = self.attention;
+        let cold = self.cold();
+        if attention & PARKED != 0 {
+            if let Some(at) = cold.waiters.iter().position(|waiter| !waiter.selective) {
+                rouse.parker = cold.waiters.remove(at).map(|waiter| waiter.parker);
+            }
+            rouse.selective = cold.waiters.iter().filter(|waiter| waiter.selective).map(|waiter| waiter.parker.clone()).collect();
+        }
+        if attention & BELL != 0 {
+            rouse.bell = cold.bell.clone();
+        }
+        if attention & LOOP != 0 {
+            rouse.reader = cold.reader.clone();
+        }
+        let parked = if cold.waiters.is_empty() { 0 } else { PARKED };
+        self.attention = (attention & BELL) | parked;
+        rouse
+    }
+
+    /// Something is pending: messages, signals, or an end.
+    pub(super) fn pending(&self, slot: &Slot) -> bool {
+        slot.queued(self) > 0 || !self.signals.is_empty()
+    }
+
+    pub(super) fn add_waiter(&mut self, waiter: Waiter) {
+        self.cold().waiters.push_back(waiter);
+        self.attention |= PARKED;
+    }
+
+    /// Takes a waiter off. False when a sender has done so to wake it.
+    pub(super) fn remove_waiter(&mut self, parker: &Arc<Parker>) -> bool {
+        let waiters = &mut self.cold().waiters;
+        let at = waiters.iter().position(|waiter| Arc::ptr_eq(&waiter.parker, parker));
+        let found = at.and_then(|at| waiters.remove(at)).is_some();
+        if waiters.is_empty() {
+            self.attention &= !PARKED;
+        }
+        found
+    }
+}
+
+impl Store {
+    /// Wakes who has to be woken. No lock may be held.
+    #[inline]
+    pub fn rouse(&self, roused: Roused) {
+        if let Some(rouse) = roused {
+            self.rouse_all(rouse);
+        }
+    }
+
+    #[cold]
+    fn rouse_all(&self, rouse: Rouse) {
+        if let Some(bell) = rouse.bell {
+            if let Ok(slot) = self.slot(rouse.mailbox) {
+                bell.refresh(slot, rouse.mailbox);
+            }
+        }
+        for parker in rouse.parker.iter().chain(&rouse.selective) {
+            parker.unpark();
+        }
+        if let Some(reader) = rouse.reader {
+            reader.ready(rouse.mailbox);
+        }
+    }
+
+    /// A descriptor that is readable while something is pending; the caller owns it.
+    pub fn descriptor(&self, id: Id) -> Result<isize> {
+        let fresh = Arc::new(MailBell { bell: Bell::new()?, lock: Mutex::new(()) });
+        let slot = self.slot(id)?;
+        let bell = {
+            let mut head = slot.head.lock();
+            let mut tail = slot.tail.lock();
+            slot.check(id, Error::Closed)?;
+            if head.handled {
+                return Err(handled());
+            }
+            head.belled = true;
+            if tail.cold().bell.is_none() {
+                tail.cold().bell = Some(fresh);
+                tail.attention |= BELL;
+            }
+            tail.cold().bell.clone().expect("just put there")
+        };
+        bell.refresh(slot, id);
+        bell.bell.share()
+    }
+
+    /// Brings the descriptor in line after a receive.
+    pub(super) fn after_receive(&self, slot: &Slot, id: Id) {
+        let bell = slot.tail.lock().cold.as_ref().and_then(|cold| cold.bell.clone());
+        if let Some(bell) = bell {
+            bell.refresh(slot, id);
+        }
+    }
+
+    /// Who runs the handlers of this mailbox, if it is not read by receive calls.
+    pub fn reader(&self, id: Id) -> Result<Option<Arc<dyn Attend>>> {
+        let slot = self.slot(id)?;
+        let tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        Ok(tail.cold.as_ref().and_then(|cold| cold.reader.clone()))
+    }
+
+    /// The handler of a live mailbox.
+    pub fn handler(&self, id: Id) -> Option<Arc<Handler>> {
+        let slot = self.slot(id).ok()?;
+        let tail = slot.tail.lock();
+        slot.is_live(id).then(|| tail.cold.as_ref()?.handler.clone())?
+    }
+
+    /// For a loop, after it has run a mailbox: true when there is more to handle, else the next send tells it.
+    pub fn settle(&self, id: Id) -> bool {
+        let Ok(slot) = self.slot(id) else { return false };
+        let mut tail = slot.tail.lock();
+        if !slot.is_live(id) {
+            return false;
+        }
+        let more = tail.pending(slot);
+        if !more {
+            tail.attention |= LOOP;
+        }
+        more
+    }
+}
+
+/// The error of a receive call on a mailbox that a loop reads.
+#[cold]
+pub(super) fn handled() -> Error {
+    Error::Inval.because("a loop runs this mailbox's handler; open it without a loop to receive from it")
+}
+
+impl MailBell {
+    /// Sets or clears the descriptor after the state of the mailbox, which is looked at under both locks.
+    pub(super) fn refresh(&self, slot: &Slot, id: Id) {
+        let _serial = self.lock.lock();
+        let (pending, was_set) = {
+            let mut tail = slot.tail.lock();
+            if !slot.is_live(id) {
+                (true, false)
+            } else {
+                let pending = tail.pending(slot);
+                let was_set = tail.attention & BELL == 0;
+                if pending {
+                    tail.attention &= !BELL;
+                } else {
+                    tail.attention |= BELL;
+                }
+                (pending, was_set)
+            }
+        };
+        match (pending, was_set) {
+            (true, false) => self.bell.set(),
+            (false, true) => self.bell.clear(),
+            _ => {}
+        }
+    }
+}

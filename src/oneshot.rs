@@ -1,0 +1,444 @@
+//! One-shot records: what monitors, timers and reply tickets are underneath.
+//!
+//! Guarantees: a record is made in advance, so firing it allocates nothing, and its state moves ARMED -> QUEUED ->
+//! DELIVERED, or ARMED -> CANCELLED, or QUEUED -> FLUSHED, each by one compare-and-swap on a word that also holds its
+//! life; so each of them fires, is cancelled and is delivered at most once, and a stale id changes nothing. (The
+//! record of a repeating timer goes from QUEUED back to ARMED when its tick is delivered.)
+//!
+//! Invariants: a record is a member of up to four places: the list of the mailbox that owns it, the list of the
+//! mailbox it watches, the timer heap, and the signal queue (or an open batch). `holds` counts them, plus the thread
+//! that waits for a blocking call; whoever ends the last one frees the row. Links are guarded by the lock of the slot
+//! whose list it is, or, once that mailbox has ended, belong to the thread that ended it.
+
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::message::{Block, KIND_DOWN, KIND_REPLY, KIND_TIMER};
+use crate::notify::Parker;
+use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
+use crate::sync::{rank, Arc, Mutex};
+use crate::table::Table;
+
+/// What a record stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Use {
+    Monitor = 1,
+    Timer = 2,
+    Call = 3,
+}
+
+impl Use {
+    pub fn kind(self) -> Kind {
+        match self {
+            Use::Monitor => Kind::Monitor,
+            Use::Timer => Kind::Timer,
+            Use::Call => Kind::Ticket,
+        }
+    }
+
+    fn of(kind: Kind) -> Option<Use> {
+        match kind {
+            Kind::Monitor => Some(Use::Monitor),
+            Kind::Timer => Some(Use::Timer),
+            Kind::Ticket => Some(Use::Call),
+            _ => None,
+        }
+    }
+}
+
+/// Where a record is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    Free = 0,
+    Armed = 1,
+    Queued = 2,
+    Delivered = 3,
+    Cancelled = 4,
+    Flushed = 5,
+}
+
+/// No record.
+pub const NONE: u32 = u32::MAX;
+
+/// What a record carries; guarded by the record's own lock.
+#[derive(Debug, Default)]
+pub struct Body {
+    pub tag: u64,
+    pub status: i32,
+    pub from: Id,
+    pub deadline: i64,
+    /// Repeating timers: nanoseconds between ticks.
+    pub period: i64,
+    pub data: Option<Arc<Block>>,
+    pub name: Option<Arc<str>>,
+    /// The thread of a blocking call.
+    pub caller: Option<Arc<Parker>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    previous: AtomicU32,
+    next: AtomicU32,
+}
+
+/// Which of its lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Records of the mailbox that will hear of it.
+    Owner = 0,
+    /// Records that watch a mailbox.
+    Target = 1,
+    /// Signals in a mailbox's queue.
+    Signal = 2,
+}
+
+/// See the file's comment.
+#[derive(Debug)]
+pub struct OneShot {
+    word: AtomicU64,
+    /// The mailbox that gets the signal; zero for a blocking call and for a timer to a name.
+    owner: AtomicU64,
+    target: AtomicU64,
+    stamp: AtomicU64,
+    /// Its number among the signals of its owner, from 1.
+    number: AtomicU64,
+    links: [Link; 3],
+    /// Position in the timer heap.
+    pub place: AtomicU32,
+    linked: AtomicU8,
+    holds: AtomicU8,
+    usage: AtomicU8,
+    home: AtomicU32,
+    repeats: AtomicU8,
+    body: Mutex<Body, { rank::RECORD }>,
+}
+
+impl Default for OneShot {
+    fn default() -> Self {
+        let link = || Link { previous: AtomicU32::new(NONE), next: AtomicU32::new(NONE) };
+        OneShot {
+            word: AtomicU64::new(0),
+            owner: AtomicU64::new(0),
+            target: AtomicU64::new(0),
+            stamp: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            links: [link(), link(), link()],
+            place: AtomicU32::new(NONE),
+            linked: AtomicU8::new(0),
+            holds: AtomicU8::new(0),
+            usage: AtomicU8::new(0),
+            home: AtomicU32::new(0),
+            repeats: AtomicU8::new(0),
+            body: Mutex::new(Body::default()),
+        }
+    }
+}
+
+fn word(life: u32, state: State) -> u64 {
+    (life as u64) << 8 | state as u64
+}
+
+impl OneShot {
+    #[inline]
+    pub fn life(&self) -> u32 {
+        (self.word.load(Acquire) >> 8) as u32
+    }
+
+    /// True while the record has this life and is in this state.
+    #[inline]
+    pub fn is(&self, life: u32, state: State) -> bool {
+        self.word.load(Acquire) == word(life, state)
+    }
+
+    /// The one compare-and-swap that all transitions are.
+    #[inline]
+    pub fn shift(&self, life: u32, from: State, to: State) -> bool {
+        self.word.compare_exchange(word(life, from), word(life, to), AcqRel, Acquire).is_ok()
+    }
+
+    pub fn owner(&self) -> Id {
+        Id(self.owner.load(Acquire))
+    }
+
+    /// A timer to a name finds its owner when it expires.
+    pub fn set_owner(&self, owner: Id) {
+        self.owner.store(owner.0, Release);
+    }
+
+    pub fn target(&self) -> Id {
+        Id(self.target.load(Acquire))
+    }
+
+    pub fn stamp(&self) -> u64 {
+        self.stamp.load(Acquire)
+    }
+
+    /// Its place among the messages of its owner, and its number among the signals.
+    pub fn set_stamp(&self, stamp: u64, number: u64) {
+        self.stamp.store(stamp, Release);
+        self.number.store(number, Release);
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number.load(Acquire)
+    }
+
+    pub fn usage(&self) -> Use {
+        match self.usage.load(Acquire) {
+            1 => Use::Monitor,
+            2 => Use::Timer,
+            _ => Use::Call,
+        }
+    }
+
+    pub fn repeats(&self) -> bool {
+        self.repeats.load(Acquire) != 0
+    }
+
+    /// Row of the engine it belongs to.
+    pub fn home(&self) -> u32 {
+        self.home.load(Acquire)
+    }
+
+    /// Kind of the message it becomes.
+    pub fn message_kind(&self) -> u32 {
+        match self.usage() {
+            Use::Monitor => KIND_DOWN,
+            Use::Timer => KIND_TIMER,
+            Use::Call => KIND_REPLY,
+        }
+    }
+
+    pub fn body(&self) -> crate::sync::Guard<'_, Body, { rank::RECORD }> {
+        self.body.lock()
+    }
+
+    /// One more member place.
+    pub fn hold(&self) {
+        self.holds.fetch_add(1, AcqRel);
+    }
+
+    #[inline]
+    pub fn is_linked(&self, of: Of) -> bool {
+        self.linked.load(Acquire) & 1 << of as u8 != 0
+    }
+}
+
+/// The table of all records.
+#[derive(Debug)]
+pub struct Shots {
+    rows: Table<OneShot>,
+}
+
+impl Default for Shots {
+    fn default() -> Self {
+        Shots { rows: Table::new(0) }
+    }
+}
+
+/// What a new record is made of.
+#[derive(Debug)]
+pub struct Making {
+    pub usage: Use,
+    pub owner: Id,
+    pub target: Id,
+    pub holds: u8,
+    /// Row of the engine it belongs to.
+    pub home: u32,
+    pub body: Body,
+}
+
+impl Shots {
+    /// An armed record, in no list yet.
+    pub fn make(&self, making: Making) -> Result<(Id, &OneShot)> {
+        let (index, shot) = self.rows.take()?;
+        let life = shot.life() + 1;
+        shot.owner.store(making.owner.0, Relaxed);
+        shot.target.store(making.target.0, Relaxed);
+        shot.place.store(NONE, Relaxed);
+        shot.linked.store(0, Relaxed);
+        shot.holds.store(making.holds, Relaxed);
+        shot.usage.store(making.usage as u8, Relaxed);
+        shot.home.store(making.home, Relaxed);
+        shot.repeats.store((making.body.period > 0) as u8, Relaxed);
+        *shot.body.lock() = making.body;
+        shot.word.store(word(life, State::Armed), Release);
+        Ok((Id::new(making.usage.kind(), life, index), shot))
+    }
+
+    #[inline]
+    pub fn at(&self, index: u32) -> &OneShot {
+        self.rows.at(index)
+    }
+
+    /// The live record of this id. `TD_ESTALE` when it is over, `TD_EBADID` when it never was.
+    pub fn find(&self, id: Id, kind: Kind) -> Result<&OneShot> {
+        id.expect(kind)?;
+        let shot = self.rows.get(id.index()).ok_or_else(|| id.bad(kind))?;
+        let life = shot.life();
+        if life != id.life() {
+            return Err(id.gone(kind, life, Error::Stale));
+        }
+        if Use::of(kind) != Some(shot.usage()) {
+            return Err(id.bad(kind));
+        }
+        Ok(shot)
+    }
+
+    /// The full id of a record in a list.
+    pub fn id(&self, index: u32) -> Id {
+        let shot = self.at(index);
+        Id::new(shot.usage().kind(), shot.life(), index)
+    }
+
+    /// Ends one membership; the last one frees the row. No lock may be held: a payload may be released here.
+    pub fn let_go(&self, index: u32) {
+        let shot = self.at(index);
+        if shot.holds.fetch_sub(1, AcqRel) == 1 {
+            let life = shot.life() + 1;
+            let body = std::mem::take(&mut *shot.body.lock());
+            shot.word.store(word(life, State::Free), Release);
+            self.rows.give_back(index, life);
+            drop(body);
+        }
+    }
+}
+
+/// A list of records linked through themselves.
+#[derive(Debug)]
+pub struct List {
+    pub first: u32,
+    pub last: u32,
+    pub len: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        List { first: NONE, last: NONE, len: 0 }
+    }
+}
+
+impl List {
+    pub fn is_empty(&self) -> bool {
+        self.first == NONE
+    }
+
+    /// Appends a record that is in no list of this sort.
+    pub fn push_back(&mut self, shots: &Shots, of: Of, index: u32) {
+        self.insert_after(shots, of, self.last, index);
+    }
+
+    pub fn push_front(&mut self, shots: &Shots, of: Of, index: u32) {
+        self.insert_after(shots, of, NONE, index);
+    }
+
+    fn insert_after(&mut self, shots: &Shots, of: Of, previous: u32, index: u32) {
+        let shot = shots.at(index);
+        debug_assert!(!shot.is_linked(of));
+        let next = if previous == NONE { self.first } else { Self::next(shots, of, previous) };
+        shot.links[of as usize].previous.store(previous, Relaxed);
+        shot.links[of as usize].next.store(next, Relaxed);
+        match previous {
+            NONE => self.first = index,
+            _ => shots.at(previous).links[of as usize].next.store(index, Relaxed),
+        }
+        match next {
+            NONE => self.last = index,
+            _ => shots.at(next).links[of as usize].previous.store(index, Relaxed),
+        }
+        shot.linked.fetch_or(1 << of as u8, AcqRel);
+        self.len += 1;
+    }
+
+    /// Takes a record out, if it is in.
+    pub fn remove(&mut self, shots: &Shots, of: Of, index: u32) -> bool {
+        let shot = shots.at(index);
+        if !shot.is_linked(of) {
+            return false;
+        }
+        let link = &shot.links[of as usize];
+        let (previous, next) = (link.previous.load(Relaxed), link.next.load(Relaxed));
+        match previous {
+            NONE => self.first = next,
+            _ => shots.at(previous).links[of as usize].next.store(next, Relaxed),
+        }
+        match next {
+            NONE => self.last = previous,
+            _ => shots.at(next).links[of as usize].previous.store(previous, Relaxed),
+        }
+        shot.linked.fetch_and(!(1 << of as u8), AcqRel);
+        self.len -= 1;
+        true
+    }
+
+    /// The record behind this one.
+    pub fn next(shots: &Shots, of: Of, index: u32) -> u32 {
+        shots.at(index).links[of as usize].next.load(Relaxed)
+    }
+
+    /// The records from first to last. The list must not change meanwhile.
+    pub fn iter<'a>(&'a self, shots: &'a Shots, of: Of) -> impl Iterator<Item = u32> + 'a {
+        let mut at = self.first;
+        std::iter::from_fn(move || {
+            let here = at;
+            if here != NONE {
+                at = Self::next(shots, of, here);
+            }
+            (here != NONE).then_some(here)
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn make(shots: &Shots, usage: Use) -> Id {
+        let making = Making { usage, owner: Id::NONE, target: Id::NONE, holds: 1, home: 0, body: Body::default() };
+        shots.make(making).unwrap().0
+    }
+
+    #[test]
+    fn a_state_is_left_once() {
+        let shots = Shots::default();
+        let id = make(&shots, Use::Monitor);
+        let shot = shots.find(id, Kind::Monitor).unwrap();
+        assert!(shot.shift(id.life(), State::Armed, State::Queued));
+        assert!(!shot.shift(id.life(), State::Armed, State::Cancelled));
+        assert!(shot.shift(id.life(), State::Queued, State::Flushed));
+        assert!(!shot.shift(id.life(), State::Queued, State::Delivered));
+    }
+
+    #[test]
+    fn an_id_outlives_its_record_only_as_a_stale_one() {
+        let shots = Shots::default();
+        let id = make(&shots, Use::Timer);
+        assert_eq!(shots.find(Id::new(Kind::Monitor, id.life(), id.index()), Kind::Monitor).unwrap_err(), Error::BadId);
+        shots.let_go(id.index());
+        assert_eq!(shots.find(id, Kind::Timer).unwrap_err(), Error::Stale);
+        let next = make(&shots, Use::Timer);
+        assert_eq!(next.index(), id.index());
+        assert_eq!(shots.find(id, Kind::Timer).unwrap_err(), Error::Stale);
+        assert_eq!(shots.find(Id::new(Kind::Timer, 99, 5), Kind::Timer).unwrap_err(), Error::BadId);
+    }
+
+    #[test]
+    fn lists_link_and_unlink_anywhere() {
+        let shots = Shots::default();
+        let ids: Vec<u32> = (0..4).map(|_| make(&shots, Use::Monitor).index()).collect();
+        let mut list = List::default();
+        for id in &ids {
+            list.push_back(&shots, Of::Target, *id);
+        }
+        assert!(list.remove(&shots, Of::Target, ids[1]) && !list.remove(&shots, Of::Target, ids[1]));
+        assert!(list.remove(&shots, Of::Target, ids[3]));
+        list.push_front(&shots, Of::Target, ids[3]);
+        assert_eq!(list.iter(&shots, Of::Target).collect::<Vec<_>>(), [ids[3], ids[0], ids[2]]);
+        assert_eq!(list.len, 3);
+        for id in [ids[0], ids[3], ids[2]] {
+            assert!(list.remove(&shots, Of::Target, id));
+        }
+        assert!(list.is_empty() && list.last == NONE);
+    }
+}

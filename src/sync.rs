@@ -1,0 +1,259 @@
+//! Locks and atomics for the whole crate, and the only file that names `parking_lot` or `loom`.
+//!
+//! Guarantees: every mutex carries a rank, and a debug build panics when a thread takes a lock whose rank is not
+//! above all those it holds. Two locks of one rank (two slots, say) are therefore never held at once, and lock
+//! cycles cannot form. [`assert_unlocked`] panics in a debug build when user code is about to run under a lock.
+
+use std::ops::{Deref, DerefMut};
+
+#[cfg(loom)]
+pub use loom::sync::atomic;
+#[cfg(not(loom))]
+pub use std::sync::atomic;
+pub use std::sync::Arc;
+
+#[cfg(loom)]
+use loom::sync as imp;
+#[cfg(not(loom))]
+use parking_lot as imp;
+
+/// Ranks, outermost first: a thread may only take a lock of a higher rank than those it holds.
+pub mod rank {
+    pub const ENGINE: u8 = 10;
+    pub const REGISTRY: u8 = 20;
+    pub const TOPICS: u8 = 21;
+    pub const NOTIFY: u8 = 30;
+    pub const LEASE: u8 = 40;
+    pub const SLOT: u8 = 41;
+    pub const TIMERS: u8 = 44;
+    pub const RECORD: u8 = 45;
+    pub const LOOP: u8 = 50;
+    pub const TABLE: u8 = 55;
+    pub const CLOCK: u8 = 58;
+    pub const LEAF: u8 = 60;
+}
+
+/// A mutex with a rank (see [`rank`]). Not poisoned by a panic: what it guards is kept consistent by its owner.
+#[derive(Debug)]
+pub struct Mutex<T, const RANK: u8> {
+    inner: imp::Mutex<T>,
+}
+
+/// Access to what a [`Mutex`] guards; unlocks when dropped.
+pub struct Guard<'a, T, const RANK: u8> {
+    inner: imp::MutexGuard<'a, T>,
+    _rank: Held<RANK>,
+}
+
+impl<T, const RANK: u8> Mutex<T, RANK> {
+    #[cfg(not(loom))]
+    pub const fn new(value: T) -> Self {
+        Mutex { inner: imp::Mutex::new(value) }
+    }
+    #[cfg(loom)]
+    pub fn new(value: T) -> Self {
+        Mutex { inner: imp::Mutex::new(value) }
+    }
+
+    /// Takes the lock, waiting for it. Panics in a debug build when the rank is out of order.
+    #[inline]
+    pub fn lock(&self) -> Guard<'_, T, RANK> {
+        let _rank = Held::<RANK>::take();
+        #[cfg(not(loom))]
+        let inner = self.inner.lock();
+        #[cfg(loom)]
+        let inner = self.inner.lock().unwrap();
+        Guard { inner, _rank }
+    }
+}
+
+impl<T: Default, const RANK: u8> Default for Mutex<T, RANK> {
+    fn default() -> Self {
+        Mutex::new(T::default())
+    }
+}
+
+impl<T, const RANK: u8> Deref for Guard<'_, T, RANK> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T, const RANK: u8> DerefMut for Guard<'_, T, RANK> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
+
+/// A condition variable for the few waits that are not a thread's own [parker](crate::notify::Parker).
+#[derive(Debug, Default)]
+pub struct Condvar {
+    inner: imp::Condvar,
+}
+
+impl Condvar {
+    pub fn new() -> Self {
+        Condvar { inner: imp::Condvar::new() }
+    }
+
+    pub fn notify_all(&self) {
+        self.inner.notify_all();
+    }
+
+    /// Waits until notified; the rank stays held, as the lock will be again when this returns.
+    #[cfg(not(loom))]
+    pub fn wait<T, const RANK: u8>(&self, guard: &mut Guard<'_, T, RANK>) {
+        self.inner.wait(&mut guard.inner);
+    }
+
+    #[cfg(loom)]
+    pub fn wait_owned<'a, T, const RANK: u8>(&self, guard: Guard<'a, T, RANK>) -> Guard<'a, T, RANK> {
+        let Guard { inner, _rank } = guard;
+        Guard { inner: self.inner.wait(inner).unwrap(), _rank }
+    }
+
+    /// As [`wait`](Self::wait), at most for `limit`. True when the time ran out.
+    #[cfg(not(loom))]
+    pub fn wait_for<T, const RANK: u8>(&self, guard: &mut Guard<'_, T, RANK>, limit: std::time::Duration) -> bool {
+        self.inner.wait_for(&mut guard.inner, limit).timed_out()
+    }
+}
+
+/// Proof that a rank is held; a debug build keeps the ranks of each thread as a bit set.
+struct Held<const RANK: u8>;
+
+#[cfg(all(debug_assertions, not(loom)))]
+thread_local! {
+    static HELD: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(all(debug_assertions, not(loom)))]
+impl<const RANK: u8> Held<RANK> {
+    fn take() -> Self {
+        HELD.with(|held| {
+            let ranks = held.get();
+            assert!(
+                ranks >> RANK == 0,
+                "lock of rank {RANK} taken while holding rank {}: take the lower rank first",
+                63 - ranks.leading_zeros()
+            );
+            held.set(ranks | 1 << RANK);
+        });
+        Held
+    }
+}
+
+#[cfg(all(debug_assertions, not(loom)))]
+impl<const RANK: u8> Drop for Held<RANK> {
+    fn drop(&mut self) {
+        // A thread whose locals are gone holds no ranks any more.
+        let _ = HELD.try_with(|held| held.set(held.get() & !(1 << RANK)));
+    }
+}
+
+#[cfg(not(all(debug_assertions, not(loom))))]
+impl<const RANK: u8> Held<RANK> {
+    #[inline(always)]
+    fn take() -> Self {
+        Held
+    }
+}
+
+/// Panics in a debug build when this thread holds any lock of the engine: `what` (a handler, a release function)
+/// is the user's code and may call anything back.
+#[inline]
+pub fn assert_unlocked(what: &str) {
+    #[cfg(all(debug_assertions, not(loom)))]
+    HELD.with(|held| {
+        assert!(held.get() == 0, "{what} would run under an engine lock (ranks {:#b})", held.get());
+    });
+    let _ = what;
+}
+
+/// A pointer of the host's that travels with a callback. The engine only hands it back.
+#[derive(Debug)]
+pub struct UserPtr(std::sync::atomic::AtomicPtr<std::ffi::c_void>);
+
+impl UserPtr {
+    pub fn new(pointer: *mut std::ffi::c_void) -> Self {
+        UserPtr(std::sync::atomic::AtomicPtr::new(pointer))
+    }
+    #[inline]
+    pub fn get(&self) -> *mut std::ffi::c_void {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// `(function, user, drop)`: one registration of the host's. `drop` runs when the last clone of the `Arc` that holds
+/// it goes, which is after the last call has returned, and so exactly once, also when registering failed.
+#[derive(Debug)]
+pub struct Callback<F: Copy> {
+    pub call: F,
+    pub user: UserPtr,
+    drop: Option<extern "C" fn(*mut std::ffi::c_void)>,
+}
+
+impl<F: Copy> Callback<F> {
+    pub fn new(call: F, user: *mut std::ffi::c_void, drop: Option<extern "C" fn(*mut std::ffi::c_void)>) -> Self {
+        Callback { call, user: UserPtr::new(user), drop }
+    }
+
+    /// Nothing to hand back and nothing to drop.
+    pub fn is_plain(&self) -> bool {
+        self.user.get().is_null() && self.drop.is_none()
+    }
+}
+
+impl<F: Copy> Drop for Callback<F> {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop {
+            assert_unlocked("a drop function");
+            drop(self.user.get());
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_may_rise() {
+        let outer = Mutex::<u8, 1>::new(1);
+        let inner = Mutex::<u8, 2>::new(2);
+        let (a, b) = (outer.lock(), inner.lock());
+        assert_eq!(*a + *b, 3);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "lock of rank 1 taken while holding rank 2")]
+    fn a_rank_out_of_order_panics() {
+        let outer = Mutex::<u8, 1>::new(1);
+        let inner = Mutex::<u8, 2>::new(2);
+        let _b = inner.lock();
+        let _a = outer.lock();
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "lock of rank 41")]
+    fn two_slots_at_once_panic() {
+        let one = Mutex::<u8, { rank::SLOT }>::new(1);
+        let two = Mutex::<u8, { rank::SLOT }>::new(2);
+        let _a = one.lock();
+        let _b = two.lock();
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "a handler would run under an engine lock")]
+    fn user_code_under_a_lock_panics() {
+        let slot = Mutex::<u8, { rank::SLOT }>::new(1);
+        let _a = slot.lock();
+        assert_unlocked("a handler");
+    }
+}

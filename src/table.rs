@@ -1,0 +1,244 @@
+//! Tables of rows that are never freed or moved, and rows that one owner at a time holds.
+//!
+//! Guarantees: a row found by index stays valid as long as its table, whatever happens to the object in it, so a
+//! stale id is looked at, never followed; a [`Claims`] row is touched by exactly one thread at a time, and an id of
+//! one claim never opens the next. The unsafe here is the exclusive access that winning a claim's word gives.
+
+#![allow(unsafe_code)]
+
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind, MAX_ROWS};
+use crate::sync::atomic::{AtomicU32, Ordering::*};
+use crate::sync::{rank, Mutex};
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+
+/// log2 of the rows of the first chunk; chunk k has twice the rows of chunk k - 1.
+const FIRST: u32 = if cfg!(loom) { 2 } else { 6 };
+const CHUNKS: usize = 28 - FIRST as usize;
+
+/// Rows in chunks that double in size. Rows are handed out by index, and handed out again after `quarantine` later
+/// ones have come back.
+#[derive(Debug)]
+pub struct Table<T> {
+    chunks: [OnceLock<Box<[T]>>; CHUNKS],
+    free: Mutex<Free, { rank::TABLE }>,
+    quarantine: usize,
+}
+
+#[derive(Debug)]
+struct Free {
+    used: usize,
+    back: VecDeque<u32>,
+}
+
+fn place(index: usize) -> (usize, usize) {
+    let at = index + (1 << FIRST);
+    let log = usize::BITS - 1 - at.leading_zeros();
+    ((log - FIRST) as usize, at - (1 << log))
+}
+
+impl<T: Default> Table<T> {
+    pub fn new(quarantine: usize) -> Self {
+        let free = Mutex::new(Free { used: 0, back: VecDeque::new() });
+        Table { chunks: [const { OnceLock::new() }; CHUNKS], free, quarantine }
+    }
+
+    /// The row at `index`, if it ever was handed out.
+    #[inline]
+    pub fn get(&self, index: u32) -> Option<&T> {
+        let (chunk, at) = place(index as usize);
+        self.chunks.get(chunk)?.get()?.get(at)
+    }
+
+    /// As [`get`](Self::get), for an index that came from [`take`](Self::take).
+    #[inline]
+    pub fn at(&self, index: u32) -> &T {
+        self.get(index).expect("the row was handed out")
+    }
+
+    /// A row for a new object. `TD_ENOMEM` when all are in use.
+    pub fn take(&self) -> Result<(u32, &T)> {
+        let index = {
+            let mut free = self.free.lock();
+            let reuse = if free.back.len() > self.quarantine { free.back.pop_front() } else { None };
+            match reuse {
+                Some(index) => index as usize,
+                None if free.used < MAX_ROWS - (1 << FIRST) => {
+                    free.used += 1;
+                    free.used - 1
+                }
+                None => return Err(Error::NoMem.because("all 268 million rows are in use")),
+            }
+        };
+        let (chunk, at) = place(index);
+        let rows = self.chunks[chunk].get_or_init(|| (0..1usize << (chunk as u32 + FIRST)).map(|_| T::default()).collect());
+        Ok((index as u32, &rows[at]))
+    }
+
+    /// Gives a row back, unless its life would come round again: then it is retired.
+    pub fn give_back(&self, index: u32, life: u32) {
+        if life < u32::MAX - 2 {
+            self.free.lock().back.push_back(index);
+        }
+    }
+
+    /// Every row handed out so far.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, &T)> {
+        let used = self.free.lock().used;
+        (0..used as u32).filter_map(|index| Some((index, self.get(index)?)))
+    }
+}
+
+/// Rows of which each is held by one owner id, whose holder alone may look inside.
+///
+/// A row's word is its life: even while free, odd while held and untouched, and `BUSY` is added while some thread is
+/// inside. Only the thread that swapped the word from odd to busy, or that took the row from the free list, touches
+/// the content.
+pub struct Claims<T> {
+    rows: Table<Claim<T>>,
+}
+
+struct Claim<T> {
+    word: AtomicU32,
+    content: UnsafeCell<T>,
+}
+
+impl<T: Default> Default for Claim<T> {
+    fn default() -> Self {
+        Claim { word: AtomicU32::new(0), content: UnsafeCell::new(T::default()) }
+    }
+}
+
+// SAFETY: the content is reached only by the thread that won the row's word (see `Claims`), so it moves between
+// threads but is never shared.
+unsafe impl<T: Send> Sync for Claim<T> {}
+
+/// Lives of claims are counted in 31 bits; the highest bit of the word says that a thread is inside.
+const BUSY: u32 = 1 << 31;
+
+impl<T: Default> Default for Claims<T> {
+    fn default() -> Self {
+        Claims { rows: Table::new(0) }
+    }
+}
+
+impl<T: Default> Claims<T> {
+    /// Takes a free row, lets `fill` set its content up, and gives the id of the claim.
+    pub fn open<R>(&self, fill: impl FnOnce(&mut T) -> R) -> Result<(Id, R)> {
+        let (index, row) = self.rows.take()?;
+        let life = row.word.load(Acquire) + 1;
+        // SAFETY: the row came from the free list, so this thread alone has it, and no id of it is live.
+        let result = fill(unsafe { &mut *row.content.get() });
+        row.word.store(life, Release);
+        Ok((Id::new(Kind::Hold, life, index), result))
+    }
+
+    /// Runs `work` on the content. `TD_ESTALE` when the claim is over, `TD_EINVAL` when another thread is inside.
+    #[inline]
+    pub fn with<R>(&self, id: Id, work: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let row = self.enter(id)?;
+        let _leave = Leave(&row.word, id.life());
+        // SAFETY: `enter` made the word busy, which keeps every other thread out until `_leave` is dropped.
+        Ok(work(unsafe { &mut *row.content.get() }))
+    }
+
+    /// Runs `work` a last time and ends the claim.
+    #[inline]
+    pub fn close<R>(&self, id: Id, work: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let row = self.enter(id)?;
+        // SAFETY: as in `with`; the word becomes even only after `work` is done.
+        let result = work(unsafe { &mut *row.content.get() });
+        let life = id.life() + 1;
+        row.word.store(life, Release);
+        if life < BUSY - 2 {
+            self.rows.give_back(id.index(), life);
+        }
+        Ok(result)
+    }
+
+    #[inline]
+    fn enter(&self, id: Id) -> Result<&Claim<T>> {
+        id.expect(Kind::Hold)?;
+        let row = self.rows.get(id.index()).ok_or_else(|| id.bad(Kind::Hold))?;
+        match row.word.compare_exchange(id.life(), id.life() | BUSY, Acquire, Relaxed) {
+            Ok(_) => Ok(row),
+            Err(word) if word == id.life() | BUSY => {
+                Err(Error::Inval.because("another thread is using this message or batch; use it from one at a time"))
+            }
+            Err(word) => Err(id.gone(Kind::Hold, word & !BUSY, Error::Stale)),
+        }
+    }
+}
+
+/// Opens the row again also when the work panics.
+struct Leave<'a>(&'a AtomicU32, u32);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.store(self.1, Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_has_one_place() {
+        let mut expected = (0, 0);
+        for index in 0..10_000 {
+            assert_eq!(place(index), expected);
+            expected.1 += 1;
+            if expected.1 == 1 << (expected.0 as u32 + FIRST) {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        assert!(place(MAX_ROWS - (1 << FIRST) - 1).0 < CHUNKS);
+    }
+
+    #[test]
+    fn rows_stay_where_they_are_and_wait_out_their_quarantine() {
+        let table = Table::<u64>::new(2);
+        let (first, row) = table.take().unwrap();
+        let address = row as *const u64;
+        for _ in 0..1000 {
+            table.take().unwrap();
+        }
+        assert_eq!(table.at(first) as *const u64, address);
+        assert!(table.get(5000).is_none());
+        table.give_back(first, 2);
+        table.give_back(1, 2);
+        assert_eq!(table.take().unwrap().0, 1001);
+        table.give_back(2, 2);
+        assert_eq!(table.take().unwrap().0, first);
+        assert_eq!(table.rows().count(), 1002);
+    }
+
+    #[test]
+    fn a_claim_ends_once() {
+        let claims = Claims::<Vec<u8>>::default();
+        let (id, _) = claims.open(|content| content.push(1)).unwrap();
+        assert_eq!(claims.with(id, |content| content.len()), Ok(1));
+        assert_eq!(claims.close(id, |content| std::mem::take(content).len()), Ok(1));
+        assert_eq!(claims.close(id, |_| ()), Err(Error::Stale));
+        let (again, _) = claims.open(|_| ()).unwrap();
+        assert_eq!(again.index(), id.index());
+        assert_eq!(claims.with(id, |_| ()), Err(Error::Stale));
+        assert_eq!(claims.with(Id(u64::MAX), |_| ()), Err(Error::BadId));
+    }
+
+    #[test]
+    fn only_one_thread_is_inside() {
+        let claims = Claims::<u64>::default();
+        let (id, _) = claims.open(|content| *content = 0).unwrap();
+        let entered = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| (0..10_000).filter(|_| claims.with(id, |content| *content += 1).is_ok()).count() as u64))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
+        });
+        assert_eq!(claims.close(id, |content| *content), Ok(entered));
+    }
+}

@@ -1,0 +1,215 @@
+//! Timers: a message later, once or again and again.
+//!
+//! Guarantees: timers of one engine fire in the order of (deadline, creation), none early; cancelling gives the time
+//! that was left or says that it fired, never both; a repeating timer has at most one tick waiting. Firing only queues
+//! a record that was made in advance.
+
+pub mod heap;
+
+use crate::clock::FOREVER;
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+use crate::mailbox::{Cancelled, Store};
+use crate::message::Block;
+use crate::notify::Parker;
+use crate::oneshot::{Body, Making, Use, NONE};
+use crate::sync::{rank, Arc, Mutex};
+use heap::{Entry, Heap, NOWHERE};
+
+/// The armed timers of one engine.
+#[derive(Debug, Default)]
+pub struct Timers {
+    state: Mutex<State, { rank::TIMERS }>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    heap: Heap,
+    made: u64,
+    /// The thread that waits for the first deadline.
+    sleeper: Option<Arc<Parker>>,
+    stopped: bool,
+}
+
+/// A record whose time has come; its life is checked again when it fires.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    pub index: u32,
+    pub life: u32,
+    /// The heap's hold on it is now the caller's.
+    pub held: bool,
+}
+
+/// What a timer sends.
+pub struct Alarm {
+    /// Row of the engine.
+    pub home: u32,
+    pub deadline: i64,
+    pub period: i64,
+    pub tag: u64,
+    pub data: Option<Arc<Block>>,
+}
+
+impl Timers {
+    /// Arms a timer that sends to a mailbox.
+    pub fn arm(&self, store: &Store, to: Id, alarm: Alarm) -> Result<Id> {
+        let Alarm { home, deadline, period, tag, data } = alarm;
+        let body = Body { tag, deadline, period, data, ..Body::default() };
+        let (id, _) = store.shots.make(Making { usage: Use::Timer, owner: to, target: Id::NONE, holds: 2, home, body })?;
+        if let Err(error) = store.link_owner(to, id.index(), Error::NoProc) {
+            store.shots.let_go(id.index());
+            store.shots.let_go(id.index());
+            return Err(error);
+        }
+        self.enter(store, id, deadline);
+        Ok(id)
+    }
+
+    /// Arms a timer that sends to whoever has the name when it expires.
+    pub fn arm_name(&self, store: &Store, name: &str, alarm: Alarm) -> Result<Id> {
+        let Alarm { home, deadline, tag, data, .. } = alarm;
+        let body = Body { tag, deadline, data, name: Some(name.into()), ..Body::default() };
+        let making = Making { usage: Use::Timer, owner: Id::NONE, target: Id::NONE, holds: 1, home, body };
+        let (id, _) = store.shots.make(making)?;
+        self.enter(store, id, deadline);
+        Ok(id)
+    }
+
+    /// Puts a record in the heap, whose hold on it the maker has counted.
+    pub fn enter(&self, store: &Store, id: Id, deadline: i64) {
+        let sleeper = {
+            let mut state = self.state.lock();
+            let seq = state.made;
+            state.made += 1;
+            let earliest = state.heap.peek().is_none_or(|first| deadline < first.deadline);
+            // The owner may have ended since the record was made; whoever ended it found it in no heap.
+            if store.shots.at(id.index()).is(id.life(), crate::oneshot::State::Armed) {
+                state.heap.push(Entry { deadline, seq, record: id.index() }, &mut place(store));
+                earliest.then(|| state.sleeper.clone()).flatten()
+            } else {
+                drop(state);
+                return store.shots.let_go(id.index());
+            }
+        };
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// Takes a record out of the heap, if it is in.
+    pub fn leave(&self, store: &Store, index: u32, life: u32) {
+        let shot = store.shots.at(index);
+        let was_in = {
+            let mut state = self.state.lock();
+            let at = shot.place.load(crate::sync::atomic::Ordering::Relaxed);
+            let is_in = shot.life() == life && at != NONE;
+            if is_in {
+                state.heap.remove(at, &mut place(store));
+            }
+            is_in
+        };
+        if was_in {
+            store.shots.let_go(index);
+        }
+    }
+
+    /// Takes the first record whose time has come by `now`. A repeating one goes back in for its next tick; ticks
+    /// that are past as well are left out.
+    pub fn next_due(&self, store: &Store, now: i64) -> Option<Due> {
+        let mut state = self.state.lock();
+        let first = *state.heap.peek()?;
+        if first.deadline > now {
+            return None;
+        }
+        state.heap.pop(&mut place(store));
+        let shot = store.shots.at(first.record);
+        let due = Due { index: first.record, life: shot.life(), held: !shot.repeats() };
+        if shot.repeats() {
+            let mut body = shot.body();
+            let missed = (now - first.deadline) / body.period;
+            body.deadline = first.deadline + (missed + 1) * body.period;
+            let seq = state.made;
+            state.made += 1;
+            let entry = Entry { deadline: body.deadline, seq, record: first.record };
+            drop(body);
+            state.heap.push(entry, &mut place(store));
+        }
+        Some(due)
+    }
+
+    /// The first deadline, or [`FOREVER`].
+    pub fn next_deadline(&self) -> i64 {
+        self.state.lock().heap.peek().map_or(FOREVER, |first| first.deadline)
+    }
+
+    pub fn len(&self) -> usize {
+        self.state.lock().heap.len()
+    }
+
+    /// Cancels a timer and gives the time that was left. `TD_ESTALE` when it has fired or was cancelled.
+    pub fn cancel(&self, store: &Store, id: Id, now: i64) -> Result<i64> {
+        let shot = store.shots.find(id, Kind::Timer).map_err(gone)?;
+        let (left, repeats) = (shot.body().deadline - now, shot.repeats());
+        match store.cancel(id.index(), id.life(), repeats) {
+            Cancelled::Armed | Cancelled::Flushed => {
+                self.leave(store, id.index(), id.life());
+                Ok(left.max(0))
+            }
+            Cancelled::Queued | Cancelled::Over => Err(gone(Error::Stale)),
+        }
+    }
+
+    /// The time that is left. `TD_ESTALE` when it has fired or was cancelled.
+    pub fn read(&self, store: &Store, id: Id, now: i64) -> Result<i64> {
+        let shot = store.shots.find(id, Kind::Timer).map_err(gone)?;
+        if !shot.repeats() && !shot.is(id.life(), crate::oneshot::State::Armed) {
+            return Err(gone(Error::Stale));
+        }
+        let left = shot.body().deadline - now;
+        Ok(left.max(0))
+    }
+
+    /// For the timer thread: registers it and says how long to sleep; `None` when the engine has closed.
+    pub fn watch(&self, parker: &Arc<Parker>) -> Option<i64> {
+        let mut state = self.state.lock();
+        if state.stopped {
+            return None;
+        }
+        state.sleeper = Some(parker.clone());
+        Some(state.heap.peek().map_or(FOREVER, |first| first.deadline))
+    }
+
+    /// Ends the timer thread and empties the heap.
+    pub fn stop(&self, store: &Store) {
+        let mut left = Vec::new();
+        let sleeper = {
+            let mut state = self.state.lock();
+            state.stopped = true;
+            while let Some(entry) = state.heap.pop(&mut place(store)) {
+                left.push(entry.record);
+            }
+            state.sleeper.take()
+        };
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+        for index in left {
+            let shot = store.shots.at(index);
+            shot.shift(shot.life(), crate::oneshot::State::Armed, crate::oneshot::State::Cancelled);
+            store.shots.let_go(index);
+        }
+    }
+}
+
+fn gone(error: Error) -> Error {
+    match error {
+        Error::Stale => Error::Stale.because("the timer has fired or was cancelled"),
+        other => other,
+    }
+}
+
+/// Tells a record its position in the heap.
+fn place(store: &Store) -> impl FnMut(u32, u32) + '_ {
+    const { assert!(NOWHERE == NONE) };
+    move |index, position| store.shots.at(index).place.store(position, crate::sync::atomic::Ordering::Relaxed)
+}
