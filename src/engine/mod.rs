@@ -7,6 +7,8 @@
 mod life;
 mod relations;
 mod testing;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 pub use crate::call::CallError;

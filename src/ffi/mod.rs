@@ -102,3 +102,17 @@ mod tests {
         assert_eq!(guard(|| done(Ok(()))), 0);
     }
 }
+
+/// What a C caller does with a message's data, for tests of the floors above which no pointer is read.
+#[cfg(test)]
+pub(crate) fn bytes_of(message: &crate::message::Message) -> Vec<u8> {
+    // SAFETY: the message was received and not released, so its data is readable.
+    unsafe { std::slice::from_raw_parts(message.data.cast::<u8>(), message.data_size) }.to_vec()
+}
+
+/// What a C handler does with its batch, for the same tests.
+#[cfg(test)]
+pub(crate) fn batch_of<'a>(batch: *mut crate::message::Batch) -> &'a mut crate::message::Batch {
+    // SAFETY: the loop passes a batch that lives through the handler's call.
+    unsafe { &mut *batch }
+}
