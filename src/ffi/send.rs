@@ -7,7 +7,7 @@ use super::types::{td_engine, td_loop, td_mailbox, TD_INTERRUPTIBLE};
 use super::versioned::{self, Versioned};
 use super::{count, done, guard};
 use crate::engine as facade;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 
@@ -56,7 +56,8 @@ unsafe impl Versioned for td_send_options {
 pub(super) unsafe fn items<'a>(items: *const td_item, count: usize) -> Result<Vec<(u64, &'a [u8])>> {
     // SAFETY: the caller's promise, passed on.
     let items = unsafe { args::array("items", items, count)? };
-    let mut views = Vec::with_capacity(items.len());
+    let mut views = Vec::new();
+    views.try_reserve_exact(items.len()).map_err(|_| Error::NoMem.because(format!("no memory for {count} items")))?;
     for (at, item) in items.iter().enumerate() {
         let wrong = (item.data.is_null() && item.data_size > 0) || item.data_size > isize::MAX as usize;
         let what = if wrong { format!("items[{at}].data") } else { String::new() };

@@ -53,29 +53,27 @@ impl FromEnd for HandOver {
 impl Store {
     /// Receives a batch (pull mailboxes).
     pub fn recv_batch(&self, id: Id, patience: &Patience<'_>) -> Result<Batch> {
-        self.wait_for(id, patience, false, |slot| {
-            if slot.head.lock().handled {
-                return Err(handled());
-            }
-            self.hand_over(slot, id).map(|batch| batch.map(HandOver))
-        })
+        self.wait_for(id, patience, false, |slot, seen| self.hand_over(slot, id, true, seen).map(|batch| batch.map(HandOver)))
         .map(|HandOver(batch)| batch)
     }
 
     /// A batch for a loop that runs the mailbox's handler.
     pub fn batch_for_handler(&self, id: Id) -> Result<Option<Batch>> {
-        self.hand_over(self.slot(id)?, id)
+        self.hand_over(self.slot(id)?, id, false, &mut 0)
     }
 
-    fn hand_over(&self, slot: &Slot, id: Id) -> Result<Option<Batch>> {
+    fn hand_over(&self, slot: &Slot, id: Id, pulled: bool, seen: &mut u32) -> Result<Option<Batch>> {
         let mut trash = Trash::new();
         let (batch, belled, blocked) = {
-            let mut head = slot.head.lock();
+            let mut head = slot.receiving.head.lock();
             if slot.check(id, Error::Closed).is_err() {
                 drop(head);
                 return self.end_batch(slot, id);
             }
-            let batch = self.cut(slot, id, &mut head, &mut trash)?;
+            if pulled && head.handled {
+                return Err(handled());
+            }
+            let batch = self.cut(slot, id, &mut head, &mut trash, seen)?;
             (batch, head.belled, head.blocked)
         };
         drop(trash);
@@ -89,17 +87,18 @@ impl Store {
     }
 
     /// Takes the oldest run of messages, or of signals, off the queue.
-    fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash) -> Result<Option<Batch>> {
+    fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Batch>> {
         loop {
             head.turn();
             if head.current.is_none() {
                 let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
                 head.draw(&mut tail);
                 if head.current.is_none() && tail.signals.is_empty() {
                     return Ok(None);
                 }
             }
-            let stamp = slot.first_signal.load(Acquire);
+            let stamp = slot.receiving.first_signal.load(Acquire);
             let next = head.current.as_ref().map_or(u64::MAX - 1, |segment| segment.first);
             if stamp <= next {
                 if let Some(batch) = self.cut_signals(slot, id, head, next)? {
@@ -113,7 +112,9 @@ impl Store {
                 let front = segment.split_front(at);
                 head.current = Some(std::mem::replace(&mut segment, front));
             }
-            self.expire(slot, &mut segment, trash);
+            if segment.requests() > 0 {
+                self.expire(slot, &mut segment, trash);
+            }
             if segment.live() == 0 {
                 // Nothing to hand over; losses marked here show with the next message.
                 head.lost += gaps(&segment);
@@ -238,7 +239,7 @@ impl Store {
     fn end_batch(&self, slot: &Slot, id: Id) -> Result<Option<Batch>> {
         let (lost, reason) = {
             let mut tail = slot.tail.lock();
-            if slot.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
+            if slot.receiving.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
                 return slot.check(id, Error::Closed).map(|()| None);
             }
             (std::mem::take(&mut tail.lost) as u64, tail.reason)
@@ -383,8 +384,8 @@ impl Store {
             segment.empty_into(trash);
             segment
         });
-        let mut head = slot.head.lock();
-        let life = slot.life.load(Acquire);
+        let mut head = slot.receiving.head.lock();
+        let life = slot.receiving.life.load(Acquire);
         if life != mailbox.life() && life != mailbox.life() + 1 {
             return drop((head, rest, spent));
         }
@@ -433,7 +434,7 @@ impl Store {
         if let Ok(slot) = self.slot(mailbox) {
             let mut tail = slot.tail.lock();
             let live = slot.is_live(mailbox);
-            let same = live || slot.life.load(Acquire) == mailbox.life() + 1;
+            let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
             let mut back = 0;
             for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
                 match signal.claimed {

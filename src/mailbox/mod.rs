@@ -65,20 +65,29 @@ impl Default for Slots {
     }
 }
 
-/// One mailbox.
+/// One mailbox. What senders write and what receivers write lie on different cache lines, and neither side looks at
+/// the other's line for each message.
 #[derive(Default)]
+#[repr(C, align(64))]
 pub struct Slot {
-    life: AtomicU32,
-    engine: AtomicU32,
-    /// Moves whenever something comes in: a message, a signal, a batch put back, the end.
+    tail: Mutex<Tail, { rank::SLOT }>,
+    /// Moves whenever something comes in: a message, a signal, a batch put back, the end. Written under the slot lock.
     arrived: AtomicU32,
-    /// Stamp of the first signal in the queue, or `u64::MAX`.
-    first_signal: AtomicU64,
+    receiving: Receiving,
+}
+
+/// The receivers' cache line.
+#[derive(Default)]
+#[repr(C, align(64))]
+struct Receiving {
+    head: Mutex<Head, { rank::LEASE }>,
     /// Messages that left the queue, whichever way. Written under the lease.
     consumed: AtomicU64,
     consumed_bytes: AtomicU64,
-    tail: Mutex<Tail, { rank::SLOT }>,
-    head: Mutex<Head, { rank::LEASE }>,
+    /// Stamp of the first signal in the queue, or `u64::MAX`.
+    first_signal: AtomicU64,
+    life: AtomicU32,
+    engine: AtomicU32,
 }
 
 /// The sending side.
@@ -98,6 +107,9 @@ pub(crate) struct Tail {
     /// Dropped since the last message taken in; after the end: what the end marker will show.
     lost: u32,
     reason: i32,
+    /// The slot's life and engine once more, for senders.
+    life: u32,
+    engine: u32,
     /// log2 of the next segment's size.
     grow: u8,
     attention: u8,
@@ -200,18 +212,18 @@ impl Tail {
 impl Slot {
     #[inline]
     pub(crate) fn is_live(&self, id: Id) -> bool {
-        self.life.load(Acquire) == id.life()
+        self.receiving.life.load(Acquire) == id.life()
     }
 
     #[inline]
     pub fn engine(&self) -> u32 {
-        self.engine.load(Acquire)
+        self.receiving.engine.load(Acquire)
     }
 
     /// `over` when the mailbox of this id has ended. Exact under the lease or the slot lock.
     #[inline]
     pub(crate) fn check(&self, id: Id, over: Error) -> Result<()> {
-        let life = self.life.load(Acquire);
+        let life = self.receiving.life.load(Acquire);
         if life == id.life() {
             Ok(())
         } else {
@@ -222,7 +234,7 @@ impl Slot {
     /// Messages in the queue, not counting those in open batches.
     #[inline]
     fn queued(&self, tail: &Tail) -> u64 {
-        tail.accepted - self.consumed.load(Acquire)
+        tail.accepted - self.receiving.consumed.load(Acquire)
     }
 }
 
@@ -246,9 +258,9 @@ impl Store {
     /// Opens a mailbox; `still_open` is asked under the slot's lock, so that an engine that closes misses none.
     pub fn open(&self, opening: Opening, still_open: impl FnOnce() -> bool) -> Result<Id> {
         let (index, slot) = self.slots.0.take()?;
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
-        let life = slot.life.load(Relaxed) + 1;
+        let life = slot.receiving.life.load(Relaxed) + 1;
         if !still_open() {
             drop((tail, head));
             self.slots.0.give_back(index, life - 1);
@@ -257,30 +269,32 @@ impl Store {
         let special = opening.handler.is_some() || !opening.limit.is_default();
         *head = Head { handled: opening.reader.is_some(), ..Head::default() };
         let attention = if opening.reader.is_some() { wake::LOOP } else { 0 };
-        *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, ..Tail::default() };
+        let engine = opening.engine;
+        *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, life, engine, ..Tail::default() };
         tail.limit = opening.limit.messages();
         tail.limit_bytes = opening.limit.bytes();
         if special || opening.reader.is_some() {
             let Opening { limit, reader, handler, .. } = opening;
             tail.cold = Some(Box::new(Cold { limit, reader, handler, ..Cold::default() }));
         }
-        slot.engine.store(opening.engine, Relaxed);
-        slot.first_signal.store(u64::MAX, Relaxed);
-        slot.consumed.store(0, Relaxed);
-        slot.consumed_bytes.store(0, Relaxed);
-        slot.life.store(life, Release);
+        slot.receiving.engine.store(engine, Relaxed);
+        slot.receiving.first_signal.store(u64::MAX, Relaxed);
+        slot.receiving.consumed.store(0, Relaxed);
+        slot.receiving.consumed_bytes.store(0, Relaxed);
+        slot.receiving.life.store(life, Release);
         Ok(Id::new(Kind::Mailbox, life, index))
     }
 
     /// Ends a mailbox. What waits in it is discarded when the remains are [finished](Self::finish).
     pub fn end(&self, id: Id, reason: i32) -> Result<Remains> {
         let slot = self.slot(id)?;
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(id, Error::NoProc)?;
-        slot.life.store(id.life() + 1, Release);
+        slot.receiving.life.store(id.life() + 1, Release);
+        tail.life = id.life() + 1;
         slot.note_arrival();
-        slot.first_signal.store(u64::MAX, Release);
+        slot.receiving.first_signal.store(u64::MAX, Release);
         tail.reason = reason;
         tail.attention = 0;
         let mut segments: Vec<_> = head.current.take().into_iter().collect();
@@ -343,7 +357,7 @@ impl Store {
     pub fn of_engine(&self, engine: u32) -> impl Iterator<Item = Id> + '_ {
         self.slots.0.rows().filter_map(move |(index, slot)| {
             let _tail = slot.tail.lock();
-            let life = slot.life.load(Acquire);
+            let life = slot.receiving.life.load(Acquire);
             (life & 1 == 1 && slot.engine() == engine).then(|| Id::new(Kind::Mailbox, life, index))
         })
     }
@@ -359,11 +373,11 @@ impl Store {
     /// Counters; also of a mailbox that has ended, until its slot is used again.
     pub fn stats(&self, id: Id) -> Result<MailboxCounters> {
         let slot = self.slot(id)?;
-        let head = slot.head.lock();
+        let head = slot.receiving.head.lock();
         let tail = slot.tail.lock();
         let ended = !slot.is_live(id);
-        if ended && slot.life.load(Acquire) != id.life() + 1 {
-            return Err(id.gone(Kind::Mailbox, slot.life.load(Acquire), Error::NoProc));
+        if ended && slot.receiving.life.load(Acquire) != id.life() + 1 {
+            return Err(id.gone(Kind::Mailbox, slot.receiving.life.load(Acquire), Error::NoProc));
         }
         let none = Cold::default();
         let cold = tail.cold.as_deref().unwrap_or(&none);
@@ -371,10 +385,10 @@ impl Store {
         let sent = tail.accepted + count.signals_in + count.dropped_new;
         let lost = count.dropped_new + count.evicted;
         let flushed = count.flushed + count.signals_flushed;
-        let left = slot.consumed.load(Acquire) - count.evicted - count.flushed - count.expired;
+        let left = slot.receiving.consumed.load(Acquire) - count.evicted - count.flushed - count.expired;
         let delivered = left - head.in_hand as u64 + count.signals_delivered;
         let rest = sent - delivered - lost - flushed - count.expired;
-        let bytes = tail.accepted_bytes - slot.consumed_bytes.load(Acquire);
+        let bytes = tail.accepted_bytes - slot.receiving.consumed_bytes.load(Acquire);
         Ok(MailboxCounters {
             size: std::mem::size_of::<MailboxCounters>(),
             state: if ended { 2 } else { 1 },

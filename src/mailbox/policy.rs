@@ -177,7 +177,7 @@ impl Store {
     fn overflow(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
         let slot = self.slot(to)?;
         let mut trash = Trash::new();
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
         let request = draft.header.kind as u32 == crate::message::KIND_REQUEST;
@@ -238,7 +238,7 @@ impl Store {
     #[cold]
     fn publish_overflow(&self, slot: &Slot, to: Id, quota: &Quota, own: Id, draft: &Draft<'_>) -> Option<Outcome> {
         let mut trash = Trash::new();
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         if !slot.is_live(to) || !quota.is_live(own) {
             return None;
@@ -290,7 +290,7 @@ impl Store {
         let slot = self.slot(mailbox)?;
         let mut trash = Trash::new();
         let belled = {
-            let mut head = slot.head.lock();
+            let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             slot.check(mailbox, Error::NoProc)?;
             head.draw(&mut tail);
@@ -313,7 +313,7 @@ impl Store {
     /// Registers this thread as a sender that waits for room. False when there is room already.
     pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>) -> Result<bool> {
         let slot = self.slot(to)?;
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
         if tail.has_room(slot, size) {
@@ -338,7 +338,7 @@ impl Store {
     /// Wakes the senders that wait for room, if the receiver that made some saw that there are any.
     pub(super) fn room_came_free(&self, slot: &Slot, id: Id) {
         let blocked: Vec<_> = {
-            let mut head = slot.head.lock();
+            let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             if !slot.is_live(id) || !std::mem::take(&mut head.blocked) {
                 return;

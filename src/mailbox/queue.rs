@@ -6,7 +6,7 @@
 use super::segment::{Draft, Segment, GAP, KIND_DEAD};
 use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
-use crate::id::Id;
+use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
 use crate::message::{FrameHeader, Payload, INLINE_MAX, KIND_MESSAGE};
 use crate::oneshot::{Of, Shots};
@@ -14,7 +14,7 @@ use crate::sync::atomic::Ordering::*;
 
 /// log2 of the smallest and the largest segment.
 pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
-const LARGEST: u8 = 18;
+const LARGEST: u8 = 16;
 /// A used-up segment of at most this capacity is kept for the next messages.
 const KEEP: usize = 64 << 10;
 
@@ -39,7 +39,7 @@ impl Store {
     pub fn push(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Roused, Refusal> {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
-        slot.check(to, Error::NoProc)?;
+        tail.check(to)?;
         tail.admit(slot, draft)?;
         tail.watch(&self.shots, record);
         Ok(tail.roused(to))
@@ -51,7 +51,7 @@ impl Store {
     pub fn push_many(&self, to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<(usize, Roused)> {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
-        slot.check(to, Error::NoProc)?;
+        tail.check(to)?;
         let mut taken = 0;
         for (tag, data) in items.iter().take_while(|(_, data)| data.len() <= INLINE_MAX) {
             let header = FrameHeader { kind: KIND_MESSAGE as u8, from: from.0, tag: *tag, ..FrameHeader::default() };
@@ -77,8 +77,18 @@ impl Tail {
     /// Whether a message of this size fits the bounds now.
     pub(super) fn has_room(&self, slot: &Slot, size: u64) -> bool {
         let limits = self.limits();
-        let bytes = self.accepted_bytes - slot.consumed_bytes.load(Acquire);
+        let bytes = self.accepted_bytes - slot.receiving.consumed_bytes.load(Acquire);
         slot.queued(self) < limits.messages() && bytes + size <= limits.bytes()
+    }
+
+    /// `TD_ENOPROC` unless the mailbox of this id lives here.
+    #[inline]
+    fn check(&self, id: Id) -> Result<()> {
+        if self.life == id.life() {
+            Ok(())
+        } else {
+            Err(id.gone(Kind::Mailbox, self.life, Error::NoProc))
+        }
     }
 
     #[inline]
@@ -109,8 +119,8 @@ impl Tail {
             let detail = format!("{size} bytes; this mailbox holds {} at most", limits.bytes());
             return Err(Error::TooBig.because(detail).into());
         }
-        self.limit = slot.consumed.load(Acquire) + limits.messages();
-        self.limit_bytes = slot.consumed_bytes.load(Acquire) + limits.bytes();
+        self.limit = slot.receiving.consumed.load(Acquire) + limits.messages();
+        self.limit_bytes = slot.receiving.consumed_bytes.load(Acquire) + limits.bytes();
         if self.accepted >= self.limit || size > self.limit_bytes.saturating_sub(self.accepted_bytes) {
             // Keep the subtraction of the next `admit` in range also when a batch that was put back went over.
             self.limit_bytes = self.limit_bytes.max(self.accepted_bytes);
@@ -235,13 +245,13 @@ impl Slot {
     /// Counts messages as consumed. Call it under the lease.
     #[inline]
     pub(super) fn consume(&self, messages: u64, bytes: u64) {
-        self.consumed.store(self.consumed.load(Relaxed) + messages, Release);
-        self.consumed_bytes.store(self.consumed_bytes.load(Relaxed) + bytes, Release);
+        self.receiving.consumed.store(self.receiving.consumed.load(Relaxed) + messages, Release);
+        self.receiving.consumed_bytes.store(self.receiving.consumed_bytes.load(Relaxed) + bytes, Release);
     }
 
     /// Counts messages as queued again. Call it under the lease.
     pub(super) fn restore(&self, messages: u64, bytes: u64) {
-        self.consumed.store(self.consumed.load(Relaxed) - messages, Release);
-        self.consumed_bytes.store(self.consumed_bytes.load(Relaxed) - bytes, Release);
+        self.receiving.consumed.store(self.receiving.consumed.load(Relaxed) - messages, Release);
+        self.receiving.consumed_bytes.store(self.receiving.consumed_bytes.load(Relaxed) - bytes, Release);
     }
 }

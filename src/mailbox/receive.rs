@@ -45,27 +45,28 @@ pub(super) struct Taken<T> {
 impl Store {
     /// Receives one message.
     pub fn recv(&self, id: Id, wanted: &mut Wanted, patience: &Patience<'_>) -> Result<Message> {
-        self.wait_for(id, patience, matches!(wanted, Wanted::Select(_)), |slot| match wanted {
-            Wanted::Any => self.take_oldest(slot, id),
-            Wanted::Select(select) => self.take_selected(slot, id, select),
+        self.wait_for(id, patience, matches!(wanted, Wanted::Select(_)), |slot, seen| match wanted {
+            Wanted::Any => self.take_oldest(slot, id, seen),
+            Wanted::Select(select) => self.take_selected(slot, id, select, seen),
         })
     }
 
-    /// Tries, and waits, until `attempt` gives something.
+    /// Tries, and waits, until `attempt` gives something. An attempt that finds nothing notes the slot's count of
+    /// arrivals, under its lock, so that only something newer ends the wait.
     pub(super) fn wait_for<T>(
         &self,
         id: Id,
         patience: &Patience<'_>,
         selective: bool,
-        mut attempt: impl FnMut(&Slot) -> Result<Option<T>>,
+        mut attempt: impl FnMut(&Slot, &mut u32) -> Result<Option<T>>,
     ) -> Result<T>
     where
         T: FromEnd,
     {
         let slot = self.slot(id)?;
         loop {
-            let seen = slot.arrived.load(Acquire);
-            match attempt(slot) {
+            let mut seen = 0;
+            match attempt(slot, &mut seen) {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(Error::Closed) => return self.closed(slot, id).and_then(T::from_end),
@@ -114,14 +115,14 @@ impl Store {
         Ok(wake)
     }
 
-    fn take_oldest(&self, slot: &Slot, id: Id) -> Result<Option<Message>> {
+    fn take_oldest(&self, slot: &Slot, id: Id, seen: &mut u32) -> Result<Option<Message>> {
         let mut trash = Trash::new();
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if head.handled {
             return Err(handled());
         }
-        let what = self.oldest(slot, &mut head, &mut trash)?;
+        let what = self.oldest(slot, &mut head, &mut trash, seen)?;
         let taken = Taken { what, belled: head.belled, blocked: head.blocked, trash };
         drop(head);
         Ok(self.after_taking(slot, id, taken))
@@ -138,19 +139,23 @@ impl Store {
         taken.what
     }
 
-    fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash) -> Result<Option<Message>> {
+    fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Message>> {
         loop {
             head.trim();
             let next = head.current.as_ref().map(|segment| segment.first);
-            if slot.first_signal.load(Acquire) <= next.unwrap_or(u64::MAX - 1) {
+            if slot.receiving.first_signal.load(Acquire) <= next.unwrap_or(u64::MAX - 1) {
                 if let Some(message) = self.front_signal(slot, head, next)? {
                     return Ok(Some(message));
                 }
             }
             let Some(segment) = &mut head.current else {
                 let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
                 head.draw(&mut tail);
                 if head.current.is_none() {
+                    if !tail.signals.is_empty() {
+                        continue;
+                    }
                     return Ok(None);
                 }
                 continue;
@@ -228,7 +233,7 @@ impl Store {
     /// What a receive call on an ended mailbox gives: once an end marker, if losses were not shown, then the error.
     fn closed(&self, slot: &Slot, id: Id) -> Result<Message> {
         let mut tail = slot.tail.lock();
-        if slot.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
+        if slot.receiving.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
             return Err(Error::Closed);
         }
         let lost = std::mem::take(&mut tail.lost) as u64;

@@ -35,6 +35,8 @@ pub struct Segment {
     pub messages: u32,
     live: u32,
     gaps: u32,
+    /// Requests ever put in.
+    requests: u32,
 }
 
 /// Where an entry begins.
@@ -90,14 +92,14 @@ impl Draft<'_> {
 impl Segment {
     /// An empty segment for `capacity` bytes whose first message will be number `first`.
     pub fn new(capacity: usize, first: u64) -> Box<Segment> {
-        Box::new(Segment { words: Vec::with_capacity(capacity.div_ceil(8)), used: 0, start: 0, blocks: 0, first, messages: 0, live: 0, gaps: 0 })
+        Box::new(Segment { words: Vec::with_capacity(capacity.div_ceil(8)), used: 0, start: 0, blocks: 0, first, messages: 0, live: 0, gaps: 0, requests: 0 })
     }
 
     /// Makes a used-up segment as new. It must hold no entries any more.
     pub fn reset(&mut self, first: u64) {
         debug_assert!(self.blocks == 0);
         (self.used, self.start, self.first, self.messages) = (0, 0, first, 0);
-        (self.live, self.gaps) = (0, 0);
+        (self.live, self.gaps, self.requests) = (0, 0, 0);
     }
 
     #[inline]
@@ -166,7 +168,10 @@ impl Segment {
         match header.kind {
             KIND_DEAD => self.messages += header.r#ref as u32,
             GAP => (self.messages, self.gaps) = (self.messages + header.r#ref as u32, self.gaps + 1),
-            _ => (self.messages, self.live) = (self.messages + 1, self.live + 1),
+            kind => {
+                (self.messages, self.live) = (self.messages + 1, self.live + 1);
+                self.requests += u32::from(kind as u32 == KIND_REQUEST);
+            }
         }
         At(at)
     }
@@ -202,6 +207,12 @@ impl Segment {
     #[inline]
     pub fn live(&self) -> u32 {
         self.live
+    }
+
+    /// Requests that were put in; some may be dead by now.
+    #[inline]
+    pub fn requests(&self) -> u32 {
+        self.requests
     }
 
     /// Whether it has a place where messages were lost.
@@ -267,6 +278,7 @@ impl Segment {
         let mut here = self.begin();
         while let Some(entry) = here.filter(|here| *here < at).map(|here| self.entry(here)) {
             front.messages += entry.messages();
+            front.requests += u32::from(entry.is_request());
             front.live += u32::from(entry.is_live());
             front.gaps += u32::from(entry.header.kind == GAP);
             front.blocks += u32::from(entry.header.flags & FRAME_BY_REF != 0);

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::{Cursor, Match, Message, Trash, MATCH_REF};
 use crate::oneshot::{Of, State};
+use crate::sync::atomic::Ordering::*;
 
 /// A match, and how far the queue was searched for it.
 pub struct Select {
@@ -35,23 +36,31 @@ impl Select {
 }
 
 impl Store {
-    pub(super) fn take_selected(&self, slot: &Slot, id: Id, select: &mut Select) -> Result<Option<Message>> {
+    pub(super) fn take_selected(&self, slot: &Slot, id: Id, select: &mut Select, seen: &mut u32) -> Result<Option<Message>> {
         let mut trash = Trash::new();
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if head.handled {
             return Err(handled());
         }
-        let what = self.selected(slot, id, &mut head, select, &mut trash)?;
+        let what = self.selected(slot, id, &mut head, select, (&mut trash, seen))?;
         let taken = Taken { what, belled: head.belled, blocked: head.blocked, trash };
         drop(head);
         Ok(self.after_taking(slot, id, taken))
     }
 
-    fn selected(&self, slot: &Slot, id: Id, head: &mut Head, select: &mut Select, trash: &mut Trash) -> Result<Option<Message>> {
+    fn selected(
+        &self,
+        slot: &Slot,
+        id: Id,
+        head: &mut Head,
+        select: &mut Select,
+        (trash, seen): (&mut Trash, &mut u32),
+    ) -> Result<Option<Message>> {
         if let Some(record) = select.record() {
             if let Some(shot) = self.shots.find(record, record_kind(record)).ok().filter(|shot| shot.owner() == id) {
                 let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
                 let queued = shot.is(record.life(), State::Queued) && shot.is_linked(Of::Signal);
                 let matches = queued && self.signal_matches(record.index(), &select.wanted);
                 if !matches {
@@ -68,6 +77,7 @@ impl Store {
         }
         let (signal, stamp) = {
             let mut tail = slot.tail.lock();
+            *seen = slot.arrived.load(Acquire);
             head.draw(&mut tail);
             self.matching_signal(&tail, &select.wanted)
         };
@@ -139,14 +149,14 @@ impl Store {
     pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &super::receive::Patience<'_>) -> Result<Message> {
         let copy = *cursor;
         let mut next = copy;
-        let message = self.wait_for(id, patience, true, |slot| self.peek_now(slot, id, &copy, &mut next))?;
+        let message = self.wait_for(id, patience, true, |slot, seen| self.peek_now(slot, id, &copy, &mut next, seen))?;
         *cursor = next;
         Ok(message)
     }
 
-    fn peek_now(&self, slot: &Slot, id: Id, cursor: &Cursor, next: &mut Cursor) -> Result<Option<Message>> {
+    fn peek_now(&self, slot: &Slot, id: Id, cursor: &Cursor, next: &mut Cursor, seen: &mut u32) -> Result<Option<Message>> {
         let [from, signal_from, ..] = cursor.words;
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if head.handled {
             return Err(handled());
@@ -154,6 +164,7 @@ impl Store {
         head.trim();
         let signal = {
             let mut tail = slot.tail.lock();
+            *seen = slot.arrived.load(Acquire);
             head.draw(&mut tail);
             let later = |index: &u32| self.shots.at(*index).number() > signal_from;
             let found = tail.signals.iter(&self.shots, Of::Signal).find(later);
@@ -187,7 +198,7 @@ impl Store {
         let [.., place, reference] = cursor.words;
         let slot = self.slot(id)?;
         let mut trash = Trash::new();
-        let mut head = slot.head.lock();
+        let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if head.handled {
             return Err(handled());

@@ -209,7 +209,7 @@ impl Slot {
     pub(super) fn note_first_signal(&self, tail: &Tail, store: &Store) {
         let first = tail.signals.first;
         let stamp = if first == NONE { u64::MAX } else { store.shots.at(first).stamp() };
-        self.first_signal.store(stamp, Release);
+        self.receiving.first_signal.store(stamp, Release);
     }
 
     /// Something came in: waits that look at this count look again. Call it under the slot lock.

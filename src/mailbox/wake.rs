@@ -141,7 +141,7 @@ impl Store {
         let fresh = Arc::new(MailBell { bell: Bell::new()?, lock: Mutex::new(()) });
         let slot = self.slot(id)?;
         let bell = {
-            let mut head = slot.head.lock();
+            let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             slot.check(id, Error::Closed)?;
             if head.handled {
