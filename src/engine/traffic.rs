@@ -105,7 +105,7 @@ fn wait_for_room(world: &World, engine: &Engine, to: Id, from: Id, size: u64, de
     if own && store.tell_end(from, &parker).is_err() {
         return Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"));
     }
-    let result = match store.block(to, size, &parker) {
+    let result = match store.block(to, size, &parker, engine.clock.is_real()) {
         Ok(false) => Ok(()),
         Ok(true) => match engine.clock.wait(&parker, deadline, interruptible) {
             Wake::Interrupted => Err(Error::Intr),

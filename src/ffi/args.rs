@@ -46,6 +46,17 @@ pub unsafe fn text<'a>(what: &str, text: *const c_char, size: usize) -> Result<&
     }
 }
 
+/// The name of a mailbox at `text`: 1 to 255 bytes of UTF-8.
+///
+/// # Safety
+/// As for [`bytes`].
+pub unsafe fn name<'a>(what: &str, text: *const c_char, size: usize) -> Result<&'a str> {
+    // SAFETY: the caller's promise, passed on.
+    let name = unsafe { self::text(what, text, size) }?;
+    crate::registry::check_name(name)?;
+    Ok(name)
+}
+
 /// What a C programmer calls the type.
 pub fn name_of<T>() -> String {
     let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();

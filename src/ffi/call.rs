@@ -4,7 +4,7 @@
 //! release then.
 
 use super::args;
-use super::receive::wait;
+use super::receive::{shown, wait};
 use super::types::{td_mailbox, td_message, td_ticket};
 use super::{done, guard};
 use crate::engine::{self as facade, CallError};
@@ -42,11 +42,11 @@ pub unsafe extern "C" fn td_call(
         let interruptible = wait(timeout, flags)?;
         match facade::call(to.into(), from.into(), tag, data, timeout, interruptible) {
             Ok(reply) => {
-                out.set(reply);
+                out.set(shown(reply));
                 Ok(0)
             }
             Err(CallError::Down(down)) => {
-                out.set(down);
+                out.set(shown(down));
                 Err(Error::Down)
             }
             Err(CallError::Plain(error)) => Err(error),

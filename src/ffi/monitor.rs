@@ -43,7 +43,7 @@ pub unsafe extern "C" fn td_monitor(
 /// Watches the mailbox that holds the name at this moment; the DOWN carries the name as its topic. If nobody holds it
 /// the DOWN comes at once, with TD_REASON_NOPROC.
 ///
-/// Returns: 0; TD_ENOPROC when watcher is over.
+/// Returns: 0; TD_ENOPROC when watcher is over; TD_EINVAL as td_register.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: as td_monitor; the caller keeps name.
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn td_monitor_name(
 ) -> i32 {
     guard(|| {
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
-        let (out, name) = unsafe { (args::out_id("monitor", monitor)?, args::text("name", name, name_size)?) };
+        let (out, name) = unsafe { (args::out_id("monitor", monitor)?, args::name("name", name, name_size)?) };
         out.set(facade::monitor_name(watcher.into(), name, tag)?.into());
         Ok(0)
     })

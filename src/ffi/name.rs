@@ -20,7 +20,7 @@ use std::ffi::c_char;
 pub unsafe extern "C" fn td_register(mailbox: td_mailbox, name: *const c_char, name_size: usize) -> i32 {
     guard(|| {
         // SAFETY: the caller's pointer is valid or NULL, as the header asks.
-        let name = unsafe { args::text("name", name, name_size)? };
+        let name = unsafe { args::name("name", name, name_size)? };
         done(facade::register(mailbox.into(), name))
     })
 }
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn td_register_replace(
     guard(|| {
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
         let (out, name) =
-            unsafe { (args::out_id_or_null("previous", previous)?, args::text("name", name, name_size)?) };
+            unsafe { (args::out_id_or_null("previous", previous)?, args::name("name", name, name_size)?) };
         let previous: Id = facade::register_replace(mailbox.into(), name)?;
         if let Some(out) = out {
             out.set(previous.into());
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn td_register_replace(
 pub unsafe extern "C" fn td_unregister(engine: td_engine, name: *const c_char, name_size: usize) -> i32 {
     guard(|| {
         // SAFETY: the caller's pointer is valid or NULL, as the header asks.
-        let name = unsafe { args::text("name", name, name_size)? };
+        let name = unsafe { args::name("name", name, name_size)? };
         done(facade::unregister(engine.into(), name))
     })
 }
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn td_whereis(
 ) -> i32 {
     guard(|| {
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
-        let (out, name) = unsafe { (args::out_id("mailbox", mailbox)?, args::text("name", name, name_size)?) };
+        let (out, name) = unsafe { (args::out_id("mailbox", mailbox)?, args::name("name", name, name_size)?) };
         out.set(facade::whereis(engine.into(), name)?.into());
         Ok(0)
     })

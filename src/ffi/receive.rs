@@ -9,6 +9,7 @@ use super::{done, guard};
 use crate::engine as facade;
 use crate::error::Result;
 use crate::message as m;
+use std::ffi::CStr;
 use std::mem::offset_of;
 
 /// Fields of a td_match that must hold.
@@ -63,6 +64,19 @@ pub(super) fn wait(timeout: i64, flags: u32) -> Result<bool> {
     Ok(flags & TD_INTERRUPTIBLE != 0)
 }
 
+/// A message as the header promises it: data is never NULL and topic is "" where there are none.
+#[inline]
+pub(super) fn shown(mut message: m::Message) -> m::Message {
+    const NONE: &CStr = c"";
+    if message.data_size == 0 {
+        message.data = NONE.as_ptr().cast();
+    }
+    if message.topic_size == 0 {
+        message.topic = NONE.as_ptr();
+    }
+    message
+}
+
 /// Takes the oldest message. flags: TD_INTERRUPTIBLE.
 ///
 /// Returns: 0; TD_EAGAIN with timeout 0, else TD_ETIMEDOUT, when there is none; TD_EINTR; TD_ECLOSED when the mailbox
@@ -77,7 +91,7 @@ pub unsafe extern "C" fn td_recv(mailbox: td_mailbox, timeout: i64, flags: u32, 
         // SAFETY: the caller's pointer is valid or NULL, as the header asks; the layouts are the same.
         let out = unsafe { args::out("message", message.cast::<m::Message>())? };
         let interruptible = wait(timeout, flags)?;
-        out.set(facade::recv(mailbox.into(), timeout, interruptible)?);
+        out.set(shown(facade::recv(mailbox.into(), timeout, interruptible)?));
         Ok(0)
     })
 }
@@ -115,7 +129,7 @@ pub unsafe extern "C" fn td_recv_match(
             from: wanted.from.into(),
             r#ref: wanted.r#ref,
         };
-        out.set(facade::recv_match(mailbox.into(), &wanted, timeout, interruptible)?);
+        out.set(shown(facade::recv_match(mailbox.into(), &wanted, timeout, interruptible)?));
         Ok(0)
     })
 }
@@ -147,7 +161,7 @@ pub unsafe extern "C" fn td_recv_peek(
         let interruptible = wait(timeout, flags)?;
         // The caller's cursor moves only on success.
         let mut place = *cursor;
-        out.set(facade::recv_peek(mailbox.into(), &mut place, timeout, interruptible)?);
+        out.set(shown(facade::recv_peek(mailbox.into(), &mut place, timeout, interruptible)?));
         *cursor = place;
         Ok(0)
     })
@@ -171,7 +185,7 @@ pub unsafe extern "C" fn td_recv_take(mailbox: td_mailbox, cursor: *const td_cur
                 args::reference("cursor", cursor.cast::<m::Cursor>())?,
             )
         };
-        out.set(facade::recv_take(mailbox.into(), cursor)?);
+        out.set(shown(facade::recv_take(mailbox.into(), cursor)?));
         Ok(0)
     })
 }
@@ -234,7 +248,7 @@ pub unsafe extern "C" fn td_batch_next(batch: *mut td_batch, message: *mut td_me
         };
         match facade::batch_next(batch)? {
             Some(message) => {
-                out.set(message);
+                out.set(shown(message));
                 Ok(1)
             }
             None => Ok(0),
@@ -294,4 +308,43 @@ pub unsafe extern "C" fn td_batch_release(batch: *mut td_batch) -> i32 {
         let batch = unsafe { args::reference_mut("batch", batch.cast::<m::Batch>())? };
         done(facade::batch_release(batch))
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+
+    #[test]
+    fn a_message_without_data_and_topic_shows_empty_text() {
+        let bare = m::Message {
+            kind: m::KIND_MESSAGE,
+            status: 0,
+            data: std::ptr::null(),
+            data_size: 0,
+            from: Id::NONE,
+            tag: 0,
+            r#ref: 0,
+            topic: std::ptr::null(),
+            topic_size: 0,
+            deadline: 0,
+            lost: 0,
+            owner: 0,
+            reserved: [0; 2],
+        };
+        let message = shown(bare);
+        // SAFETY: both point to static, NUL-terminated text.
+        unsafe {
+            assert_eq!(CStr::from_ptr(message.topic), c"");
+            assert_eq!(CStr::from_ptr(message.data.cast()), c"");
+        }
+        let full = shown(m::Message {
+            data: [1u8].as_ptr().cast(),
+            data_size: 1,
+            topic: c"a".as_ptr(),
+            topic_size: 1,
+            ..bare
+        });
+        assert!(full.data != message.data && full.topic != message.topic);
+    }
 }

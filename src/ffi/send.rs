@@ -162,7 +162,8 @@ pub unsafe extern "C" fn td_send_ex(
 
 /// Sends to whoever holds the name now.
 ///
-/// Returns: as td_send; TD_ENOTFOUND when nobody has the name; TD_ESTALE when the engine was closed.
+/// Returns: as td_send; TD_ENOTFOUND when nobody has the name; TD_ESTALE when the engine was closed; TD_EINVAL as
+///   td_register.
 /// Threads: any.
 /// Blocks: as td_send.
 /// Owns: the caller keeps name and data.
@@ -179,7 +180,7 @@ pub unsafe extern "C" fn td_send_name(
 ) -> i32 {
     guard(|| {
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
-        let (name, data) = unsafe { (args::text("name", name, name_size)?, args::bytes("data", data, data_size)?) };
+        let (name, data) = unsafe { (args::name("name", name, name_size)?, args::bytes("data", data, data_size)?) };
         done(facade::send_name(engine.into(), name, from.into(), tag, data))
     })
 }

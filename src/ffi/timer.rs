@@ -55,7 +55,7 @@ pub unsafe extern "C" fn td_send_after_name(
     guard(|| {
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
         let (out, name, data) = unsafe {
-            (args::out_id("timer", timer)?, args::text("name", name, name_size)?, args::bytes("data", data, data_size)?)
+            (args::out_id("timer", timer)?, args::name("name", name, name_size)?, args::bytes("data", data, data_size)?)
         };
         let delay = args::span("delay", delay, 0)?;
         out.set(facade::send_after_name(engine.into(), name, delay, tag, data)?.into());

@@ -4,7 +4,7 @@
 //! the cursor passes it; a signal is claimed as the cursor passes it, so one cancelled meanwhile is not seen; once the
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
-use super::receive::{FromEnd, Patience};
+use super::receive::{Patience, Received};
 use super::segment::{At, Draft, Segment, GAP};
 use super::wake::handled;
 use super::{Head, Slot, Store};
@@ -44,9 +44,12 @@ struct Signal {
 /// A batch on its way to a reader.
 pub struct HandOver(pub Batch);
 
-impl FromEnd for HandOver {
+impl Received for HandOver {
     fn from_end(_: Message) -> Result<Self> {
         Err(Error::Closed)
+    }
+    fn batched(&self) -> Option<u32> {
+        Some(self.0.count)
     }
 }
 
@@ -89,7 +92,7 @@ impl Store {
     /// Takes the oldest run of messages, or of signals, off the queue.
     fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Batch>> {
         loop {
-            head.turn();
+            head.turn(&self.pool);
             if head.current.is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
@@ -395,7 +398,7 @@ impl Store {
         }
         let Some(mut rest) = rest else {
             if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
-                head.keep(spent);
+                head.keep(&self.pool, spent);
             }
             return;
         };

@@ -14,6 +14,7 @@ mod receive;
 pub mod segment;
 mod select;
 mod signal;
+mod spin;
 mod wake;
 
 pub use policy::{Limit, Outcome, Policy};
@@ -54,6 +55,7 @@ pub struct Store {
     pub shots: Shots,
     pub quotas: policy::Quotas,
     pub(crate) holds: Claims<batch::Hold>,
+    pool: queue::Pool,
 }
 
 /// The slot table.
@@ -88,6 +90,8 @@ struct Receiving {
     first_signal: AtomicU64,
     life: AtomicU32,
     engine: AtomicU32,
+    /// How long a batch receive lets messages gather (see `spin`).
+    pace: AtomicU32,
 }
 
 /// The sending side.

@@ -187,7 +187,7 @@ impl Store {
                 Ok(Outcome::Dropped)
             }
             Policy::DropOld => loop {
-                match tail.admit(slot, draft) {
+                match tail.admit(&self.pool, slot, draft) {
                     Ok(()) => {
                         tail.watch(&self.shots, record);
                         break Ok(Outcome::Queued(tail.roused(to)));
@@ -225,7 +225,7 @@ impl Store {
             if !slot.is_live(to) || !quota.is_live(subscription) {
                 return None;
             }
-            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit()) && tail.admit(slot, draft).is_ok() {
+            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit()) && tail.admit(&self.pool, slot, draft).is_ok() {
                 if quota.is_bounded() {
                     quota.queued.fetch_add(1, AcqRel);
                 }
@@ -250,9 +250,9 @@ impl Store {
         } else {
             let may_evict = over_own || tail.policy == Policy::DropOld;
             let victim = (over_own || quota.is_bounded()).then_some(own);
-            let mut fits = !over_own && tail.admit(slot, draft).is_ok();
+            let mut fits = !over_own && tail.admit(&self.pool, slot, draft).is_ok();
             while !fits && may_evict && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
-                fits = tail.admit(slot, draft).is_ok();
+                fits = tail.admit(&self.pool, slot, draft).is_ok();
             }
             if fits {
                 if quota.is_bounded() {
@@ -310,9 +310,13 @@ impl Store {
         Ok(())
     }
 
-    /// Registers this thread as a sender that waits for room. False when there is room already.
-    pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>) -> Result<bool> {
+    /// Registers this thread as a sender that waits for room. False when there is room already, or soon.
+    pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>, may_spin: bool) -> Result<bool> {
         let slot = self.slot(to)?;
+        let consumed = slot.receiving.consumed.load(Acquire);
+        if may_spin && slot.spin_for_room(consumed) {
+            return Ok(false);
+        }
         let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
@@ -378,7 +382,7 @@ impl Tail {
 impl Head {
     /// Buries the first live entry that is wanted, oldest segment first.
     fn bury_first(&mut self, store: &Store, slot: &Slot, wanted: &impl Fn(u8, u64) -> bool, lost: u64, trash: &mut Trash) -> bool {
-        self.trim();
+        self.trim(&store.pool);
         let Head { current, rest, .. } = self;
         let chain = current.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.iter_mut()));
         for segment in chain {

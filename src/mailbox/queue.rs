@@ -11,12 +11,41 @@ use crate::mailbox::wake::Roused;
 use crate::message::{FrameHeader, Payload, INLINE_MAX, KIND_MESSAGE};
 use crate::oneshot::{Of, Shots};
 use crate::sync::atomic::Ordering::*;
+use crate::sync::{rank, Mutex};
 
 /// log2 of the smallest and the largest segment.
 pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
 const LARGEST: u8 = 16;
-/// A used-up segment of at most this capacity is kept for the next messages.
-const KEEP: usize = 64 << 10;
+/// A used-up segment of less than this is kept by its mailbox for the next messages; a larger one goes to the pool.
+const KEEP: usize = 1 << LARGEST;
+/// Segments in the pool at most: 4 MiB.
+const POOLED: usize = 64;
+
+/// Used-up segments of the largest size, for any mailbox. Busy queues pass these round instead of giving them to the
+/// allocator on one core and asking for fresh pages on the other.
+#[derive(Default)]
+pub struct Pool(Mutex<Vec<Box<Segment>>, { rank::TABLE }>);
+
+impl Pool {
+    fn take(&self, first: u64) -> Box<Segment> {
+        let pooled = self.0.lock().pop();
+        match pooled {
+            Some(mut segment) => {
+                segment.reset(first);
+                segment
+            }
+            None => Segment::new(1 << LARGEST, first),
+        }
+    }
+
+    /// Keeps a segment that holds no payloads any more.
+    fn give(&self, segment: Box<Segment>) {
+        let mut pool = self.0.lock();
+        if pool.len() < POOLED {
+            pool.push(segment);
+        }
+    }
+}
 
 /// Why a message was not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +69,7 @@ impl Store {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
         tail.check(to)?;
-        tail.admit(slot, draft)?;
+        tail.admit(&self.pool, slot, draft)?;
         tail.watch(&self.shots, record);
         Ok(tail.roused(to))
     }
@@ -56,7 +85,7 @@ impl Store {
         for (tag, data) in items.iter().take_while(|(_, data)| data.len() <= INLINE_MAX) {
             let header = FrameHeader { kind: KIND_MESSAGE as u8, from: from.0, tag: *tag, ..FrameHeader::default() };
             let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
-            if tail.admit(slot, &draft).is_err() {
+            if tail.admit(&self.pool, slot, &draft).is_err() {
                 break;
             }
             taken += 1;
@@ -100,12 +129,12 @@ impl Tail {
 
     /// Appends, or says that the bound is reached.
     #[inline]
-    pub(super) fn admit(&mut self, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, pool: &Pool, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
             self.make_room(slot, size)?;
         }
-        self.append(draft, size);
+        self.append(pool, draft, size);
         slot.note_arrival();
         Ok(())
     }
@@ -130,14 +159,14 @@ impl Tail {
     }
 
     #[inline]
-    fn append(&mut self, draft: &Draft<'_>, size: u64) {
+    fn append(&mut self, pool: &Pool, draft: &Draft<'_>, size: u64) {
         if self.lost > 0 {
-            self.append_gap();
+            self.append_gap(pool);
         }
         let total = draft.total();
         match &mut self.current {
             Some(segment) if segment.fits(total) => segment,
-            _ => self.extend(total),
+            _ => self.extend(pool, total),
         }
         .append(draft);
         self.accepted += 1;
@@ -146,24 +175,27 @@ impl Tail {
 
     /// Marks the place where messages were dropped.
     #[cold]
-    fn append_gap(&mut self) {
+    fn append_gap(&mut self, pool: &Pool) {
         let header = FrameHeader { kind: GAP, tag: std::mem::take(&mut self.lost) as u64, ..FrameHeader::default() };
         let draft = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None };
         match &mut self.current {
             Some(segment) if segment.fits(draft.total()) => segment,
-            _ => self.extend(draft.total()),
+            _ => self.extend(pool, draft.total()),
         }
         .append(&draft);
     }
 
     /// A segment with room for `total` bytes, as the current one.
     #[cold]
-    fn extend(&mut self, total: usize) -> &mut Box<Segment> {
+    fn extend(&mut self, pool: &Pool, total: usize) -> &mut Box<Segment> {
         if let Some(full) = self.current.take() {
             self.full.get_or_insert_with(Default::default).push_back(full);
             self.grow = (self.grow + 1).min(LARGEST);
         }
         let accepted = self.accepted;
+        if self.grow == LARGEST && total <= 1 << LARGEST {
+            return self.current.insert(pool.take(accepted));
+        }
         let spare = self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
         self.current.insert(match spare {
             Some(mut spare) => {
@@ -198,9 +230,9 @@ impl Head {
     }
 
     /// Puts a used-up current segment aside and moves on to the next one.
-    pub(super) fn turn(&mut self) {
+    pub(super) fn turn(&mut self, pool: &Pool) {
         if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {
-            self.keep(used);
+            self.keep(pool, used);
         }
         if self.current.is_none() {
             if let Some(rest) = &mut self.rest {
@@ -213,7 +245,7 @@ impl Head {
     }
 
     /// Passes what is dead at the front, keeping the count of what was lost there.
-    pub(super) fn trim(&mut self) {
+    pub(super) fn trim(&mut self, pool: &Pool) {
         loop {
             while let Some(segment) = &mut self.current {
                 match segment.begin().map(|at| *segment.entry(at).header) {
@@ -226,7 +258,7 @@ impl Head {
             if self.current.as_ref().is_some_and(|segment| segment.begin().is_some()) {
                 return;
             }
-            self.turn();
+            self.turn(pool);
             if self.current.is_none() {
                 return;
             }
@@ -234,9 +266,11 @@ impl Head {
     }
 
     /// Keeps an empty segment as the spare, if it is worth it.
-    pub(super) fn keep(&mut self, used: Box<Segment>) {
-        if used.capacity() <= KEEP {
-            self.spare.get_or_insert(used);
+    pub(super) fn keep(&mut self, pool: &Pool, used: Box<Segment>) {
+        match used.capacity() {
+            KEEP => pool.give(used),
+            0..KEEP => drop(self.spare.get_or_insert(used)),
+            _ => {}
         }
     }
 }

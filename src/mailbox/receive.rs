@@ -61,13 +61,19 @@ impl Store {
         mut attempt: impl FnMut(&Slot, &mut u32) -> Result<Option<T>>,
     ) -> Result<T>
     where
-        T: FromEnd,
+        T: Received,
     {
         let slot = self.slot(id)?;
+        let mut spun = false;
         loop {
             let mut seen = 0;
             match attempt(slot, &mut seen) {
-                Ok(Some(message)) => return Ok(message),
+                Ok(Some(message)) => {
+                    if let (true, Some(count)) = (spun, message.batched()) {
+                        slot.set_pace(count);
+                    }
+                    return Ok(message);
+                }
                 Ok(None) => {}
                 Err(Error::Closed) => return self.closed(slot, id).and_then(T::from_end),
                 Err(error) => return Err(error),
@@ -76,7 +82,9 @@ impl Store {
             if patience.clock.now() >= deadline {
                 return Err(Error::TimedOut);
             }
-            if spin(slot, seen, patience.clock) {
+            spun = patience.clock.is_real() && slot.spin_for_arrival(seen);
+            if spun {
+                slot.gather();
                 continue;
             }
             if self.park(slot, id, seen, selective, patience, deadline)? == Wake::Interrupted {
@@ -141,7 +149,7 @@ impl Store {
 
     fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Message>> {
         loop {
-            head.trim();
+            head.trim(&self.pool);
             let next = head.current.as_ref().map(|segment| segment.first);
             if slot.receiving.first_signal.load(Acquire) <= next.unwrap_or(u64::MAX - 1) {
                 if let Some(message) = self.front_signal(slot, head, next)? {
@@ -245,14 +253,20 @@ impl Store {
     }
 }
 
-/// What a receive call gives for the end marker.
-pub(super) trait FromEnd: Sized {
+/// What a receive call gives.
+pub(super) trait Received: Sized {
+    /// For the end marker.
     fn from_end(message: Message) -> Result<Self>;
+    /// Messages in a batch.
+    fn batched(&self) -> Option<u32>;
 }
 
-impl FromEnd for Message {
+impl Received for Message {
     fn from_end(message: Message) -> Result<Self> {
         Ok(message)
+    }
+    fn batched(&self) -> Option<u32> {
+        None
     }
 }
 
@@ -332,40 +346,5 @@ impl Hold {
             owner: 0,
             reserved: [0; 2],
         }
-    }
-}
-
-/// Waits a little for something to come in, for about the price of waking a parked thread, if there is a core to
-/// spare. True when something came.
-fn spin(slot: &Slot, seen: u32, clock: &Clock) -> bool {
-    #[cfg(loom)]
-    return { let _ = (slot, seen, clock); false };
-    #[cfg(not(loom))]
-    {
-        use std::sync::atomic::AtomicUsize;
-        const LONGEST: i64 = 15_000;
-        static SPINNING: AtomicUsize = AtomicUsize::new(0);
-        static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-        if cores < 2 || !clock.is_real() {
-            return false;
-        }
-        if SPINNING.fetch_add(1, AcqRel) + 1 >= cores {
-            SPINNING.fetch_sub(1, AcqRel);
-            return false;
-        }
-        let until = crate::notify::now() + LONGEST;
-        let mut came = false;
-        while !came && crate::notify::now() < until {
-            for _ in 0..32 {
-                came = slot.arrived.load(Acquire) != seen;
-                if came {
-                    break;
-                }
-                std::hint::spin_loop();
-            }
-        }
-        SPINNING.fetch_sub(1, AcqRel);
-        came
     }
 }

@@ -138,7 +138,7 @@ impl Store {
         if lost > 0 {
             message.lost = head.show_lost(slot);
         }
-        head.trim();
+        head.trim(&self.pool);
         if spent && segment > 0 {
             prune(&mut head.rest);
         }
@@ -161,7 +161,7 @@ impl Store {
         if head.handled {
             return Err(handled());
         }
-        head.trim();
+        head.trim(&self.pool);
         let signal = {
             let mut tail = slot.tail.lock();
             *seen = slot.arrived.load(Acquire);
