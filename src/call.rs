@@ -140,7 +140,14 @@ pub fn call(
 }
 
 /// Waits for the answer of a request that was queued, and takes the ticket out of its target's list.
-fn wait(store: &Store, clock: &Clock, deadline: i64, interruptible: bool, id: Id, parker: &Arc<Parker>) -> Result<Message, CallError> {
+fn wait(
+    store: &Store,
+    clock: &Clock,
+    deadline: i64,
+    interruptible: bool,
+    id: Id,
+    parker: &Arc<Parker>,
+) -> Result<Message, CallError> {
     let shot = store.shots.at(id.index());
     let mut given_up = None;
     while shot.is(id.life(), State::Armed) {

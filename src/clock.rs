@@ -84,7 +84,13 @@ impl Hand {
 
     /// The earliest deadline that somebody waits for.
     pub fn next_deadline(&self) -> i64 {
-        self.parked.lock().iter().map(|(deadline, _)| *deadline).filter(|at| *at > self.now.load(Acquire)).min().unwrap_or(FOREVER)
+        self.parked
+            .lock()
+            .iter()
+            .map(|(deadline, _)| *deadline)
+            .filter(|at| *at > self.now.load(Acquire))
+            .min()
+            .unwrap_or(FOREVER)
     }
 
     /// Moves the time to `time`, never back. [`wake_due`](Self::wake_due) follows, once timers have fired.

@@ -231,7 +231,8 @@ impl Loop {
         }
         match state.runner {
             Some(runner) if runner == me => {
-                Err(Error::Deadlock.because("this loop is running on this thread already; return from the handler first"))
+                Err(Error::Deadlock
+                    .because("this loop is running on this thread already; return from the handler first"))
             }
             Some(_) => Err(Error::Inval.because("another thread runs this loop; one thread at a time may")),
             None => {

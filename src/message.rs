@@ -339,6 +339,8 @@ mod tests {
         assert!(exact.accepts(KIND_DOWN, 0x12, 9, 9) && !exact.accepts(KIND_DOWN, 0x13, 9, 9));
         assert!(Match::default().accepts(KIND_REQUEST, 1, 2, 3));
         let from = Match { fields: MATCH_FROM | MATCH_KIND, kind: KIND_DOWN, from: Id(7), ..Match::default() };
-        assert!(from.accepts(KIND_DOWN, 0, 7, 0) && !from.accepts(KIND_DOWN, 0, 8, 0) && !from.accepts(KIND_TIMER, 0, 7, 0));
+        assert!(
+            from.accepts(KIND_DOWN, 0, 7, 0) && !from.accepts(KIND_DOWN, 0, 8, 0) && !from.accepts(KIND_TIMER, 0, 7, 0)
+        );
     }
 }

@@ -9,7 +9,6 @@ use crate::id::{Id, Kind};
 use crate::mailbox::{Cancelled, Store};
 use crate::message::{Block, REASON_NOPROC};
 use crate::oneshot::{Body, Making, Use};
-use crate::registry::{check_name, Registry};
 use crate::sync::Arc;
 
 /// What `demonitor` found: the numbers of the C header.
@@ -30,7 +29,7 @@ fn make(store: &Store, watcher: Id, target: Id, tag: u64, name: Option<Arc<str>>
 }
 
 /// Fires a monitor whose target was not there.
-fn nobody(store: &Store, id: Id) {
+pub fn nobody(store: &Store, id: Id) {
     store.fire(id.index(), id.life(), |body| body.status = REASON_NOPROC);
     store.shots.let_go(id.index());
 }
@@ -52,20 +51,12 @@ pub fn monitor(store: &Store, watcher: Id, target: Id, tag: u64) -> Result<Id> {
     Ok(id)
 }
 
-/// Watches whoever has the name at this moment; the registry stays locked until that is settled.
-pub fn monitor_name(store: &Store, registry: &Registry, watcher: Id, name: &str, tag: u64) -> Result<Id> {
-    check_name(name)?;
-    let text: Arc<str> = name.into();
-    store.live(watcher)?;
-    let (id, there) = registry.with_holder(name, |holder| -> Result<_> {
-        let target = holder.unwrap_or(Id::NONE);
-        let id = make(store, watcher, target, tag, Some(text))?;
-        Ok((id, !target.is_none() && store.link_target(target, id.index(), id.life())?))
-    })?;
-    if !there {
-        nobody(store, id);
-    }
-    Ok(id)
+/// Watches the holder of a name, while the caller keeps the name from being rebound. Without one, or when it has
+/// ended, the caller lets go of that and then calls [`nobody`].
+pub fn monitor_holder(store: &Store, watcher: Id, name: &str, holder: Option<Id>, tag: u64) -> Result<(Id, bool)> {
+    let target = holder.unwrap_or(Id::NONE);
+    let id = make(store, watcher, target, tag, Some(name.into()))?;
+    Ok((id, !target.is_none() && store.link_target(target, id.index(), id.life())?))
 }
 
 /// Takes a monitor back. An id of the past is no error: it was delivered.

@@ -140,7 +140,7 @@ impl Parker {
     pub fn park(&self, _limit: i64, _interruptible: bool) -> Wake {
         let mut notified = self.notified.lock();
         while !*notified {
-            notified = self.changed.wait_owned(notified);
+            notified = self.changed.wait(notified);
         }
         *notified = false;
         Wake::Notified
@@ -162,6 +162,7 @@ pub fn now() -> i64 {
     time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
 }
 
+#[cfg(not(loom))]
 fn last_errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }

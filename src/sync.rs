@@ -88,12 +88,14 @@ impl<T, const RANK: u8> DerefMut for Guard<'_, T, RANK> {
     }
 }
 
-/// A condition variable for the few waits that are not a thread's own [parker](crate::notify::Parker).
-#[derive(Debug, Default)]
+/// The condition variable under loom's parker; elsewhere threads wait in a futex of their own.
+#[cfg(loom)]
+#[derive(Debug)]
 pub struct Condvar {
     inner: imp::Condvar,
 }
 
+#[cfg(loom)]
 impl Condvar {
     pub fn new() -> Self {
         Condvar { inner: imp::Condvar::new() }
@@ -103,22 +105,10 @@ impl Condvar {
         self.inner.notify_all();
     }
 
-    /// Waits until notified; the rank stays held, as the lock will be again when this returns.
-    #[cfg(not(loom))]
-    pub fn wait<T, const RANK: u8>(&self, guard: &mut Guard<'_, T, RANK>) {
-        self.inner.wait(&mut guard.inner);
-    }
-
-    #[cfg(loom)]
-    pub fn wait_owned<'a, T, const RANK: u8>(&self, guard: Guard<'a, T, RANK>) -> Guard<'a, T, RANK> {
+    /// Waits until notified; the rank stays held, as the lock is again when this returns.
+    pub fn wait<'a, T, const RANK: u8>(&self, guard: Guard<'a, T, RANK>) -> Guard<'a, T, RANK> {
         let Guard { inner, _rank } = guard;
         Guard { inner: self.inner.wait(inner).unwrap(), _rank }
-    }
-
-    /// As [`wait`](Self::wait), at most for `limit`. True when the time ran out.
-    #[cfg(not(loom))]
-    pub fn wait_for<T, const RANK: u8>(&self, guard: &mut Guard<'_, T, RANK>, limit: std::time::Duration) -> bool {
-        self.inner.wait_for(&mut guard.inner, limit).timed_out()
     }
 }
 

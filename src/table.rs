@@ -73,7 +73,8 @@ impl<T: Default> Table<T> {
             }
         };
         let (chunk, at) = place(index);
-        let rows = self.chunks[chunk].get_or_init(|| (0..1usize << (chunk as u32 + FIRST)).map(|_| T::default()).collect());
+        let rows =
+            self.chunks[chunk].get_or_init(|| (0..1usize << (chunk as u32 + FIRST)).map(|_| T::default()).collect());
         Ok((index as u32, &rows[at]))
     }
 
@@ -235,7 +236,11 @@ mod tests {
         let (id, _) = claims.open(|content| *content = 0).unwrap();
         let entered = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..2)
-                .map(|_| scope.spawn(|| (0..10_000).filter(|_| claims.with(id, |content| *content += 1).is_ok()).count() as u64))
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..10_000).filter(|_| claims.with(id, |content| *content += 1).is_ok()).count() as u64
+                    })
+                })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
         });

@@ -7,7 +7,10 @@ use super::*;
 use crate::dispatch::Run;
 use crate::mailbox::{Attend, Handler, Limit, Opening, Policy, Remains};
 use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
-use crate::message::{REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NOPROC, REASON_NORMAL, REASON_RUNTIME_EXIT, REASON_USER};
+use crate::message::{
+    REASON_CALLBACK_FAILED, REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NOPROC, REASON_NORMAL, REASON_RUNTIME_EXIT,
+    REASON_USER,
+};
 use crate::notify::{Parker, Wake};
 use crate::oneshot::Of;
 use crate::sync::Callback;
@@ -104,7 +107,9 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
             return Err(Error::BadId.because("the loop belongs to another engine than the mailbox"))
         }
         (Some(_), None) => return Err(Error::Inval.because("a loop is given but no handler; give both or neither")),
-        (None, Some(_)) => return Err(Error::Inval.because("a handler is given but no loop to run it; give both or neither")),
+        (None, Some(_)) => {
+            return Err(Error::Inval.because("a handler is given but no loop to run it; give both or neither"))
+        }
         _ => {}
     }
     if let Some(name) = options.name {
@@ -122,7 +127,8 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
     owner.mailboxes.fetch_add(1, AcqRel);
     let admitted = looped.map_or(Ok(()), |looped| looped.admit(id));
-    let named = admitted.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
+    let named =
+        admitted.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
     if let Err(error) = named {
         let _ = end(world, id, REASON_NORMAL, &[]);
         return Err(error);
@@ -134,7 +140,9 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
 pub fn mailbox_exit(id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let known = (0..=REASON_RUNTIME_EXIT).contains(&reason) && reason != REASON_NOPROC;
     if !known && reason < REASON_USER {
-        let detail = format!("reason is {reason}; use a TD_REASON_* other than TD_REASON_NOPROC, or your own from {REASON_USER} up");
+        let detail = format!(
+            "reason is {reason}; use a TD_REASON_* other than TD_REASON_NOPROC, or your own from {REASON_USER} up"
+        );
         return Err(Error::Inval.because(detail));
     }
     end(world(), id, reason, data)
@@ -148,6 +156,10 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let store = &world.store;
     let engine = world.engine_of(id)?;
     let remains = store.end(id, reason)?;
+    if reason == REASON_CALLBACK_FAILED {
+        let text = || format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data));
+        crate::log::write(crate::log::WARN, text);
+    }
     engine.mailboxes.fetch_sub(1, AcqRel);
     engine.registry.free(id, &remains.names);
     engine.topics.forget(store, &remains.quotas);

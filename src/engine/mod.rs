@@ -7,8 +7,6 @@
 mod life;
 mod relations;
 mod testing;
-#[cfg(test)]
-mod tests;
 mod traffic;
 
 pub use crate::call::CallError;

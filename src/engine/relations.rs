@@ -14,8 +14,16 @@ pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
 pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
     let world = world();
     world.store.live(watcher)?;
-    let engine = world.engine_of(watcher)?;
-    watching::monitor_name(&world.store, &engine.registry, watcher, name, tag)
+    crate::registry::check_name(name)?;
+    let registry = &world.engine_of(watcher)?.registry;
+    // The registry stays locked until the record is linked at the holder, so the name means one mailbox throughout.
+    let linked =
+        registry.with_holder(name, |holder| watching::monitor_holder(&world.store, watcher, name, holder, tag));
+    let (id, there) = linked?;
+    if !there {
+        watching::nobody(&world.store, id);
+    }
+    Ok(id)
 }
 
 pub fn demonitor(id: Id, flush: bool) -> Result<u32> {

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 fn hand(engine: &Engine) -> Result<&Hand> {
     match &engine.clock {
         Clock::Virtual(hand) => Ok(hand),
-        Clock::Real => Err(Error::Inval.because("the engine runs on the real clock; open it with TD_ENGINE_VIRTUAL_CLOCK")),
+        Clock::Real => {
+            Err(Error::Inval.because("the engine runs on the real clock; open it with TD_ENGINE_VIRTUAL_CLOCK"))
+        }
     }
 }
 

@@ -94,7 +94,15 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
 }
 
 /// Waits until a full mailbox may have room. `TD_ECLOSED` when the sender ends meanwhile.
-fn wait_for_room(world: &World, engine: &Engine, to: Id, from: Id, size: u64, deadline: i64, interruptible: bool) -> Result<()> {
+fn wait_for_room(
+    world: &World,
+    engine: &Engine,
+    to: Id,
+    from: Id,
+    size: u64,
+    deadline: i64,
+    interruptible: bool,
+) -> Result<()> {
     let store = &world.store;
     if store.reader(to)?.is_some_and(|reader| reader.is_mine()) {
         return Err(Error::Deadlock.because("the full mailbox is read by the loop that this thread runs"));
@@ -132,7 +140,8 @@ pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
     match release {
         Some(release) => {
             let block = lend(world, data, &release)?;
-            let sent = send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible);
+            let sent =
+                send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible);
             if sent.is_err() {
                 Block::cancel(block);
             }
@@ -183,7 +192,12 @@ pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Res
 }
 
 /// Polls first, so that what is there costs no look at the engine's clock; then waits on it.
-fn patiently<T>(id: Id, timeout: i64, interruptible: bool, mut receive: impl FnMut(&World, &Patience<'_>) -> Result<T>) -> Result<T> {
+fn patiently<T>(
+    id: Id,
+    timeout: i64,
+    interruptible: bool,
+    mut receive: impl FnMut(&World, &Patience<'_>) -> Result<T>,
+) -> Result<T> {
     let world = world();
     let poll = Patience { clock: &Clock::Real, deadline: None, interruptible };
     match receive(world, &poll) {
@@ -378,7 +392,8 @@ pub fn publish_many(engine: Id, from: Id, topic: &str, items: &[(u64, &[u8])]) -
     let world = world();
     let owner = check_publish(world, engine, from, topic)?;
     let large = |data: &&[u8]| data.len() > INLINE_MAX;
-    let blocks: Vec<Option<Arc<Block>>> = items.iter().map(|(_, data)| large(data).then(|| Block::copy(data))).collect();
+    let blocks: Vec<Option<Arc<Block>>> =
+        items.iter().map(|(_, data)| large(data).then(|| Block::copy(data))).collect();
     let drafts = items.iter().zip(&blocks).map(|((tag, data), block)| {
         let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
         Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, *tag, payload) }

@@ -16,6 +16,9 @@
 mod args;
 mod versioned;
 
+#[cfg(test)]
+mod tests;
+
 pub mod call;
 pub mod engine;
 pub mod error;
@@ -57,6 +60,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> i32 {
     };
     // Dropping a payload of unknown type could panic again.
     std::mem::forget(panic);
+    crate::log::write(crate::log::ERROR, || text.clone());
     Error::Panic.because(text).code()
 }
 
@@ -73,7 +77,7 @@ fn count(result: Result<u32>) -> Result<i32> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
+mod guard_tests {
     use super::*;
     use crate::error::with_detail;
 
@@ -101,18 +105,4 @@ mod tests {
         assert_eq!(guard(|| count(Ok(u32::MAX))), i32::MAX);
         assert_eq!(guard(|| done(Ok(()))), 0);
     }
-}
-
-/// What a C caller does with a message's data, for tests of the floors above which no pointer is read.
-#[cfg(test)]
-pub(crate) fn bytes_of(message: &crate::message::Message) -> Vec<u8> {
-    // SAFETY: the message was received and not released, so its data is readable.
-    unsafe { std::slice::from_raw_parts(message.data.cast::<u8>(), message.data_size) }.to_vec()
-}
-
-/// What a C handler does with its batch, for the same tests.
-#[cfg(test)]
-pub(crate) fn batch_of<'a>(batch: *mut crate::message::Batch) -> &'a mut crate::message::Batch {
-    // SAFETY: the loop passes a batch that lives through the handler's call.
-    unsafe { &mut *batch }
 }

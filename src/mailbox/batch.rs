@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, Block, FrameHeader, FrameTrailer, Message, Payload, Trash};
 use crate::message::{FRAME_BOUNDED, KIND_END, REASON_NORMAL};
-use crate::oneshot::{Of, State};
+use crate::oneshot::Of;
 use crate::sync::atomic::Ordering::*;
 use crate::sync::Arc;
 
@@ -25,20 +25,21 @@ const MOST_SIGNALS: usize = 512;
 pub(crate) struct Hold {
     pub(super) bytes: Vec<u8>,
     pub(super) block: Option<Arc<Block>>,
-    frame: Option<Arc<Box<Segment>>>,
+    pub(super) frame: Option<Arc<Box<Segment>>>,
     /// Entries of the frame that a reader sees: live ones and gaps.
-    places: Vec<At>,
+    pub(super) places: Vec<At>,
     /// For a batch of signals: the record of each entry.
-    signals: Vec<Signal>,
+    pub(super) signals: Vec<Signal>,
     /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
-    mailbox: Id,
+    pub(super) mailbox: Id,
     lost: u64,
 }
 
-struct Signal {
-    index: u32,
-    life: u32,
-    claimed: Option<bool>,
+/// One signal of a batch. The entry of a gap has no record and the life 0.
+pub(super) struct Signal {
+    pub index: u32,
+    pub life: u32,
+    pub claimed: Option<bool>,
 }
 
 /// A batch on its way to a reader.
@@ -56,7 +57,9 @@ impl Received for HandOver {
 impl Store {
     /// Receives a batch (pull mailboxes).
     pub fn recv_batch(&self, id: Id, patience: &Patience<'_>) -> Result<Batch> {
-        self.wait_for(id, patience, false, |slot, seen| self.hand_over(slot, id, true, seen).map(|batch| batch.map(HandOver)))
+        self.wait_for(id, patience, false, |slot, seen| {
+            self.hand_over(slot, id, true, seen).map(|batch| batch.map(HandOver))
+        })
         .map(|HandOver(batch)| batch)
     }
 
@@ -267,7 +270,9 @@ impl Store {
     pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            let Hold { frame: Some(frame), places, signals, mailbox, lost, .. } = hold else { return Err(not_a_batch()) };
+            let Hold { frame: Some(frame), places, signals, mailbox, lost, .. } = hold else {
+                return Err(not_a_batch());
+            };
             loop {
                 let Some(at) = places.get(*cursor as usize).copied() else { return Ok(None) };
                 if !mailbox.is_none() && !self.slot(*mailbox)?.is_live(*mailbox) {
@@ -331,150 +336,6 @@ impl Store {
         }
     }
 
-    /// A second owner of the frame, with nothing left to pass.
-    pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
-        let (frame, places) = self.holds.with(Id(batch.owner), |hold| {
-            let frame = hold.frame.clone().ok_or_else(not_a_batch)?;
-            Ok((frame, hold.places.clone()))
-        })??;
-        let (owner, mut copy) = self.holds.open(|hold| {
-            hold.begin(Id::NONE);
-            hold.places = places;
-            hold.share(frame)
-        })?;
-        (copy.owner, copy.cursor, copy.mailbox) = (owner.0, copy.count, batch.mailbox);
-        Ok(copy)
-    }
-
-    /// Ends a batch: what its cursor has not passed goes back to the front of the queue.
-    pub fn batch_release(&self, batch: &mut Batch) -> Result<()> {
-        let owner = Id(batch.owner);
-        self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
-        let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {
-            let passed = (batch.cursor as usize).min(hold.places.len());
-            let (mut live, mut lost) = (0, 0);
-            let frame = hold.frame.take();
-            if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
-                for at in &hold.places[..passed] {
-                    let entry = frame.entry(*at);
-                    live += u32::from(entry.is_live());
-                    lost += if entry.header.kind == GAP { entry.header.tag } else { 0 };
-                }
-            }
-            let rest = hold.places.get(passed).copied();
-            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), (passed, live, lost))
-        })?;
-        let mut trash = Trash::new();
-        if let Some(frame) = frame {
-            if mailbox.is_none() {
-                drop(frame);
-            } else if signals.is_empty() {
-                self.take_back(mailbox, frame, rest, passed.2, &mut trash);
-            } else {
-                self.take_back_signals(mailbox, signals, passed.0, passed.2);
-                drop(frame);
-            }
-        }
-        drop(trash);
-        Ok(())
-    }
-
-    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, lost: u64, trash: &mut Trash) {
-        let Ok(slot) = self.slot(mailbox) else { return };
-        let total = frame.live();
-        let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
-        let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
-            segment.empty_into(trash);
-            segment
-        });
-        let mut head = slot.receiving.head.lock();
-        let life = slot.receiving.life.load(Acquire);
-        if life != mailbox.life() && life != mailbox.life() + 1 {
-            return drop((head, rest, spent));
-        }
-        head.in_hand -= total;
-        if lost > 0 {
-            slot.tail.lock().cold().count.lost_shown += lost;
-        }
-        let Some(mut rest) = rest else {
-            if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
-                head.keep(&self.pool, spent);
-            }
-            return;
-        };
-        let (mut messages, mut bytes) = (0, 0);
-        for entry in rest.entries() {
-            if entry.is_live() {
-                (messages, bytes) = (messages + 1, bytes + entry.size() as u64);
-                if entry.header.flags & FRAME_BOUNDED != 0 {
-                    self.quotas.count(entry.header.r#ref, 1);
-                }
-            }
-        }
-        slot.restore(messages, bytes);
-        if life != mailbox.life() {
-            rest.empty_into(trash);
-            return drop(head);
-        }
-        head.put_in_front(rest);
-        head.put_back = head.put_back.wrapping_add(1);
-        let roused = {
-            let mut tail = slot.tail.lock();
-            slot.note_arrival();
-            tail.roused(mailbox)
-        };
-        drop(head);
-        self.rouse(roused);
-    }
-
-    fn take_back_signals(&self, mailbox: Id, mut signals: Vec<Signal>, passed: usize, lost: u64) {
-        for signal in signals.iter_mut().take(passed) {
-            if signal.life != 0 && signal.claimed.is_none() {
-                signal.claimed = Some(self.claim(signal.index, signal.life));
-            }
-        }
-        let mut done = Vec::new();
-        if let Ok(slot) = self.slot(mailbox) {
-            let mut tail = slot.tail.lock();
-            let live = slot.is_live(mailbox);
-            let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
-            let mut back = 0;
-            for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
-                match signal.claimed {
-                    Some(delivered) => {
-                        if same && delivered {
-                            tail.cold().count.signals_delivered += 1;
-                        }
-                        done.push(signal.index);
-                    }
-                    None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
-                        tail.signals.push_front(&self.shots, Of::Signal, signal.index);
-                        back += 1;
-                    }
-                    None => {
-                        self.shots.at(signal.index).shift(signal.life, State::Queued, State::Flushed);
-                        done.push(signal.index);
-                    }
-                }
-            }
-            if same && lost > 0 {
-                tail.cold().count.lost_shown += lost;
-            }
-            let roused = if live && back > 0 {
-                slot.note_first_signal(&tail, self);
-                slot.note_arrival();
-                tail.roused(mailbox)
-            } else {
-                None
-            };
-            drop(tail);
-            self.rouse(roused);
-        }
-        for index in done {
-            self.shots.let_go(index);
-        }
-    }
-
     /// Lets go of a message that a receive call gave.
     pub fn release_message(&self, owner: Id) -> Result<()> {
         let batch = self.holds.with(owner, |hold| hold.frame.is_some())?;
@@ -495,7 +356,7 @@ impl Store {
 }
 
 #[cold]
-fn not_a_batch() -> Error {
+pub(super) fn not_a_batch() -> Error {
     Error::Inval.because("this is the owner of a message; release it with td_message_release")
 }
 
@@ -509,11 +370,6 @@ fn place_of(segment: &Segment, wanted: u64) -> At {
         place += entry.messages() as u64;
     }
     unreachable!("the segment holds message {wanted}")
-}
-
-/// The place in the mailbox's order of the entry at `wanted`.
-fn place_at(segment: &Segment, wanted: At) -> u64 {
-    segment.first + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages() as u64).sum::<u64>()
 }
 
 fn gaps(segment: &Segment) -> u64 {
@@ -532,7 +388,7 @@ fn with_gap(mut segment: Box<Segment>, lost: u64, trash: &mut Trash) -> Box<Segm
 }
 
 impl Hold {
-    fn begin(&mut self, mailbox: Id) {
+    pub(super) fn begin(&mut self, mailbox: Id) {
         self.places.clear();
         self.signals.clear();
         (self.mailbox, self.lost) = (mailbox, 0);
@@ -542,7 +398,7 @@ impl Hold {
         self.share(Arc::new(frame))
     }
 
-    fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
+    pub(super) fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
         let (bytes, size) = frame.frame();
         self.frame = Some(frame);
         Batch {
@@ -555,18 +411,5 @@ impl Hold {
             owner: 0,
             reserved: [0; 2],
         }
-    }
-}
-
-impl Head {
-    /// Puts a segment back where its place in the order is.
-    fn put_in_front(&mut self, segment: Box<Segment>) {
-        let rest = self.rest.get_or_insert_with(Default::default);
-        if let Some(current) = self.current.take() {
-            rest.push_front(current);
-        }
-        let at = rest.iter().position(|other| other.first > segment.first).unwrap_or(rest.len());
-        rest.insert(at, segment);
-        self.current = rest.pop_front();
     }
 }

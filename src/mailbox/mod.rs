@@ -8,6 +8,7 @@
 //! lease, then slot; never two slots. The life and the counts of what was consumed are read without a lock.
 
 mod batch;
+mod give_back;
 mod policy;
 mod queue;
 mod receive;
@@ -111,9 +112,8 @@ pub(crate) struct Tail {
     /// Dropped since the last message taken in; after the end: what the end marker will show.
     lost: u32,
     reason: i32,
-    /// The slot's life and engine once more, for senders.
+    /// The slot's life once more, for senders.
     life: u32,
-    engine: u32,
     /// log2 of the next segment's size.
     grow: u8,
     attention: u8,
@@ -274,7 +274,7 @@ impl Store {
         *head = Head { handled: opening.reader.is_some(), ..Head::default() };
         let attention = if opening.reader.is_some() { wake::LOOP } else { 0 };
         let engine = opening.engine;
-        *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, life, engine, ..Tail::default() };
+        *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, life, ..Tail::default() };
         tail.limit = opening.limit.messages();
         tail.limit_bytes = opening.limit.bytes();
         if special || opening.reader.is_some() {
@@ -371,7 +371,11 @@ impl Store {
         let slot = self.slot(id)?;
         let tail = slot.tail.lock();
         slot.check(id, Error::NoProc)?;
-        Ok(tail.cold.as_ref().and_then(|cold| cold.handler.as_ref()).map_or(std::ptr::null_mut(), |handler| handler.user.get()))
+        Ok(tail
+            .cold
+            .as_ref()
+            .and_then(|cold| cold.handler.as_ref())
+            .map_or(std::ptr::null_mut(), |handler| handler.user.get()))
     }
 
     /// Counters; also of a mailbox that has ended, until its slot is used again.

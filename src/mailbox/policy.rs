@@ -225,7 +225,9 @@ impl Store {
             if !slot.is_live(to) || !quota.is_live(subscription) {
                 return None;
             }
-            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit()) && tail.admit(&self.pool, slot, draft).is_ok() {
+            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit())
+                && tail.admit(&self.pool, slot, draft).is_ok()
+            {
                 if quota.is_bounded() {
                     quota.queued.fetch_add(1, AcqRel);
                 }
@@ -381,7 +383,14 @@ impl Tail {
 
 impl Head {
     /// Buries the first live entry that is wanted, oldest segment first.
-    fn bury_first(&mut self, store: &Store, slot: &Slot, wanted: &impl Fn(u8, u64) -> bool, lost: u64, trash: &mut Trash) -> bool {
+    fn bury_first(
+        &mut self,
+        store: &Store,
+        slot: &Slot,
+        wanted: &impl Fn(u8, u64) -> bool,
+        lost: u64,
+        trash: &mut Trash,
+    ) -> bool {
         self.trim(&store.pool);
         let Head { current, rest, .. } = self;
         let chain = current.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.iter_mut()));

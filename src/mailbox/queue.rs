@@ -196,7 +196,8 @@ impl Tail {
         if self.grow == LARGEST && total <= 1 << LARGEST {
             return self.current.insert(pool.take(accepted));
         }
-        let spare = self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
+        let spare =
+            self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
         self.current.insert(match spare {
             Some(mut spare) => {
                 spare.reset(accepted);

@@ -5,8 +5,8 @@
 //! handed out as a copy (or a share, if it travels by reference) that its owner id keeps until it is released.
 
 use super::batch::Hold;
-use super::select::Select;
 use super::segment::Entry;
+use super::select::Select;
 use super::wake::{handled, Waiter};
 use super::{Head, Slot, Store};
 use crate::clock::{Clock, FOREVER};
@@ -94,7 +94,15 @@ impl Store {
     }
 
     /// Registers this thread and parks it, unless something has come since `seen`.
-    fn park(&self, slot: &Slot, id: Id, seen: u32, selective: bool, patience: &Patience<'_>, deadline: i64) -> Result<Wake> {
+    fn park(
+        &self,
+        slot: &Slot,
+        id: Id,
+        seen: u32,
+        selective: bool,
+        patience: &Patience<'_>,
+        deadline: i64,
+    ) -> Result<Wake> {
         let parker = Parker::current();
         parker.reset();
         {
@@ -144,6 +152,7 @@ impl Store {
         if taken.belled {
             self.after_receive(slot, id);
         }
+        drop(taken.trash);
         taken.what
     }
 
@@ -295,7 +304,8 @@ impl Hold {
         let block = entry.block();
         let copied = if block.is_none() { entry.data() } else { &[] };
         let mut message = self.keep(block, copied, entry.topic());
-        (message.kind, message.from, message.tag, message.r#ref) = (header.kind as u32, Id(header.from), header.tag, header.r#ref);
+        (message.kind, message.from, message.tag, message.r#ref) =
+            (header.kind as u32, Id(header.from), header.tag, header.r#ref);
         if let Some(trailer) = trailer {
             (message.deadline, message.status) = (trailer.deadline, trailer.status);
         }

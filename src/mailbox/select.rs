@@ -36,7 +36,13 @@ impl Select {
 }
 
 impl Store {
-    pub(super) fn take_selected(&self, slot: &Slot, id: Id, select: &mut Select, seen: &mut u32) -> Result<Option<Message>> {
+    pub(super) fn take_selected(
+        &self,
+        slot: &Slot,
+        id: Id,
+        select: &mut Select,
+        seen: &mut u32,
+    ) -> Result<Option<Message>> {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
@@ -130,7 +136,11 @@ impl Store {
             let entry = head.segment(segment).entry(at);
             self.holds.open(|hold| hold.fill(&entry))?
         };
-        let lost = if Some(at) == head.current.as_ref().and_then(|first| first.begin()) && segment == 0 { head.lost } else { 0 };
+        let lost = if Some(at) == head.current.as_ref().and_then(|first| first.begin()) && segment == 0 {
+            head.lost
+        } else {
+            0
+        };
         let chosen = head.segment_mut(segment);
         self.bury(slot, chosen, at, 0, trash);
         let spent = chosen.live() == 0;
@@ -149,12 +159,20 @@ impl Store {
     pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &super::receive::Patience<'_>) -> Result<Message> {
         let copy = *cursor;
         let mut next = copy;
-        let message = self.wait_for(id, patience, true, |slot, seen| self.peek_now(slot, id, &copy, &mut next, seen))?;
+        let message =
+            self.wait_for(id, patience, true, |slot, seen| self.peek_now(slot, id, &copy, &mut next, seen))?;
         *cursor = next;
         Ok(message)
     }
 
-    fn peek_now(&self, slot: &Slot, id: Id, cursor: &Cursor, next: &mut Cursor, seen: &mut u32) -> Result<Option<Message>> {
+    fn peek_now(
+        &self,
+        slot: &Slot,
+        id: Id,
+        cursor: &Cursor,
+        next: &mut Cursor,
+        seen: &mut u32,
+    ) -> Result<Option<Message>> {
         let [from, signal_from, ..] = cursor.words;
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
@@ -218,7 +236,9 @@ impl Store {
         } else if place & 1 == 1 {
             let place = place >> 1;
             match head.search(&Match::default(), place) {
-                Some((segment, at, found)) if found == place => self.take_at(slot, &mut head, segment, at, &mut trash)?,
+                Some((segment, at, found)) if found == place => {
+                    self.take_at(slot, &mut head, segment, at, &mut trash)?
+                }
                 _ => return Err(gone()),
             }
         } else {
@@ -268,7 +288,10 @@ impl Head {
             let mut at = segment.begin();
             while let Some(entry) = at.map(|at| segment.entry(at)) {
                 let header = entry.header;
-                if entry.is_live() && place >= from && wanted.accepts(header.kind as u32, header.tag, header.from, header.r#ref) {
+                if entry.is_live()
+                    && place >= from
+                    && wanted.accepts(header.kind as u32, header.tag, header.from, header.r#ref)
+                {
                     return Some((number, entry.at, place));
                 }
                 place += entry.messages() as u64;

@@ -77,7 +77,8 @@ impl Tail {
             if let Some(at) = cold.waiters.iter().position(|waiter| !waiter.selective) {
                 rouse.parker = cold.waiters.remove(at).map(|waiter| waiter.parker);
             }
-            rouse.selective = cold.waiters.iter().filter(|waiter| waiter.selective).map(|waiter| waiter.parker.clone()).collect();
+            rouse.selective =
+                cold.waiters.iter().filter(|waiter| waiter.selective).map(|waiter| waiter.parker.clone()).collect();
         }
         if attention & BELL != 0 {
             rouse.bell = cold.bell.clone();

@@ -46,12 +46,6 @@ pub struct Heap {
 }
 
 impl Heap {
-    pub const fn new() -> Self {
-        Heap {
-            entries: Vec::new(),
-        }
-    }
-
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -87,10 +81,7 @@ impl Heap {
     pub fn remove(&mut self, position: u32, place: &mut impl FnMut(u32, u32)) -> Entry {
         let hole = position as usize;
         let len = self.len();
-        assert!(
-            hole < len,
-            "position {position} is not in a heap of {len} entries"
-        );
+        assert!(hole < len, "position {position} is not in a heap of {len} entries");
         let removed = self.entries.swap_remove(hole);
         place(removed.record, NOWHERE);
         // The last entry fills the hole, unless it was the one that left. It comes from another
@@ -164,19 +155,12 @@ mod tests {
             let seq = u64::MAX - u64::from(record);
             self.positions.push(NOWHERE);
             self.model.insert((deadline, seq), record);
-            let e = Entry {
-                deadline,
-                seq,
-                record,
-            };
-            self.heap
-                .push(e, &mut |record, at| self.positions[record as usize] = at);
+            let e = Entry { deadline, seq, record };
+            self.heap.push(e, &mut |record, at| self.positions[record as usize] = at);
         }
 
         fn pop(&mut self) {
-            let got = self
-                .heap
-                .pop(&mut |record, at| self.positions[record as usize] = at);
+            let got = self.heap.pop(&mut |record, at| self.positions[record as usize] = at);
             assert_eq!(got.map(|e| (e.key(), e.record)), self.model.pop_first());
         }
 
@@ -188,9 +172,7 @@ mod tests {
             let key = *choice.get(&keys);
             let record = self.model.remove(&key).unwrap();
             let at = self.positions[record as usize];
-            let got = self
-                .heap
-                .remove(at, &mut |record, at| self.positions[record as usize] = at);
+            let got = self.heap.remove(at, &mut |record, at| self.positions[record as usize] = at);
             assert_eq!((got.key(), got.record), (key, record));
         }
 
@@ -202,10 +184,7 @@ mod tests {
             let mut expected = vec![NOWHERE; self.positions.len()];
             for (i, e) in self.heap.entries.iter().enumerate() {
                 expected[e.record as usize] = i as u32;
-                assert!(
-                    i == 0 || !e.before(&self.heap.entries[(i - 1) / 4]),
-                    "entry {i}"
-                );
+                assert!(i == 0 || !e.before(&self.heap.entries[(i - 1) / 4]), "entry {i}");
             }
             assert_eq!(self.positions, expected);
         }
@@ -255,30 +234,20 @@ mod tests {
     #[test]
     fn a_step_tells_at_most_one_record_per_level() {
         // 4^0 + ... + 4^7 entries are eight full levels.
-        let (mut heap, count, levels) = (Heap::new(), 21845, 8);
+        let (mut heap, count, levels) = (Heap::default(), 21845, 8);
         for record in 0..count {
             let (deadline, seq) = (-i64::from(record), u64::from(record));
-            let e = Entry {
-                deadline,
-                seq,
-                record,
-            };
+            let e = Entry { deadline, seq, record };
             let mut told = 0;
             heap.push(e, &mut |_, _| told += 1);
-            assert!(
-                (1..=levels).contains(&told),
-                "{told} records were told of a push"
-            );
+            assert!((1..=levels).contains(&told), "{told} records were told of a push");
         }
         for turn in 0..count {
             let position = turn * 7919 % (count - turn);
             let mut told = 0;
             heap.remove(position, &mut |_, _| told += 1);
             // One more, the record that leaves.
-            assert!(
-                (1..=levels + 1).contains(&told),
-                "{told} records were told of a removal"
-            );
+            assert!((1..=levels + 1).contains(&told), "{told} records were told of a removal");
         }
         assert!(heap.is_empty());
     }
@@ -286,6 +255,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "position 0 is not in a heap of 0 entries")]
     fn removing_past_the_end_panics() {
-        Heap::new().remove(0, &mut |_, _| {});
+        Heap::default().remove(0, &mut |_, _| {});
     }
 }

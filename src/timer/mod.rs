@@ -55,7 +55,8 @@ impl Timers {
     pub fn arm(&self, store: &Store, to: Id, alarm: Alarm) -> Result<Id> {
         let Alarm { home, deadline, period, tag, data } = alarm;
         let body = Body { tag, deadline, period, data, ..Body::default() };
-        let (id, _) = store.shots.make(Making { usage: Use::Timer, owner: to, target: Id::NONE, holds: 2, home, body })?;
+        let (id, _) =
+            store.shots.make(Making { usage: Use::Timer, owner: to, target: Id::NONE, holds: 2, home, body })?;
         if let Err(error) = store.link_owner(to, id.index(), Error::NoProc) {
             store.shots.let_go(id.index());
             store.shots.let_go(id.index());

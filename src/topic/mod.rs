@@ -45,9 +45,12 @@ fn short(text: &str) -> &str {
 impl Topics {
     /// Subscribes a mailbox to a pattern, under a bound of its own.
     pub fn subscribe(&self, store: &Store, mailbox: Id, text: &str, policy: Policy, max_messages: u64) -> Result<Id> {
-        pattern::check_pattern(text).map_err(|fault| Error::Inval.because(format!("pattern {:?}: {fault}", short(text))))?;
+        pattern::check_pattern(text)
+            .map_err(|fault| Error::Inval.because(format!("pattern {:?}: {fault}", short(text))))?;
         if policy == Policy::Block {
-            return Err(Error::Inval.because("a subscription cannot block its publishers; use TD_DROP_NEW or TD_DROP_OLD"));
+            return Err(
+                Error::Inval.because("a subscription cannot block its publishers; use TD_DROP_NEW or TD_DROP_OLD")
+            );
         }
         let limit = u32::try_from(max_messages).unwrap_or(u32::MAX);
         let id = store.quotas.open(mailbox, limit, policy == Policy::DropOld)?;

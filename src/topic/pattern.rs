@@ -82,10 +82,7 @@ pub fn check_pattern(pattern: &str) -> Result<(), Fault> {
 }
 
 /// The rules that topics and patterns share; `wildcards(token, offset, last)` has the others.
-fn check(
-    text: &str,
-    wildcards: impl Fn(&str, usize, bool) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+fn check(text: &str, wildcards: impl Fn(&str, usize, bool) -> Result<(), Fault>) -> Result<(), Fault> {
     match text.len() {
         0 => return Err(Fault::Empty),
         1..=MAX_BYTES => {}
@@ -111,6 +108,7 @@ fn check(
 }
 
 /// Whether the checked `pattern` takes in the checked `topic`.
+#[cfg(test)]
 pub fn matches(pattern: &str, topic: &str) -> bool {
     let (mut wanted, mut given) = (pattern.split('.'), topic.split('.'));
     loop {
@@ -148,29 +146,23 @@ type Numbered<T> = (u64, T);
 
 impl<T: Copy + Eq> Patterns<T> {
     pub fn new() -> Self {
-        Patterns {
-            root: Node::new(),
-            len: 0,
-            next: 0,
-        }
+        Patterns { root: Node::new(), len: 0, next: 0 }
     }
 
     /// How many values are in it, counting each insertion.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Adds `value` under the checked `pattern`; the same pair again counts again.
     pub fn insert(&mut self, pattern: &str, value: T) {
-        debug_assert_eq!(
-            check_pattern(pattern),
-            Ok(()),
-            "check a pattern before it is inserted: {pattern:?}"
-        );
+        debug_assert_eq!(check_pattern(pattern), Ok(()), "check a pattern before it is inserted: {pattern:?}");
         self.root.list(pattern).push((self.next, value));
         self.next += 1;
         self.len += 1;
@@ -210,12 +202,7 @@ fn split(text: &str) -> (&str, Option<&str>) {
 
 impl<T: Copy + Eq> Node<T> {
     fn new() -> Self {
-        Node {
-            words: HashMap::new(),
-            star: None,
-            here: Vec::new(),
-            tail: Vec::new(),
-        }
+        Node { words: HashMap::new(), star: None, here: Vec::new(), tail: Vec::new() }
     }
 
     fn is_empty(&self) -> bool {

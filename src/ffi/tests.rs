@@ -1,7 +1,11 @@
-//! The facade as its callers use it, with the lock checks of the debug build on.
+//! The engine as its callers use it, with the lock checks of the debug build on.
+//!
+//! Guarantees: what is tested here holds for every binding; pointers are read only in the two helpers.
 
-use super::*;
 use crate::clock::FOREVER;
+use crate::engine::*;
+use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::message::*;
 use crate::sync::Callback;
 use std::ffi::c_void;
@@ -15,7 +19,15 @@ fn engine() -> Id {
 
 fn options<'a>() -> MailboxOptions<'a> {
     let callback = Callback::new(None, std::ptr::null_mut(), None);
-    MailboxOptions { policy: 0, max_messages: 0, max_bytes: 0, block_timeout: 0, run_by: Id::NONE, callback, name: None }
+    MailboxOptions {
+        policy: 0,
+        max_messages: 0,
+        max_bytes: 0,
+        block_timeout: 0,
+        run_by: Id::NONE,
+        callback,
+        name: None,
+    }
 }
 
 fn mailbox(engine: Id) -> Id {
@@ -27,8 +39,8 @@ fn bounded(engine: Id, policy: u32, max_messages: u64) -> Id {
 }
 
 fn text(message: &Message) -> Vec<u8> {
-    // Safe code cannot read through the message's pointer; the hold is read through a copy of its bytes.
-    crate::ffi::bytes_of(message)
+    // SAFETY: the message was received and not released, so its data is readable.
+    unsafe { std::slice::from_raw_parts(message.data.cast::<u8>(), message.data_size) }.to_vec()
 }
 
 /// Receives without waiting and releases: kind, tag, lost, status.
@@ -168,7 +180,10 @@ fn monitors_fire_once_in_order_with_their_reason() {
     assert_eq!(whereis(engine, "name"), Err(Error::NotFound));
     assert_eq!(next(w).unwrap().1, 9);
     let down = recv(w, 0, false).unwrap();
-    assert_eq!((down.kind, down.status, down.from, down.r#ref, text(&down)), (KIND_DOWN, 2000, t, first.0, b"why".to_vec()));
+    assert_eq!(
+        (down.kind, down.status, down.from, down.r#ref, text(&down)),
+        (KIND_DOWN, 2000, t, first.0, b"why".to_vec())
+    );
     message_release(down.owner).unwrap();
     let by_ref = Match { fields: MATCH_REF, r#ref: second.0, ..Match::default() };
     let down = recv_match(w, &by_ref, 0, false).unwrap();
@@ -243,7 +258,9 @@ fn a_call_has_one_outcome() {
     assert_eq!(text(&pong), b"pong");
     assert!(matches!(call(b, Id::NONE, 1, b"ping", FOREVER, false), Err(CallError::Plain(Error::NoReply))));
     match call(b, a, 1, b"ping", FOREVER, false) {
-        Err(CallError::Down(down)) => assert_eq!((down.kind, down.status, text(&down)), (KIND_DOWN, 3000, b"gone".to_vec())),
+        Err(CallError::Down(down)) => {
+            assert_eq!((down.kind, down.status, text(&down)), (KIND_DOWN, 3000, b"gone".to_vec()))
+        }
         other => panic!("{other:?}"),
     }
     server.join().unwrap();
@@ -288,7 +305,8 @@ fn a_subscription_has_a_bound_of_its_own() {
         seen.push((message.r#ref, message.tag, message.lost));
         message_release(message.owner).unwrap();
     }
-    let of = |id: Id| seen.iter().filter(|(reference, ..)| *reference == id.0).map(|(_, tag, _)| *tag).collect::<Vec<_>>();
+    let of =
+        |id: Id| seen.iter().filter(|(reference, ..)| *reference == id.0).map(|(_, tag, _)| *tag).collect::<Vec<_>>();
     assert_eq!((of(all), of(some), seen[0].1), (vec![1, 2, 3, 4], vec![3, 4], 99));
     assert_eq!(seen.iter().map(|(.., lost)| lost).sum::<u64>(), 2);
     publish(engine, Id::NONE, "a.c", 1, b"x", None).unwrap();
@@ -303,7 +321,8 @@ fn a_subscription_has_a_bound_of_its_own() {
 static SEEN: StdMutex<Vec<u64>> = StdMutex::new(Vec::new());
 
 extern "C" fn close_at_three(batch: *mut Batch, user: *mut c_void) {
-    let batch = crate::ffi::batch_of(batch);
+    // SAFETY: the loop passes a batch that lives through the handler's call.
+    let batch = unsafe { &mut *batch };
     let own = batch.mailbox;
     while let Some(message) = batch_next(batch).unwrap() {
         SEEN.lock().unwrap().push(message.tag);

@@ -1,0 +1,179 @@
+//! Giving batches back: a second owner of a frame, and what a released batch did not pass.
+//!
+//! Guarantees: what the cursor passed counts as delivered, what it did not goes back to the front of the queue in its
+//! order, or, when the mailbox has ended, counts as discarded; payloads are dropped with no lock held.
+
+use super::batch::{not_a_batch, Signal};
+use super::segment::{At, Segment, GAP};
+use super::{Head, Store};
+use crate::error::Result;
+use crate::id::Id;
+use crate::message::{Batch, Trash, FRAME_BOUNDED};
+use crate::oneshot::{Of, State};
+use crate::sync::atomic::Ordering::*;
+use crate::sync::Arc;
+
+impl Store {
+    /// A second owner of the frame, with nothing left to pass.
+    pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
+        let (frame, places) = self.holds.with(Id(batch.owner), |hold| {
+            let frame = hold.frame.clone().ok_or_else(not_a_batch)?;
+            Ok((frame, hold.places.clone()))
+        })??;
+        let (owner, mut copy) = self.holds.open(|hold| {
+            hold.begin(Id::NONE);
+            hold.places = places;
+            hold.share(frame)
+        })?;
+        (copy.owner, copy.cursor, copy.mailbox) = (owner.0, copy.count, batch.mailbox);
+        Ok(copy)
+    }
+
+    /// Ends a batch: what its cursor has not passed goes back to the front of the queue.
+    pub fn batch_release(&self, batch: &mut Batch) -> Result<()> {
+        let owner = Id(batch.owner);
+        self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
+        let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {
+            let passed = (batch.cursor as usize).min(hold.places.len());
+            let (mut live, mut lost) = (0, 0);
+            let frame = hold.frame.take();
+            if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
+                for at in &hold.places[..passed] {
+                    let entry = frame.entry(*at);
+                    live += u32::from(entry.is_live());
+                    lost += if entry.header.kind == GAP { entry.header.tag } else { 0 };
+                }
+            }
+            let rest = hold.places.get(passed).copied();
+            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), (passed, live, lost))
+        })?;
+        let mut trash = Trash::new();
+        if let Some(frame) = frame {
+            if mailbox.is_none() {
+                drop(frame);
+            } else if signals.is_empty() {
+                self.take_back(mailbox, frame, rest, passed.2, &mut trash);
+            } else {
+                self.take_back_signals(mailbox, signals, passed.0, passed.2);
+                drop(frame);
+            }
+        }
+        drop(trash);
+        Ok(())
+    }
+
+    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, lost: u64, trash: &mut Trash) {
+        let Ok(slot) = self.slot(mailbox) else { return };
+        let total = frame.live();
+        let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
+        let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
+            segment.empty_into(trash);
+            segment
+        });
+        let mut head = slot.receiving.head.lock();
+        let life = slot.receiving.life.load(Acquire);
+        if life != mailbox.life() && life != mailbox.life() + 1 {
+            return drop((head, rest, spent));
+        }
+        head.in_hand -= total;
+        if lost > 0 {
+            slot.tail.lock().cold().count.lost_shown += lost;
+        }
+        let Some(mut rest) = rest else {
+            if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
+                head.keep(&self.pool, spent);
+            }
+            return;
+        };
+        let (mut messages, mut bytes) = (0, 0);
+        for entry in rest.entries() {
+            if entry.is_live() {
+                (messages, bytes) = (messages + 1, bytes + entry.size() as u64);
+                if entry.header.flags & FRAME_BOUNDED != 0 {
+                    self.quotas.count(entry.header.r#ref, 1);
+                }
+            }
+        }
+        slot.restore(messages, bytes);
+        if life != mailbox.life() {
+            rest.empty_into(trash);
+            return drop(head);
+        }
+        head.put_in_front(rest);
+        head.put_back = head.put_back.wrapping_add(1);
+        let roused = {
+            let mut tail = slot.tail.lock();
+            slot.note_arrival();
+            tail.roused(mailbox)
+        };
+        drop(head);
+        self.rouse(roused);
+    }
+
+    fn take_back_signals(&self, mailbox: Id, mut signals: Vec<Signal>, passed: usize, lost: u64) {
+        for signal in signals.iter_mut().take(passed) {
+            if signal.life != 0 && signal.claimed.is_none() {
+                signal.claimed = Some(self.claim(signal.index, signal.life));
+            }
+        }
+        let mut done = Vec::new();
+        if let Ok(slot) = self.slot(mailbox) {
+            let mut tail = slot.tail.lock();
+            let live = slot.is_live(mailbox);
+            let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
+            let mut back = 0;
+            for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
+                match signal.claimed {
+                    Some(delivered) => {
+                        if same && delivered {
+                            tail.cold().count.signals_delivered += 1;
+                        }
+                        done.push(signal.index);
+                    }
+                    None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
+                        tail.signals.push_front(&self.shots, Of::Signal, signal.index);
+                        back += 1;
+                    }
+                    None => {
+                        self.shots.at(signal.index).shift(signal.life, State::Queued, State::Flushed);
+                        done.push(signal.index);
+                    }
+                }
+            }
+            if same && lost > 0 {
+                tail.cold().count.lost_shown += lost;
+            }
+            let roused = if live && back > 0 {
+                slot.note_first_signal(&tail, self);
+                slot.note_arrival();
+                tail.roused(mailbox)
+            } else {
+                None
+            };
+            drop(tail);
+            self.rouse(roused);
+        }
+        for index in done {
+            self.shots.let_go(index);
+        }
+    }
+}
+
+/// The place in the mailbox's order of the entry at `wanted`.
+fn place_at(segment: &Segment, wanted: At) -> u64 {
+    segment.first
+        + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages() as u64).sum::<u64>()
+}
+
+impl Head {
+    /// Puts a segment back where its place in the order is.
+    fn put_in_front(&mut self, segment: Box<Segment>) {
+        let rest = self.rest.get_or_insert_with(Default::default);
+        if let Some(current) = self.current.take() {
+            rest.push_front(current);
+        }
+        let at = rest.iter().position(|other| other.first > segment.first).unwrap_or(rest.len());
+        rest.insert(at, segment);
+        self.current = rest.pop_front();
+    }
+}
