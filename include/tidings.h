@@ -498,8 +498,8 @@ int32_t td_mailbox_close(td_mailbox mailbox);
 /* Ends the mailbox: its names are free, its subscriptions, timers and monitors gone, its queue discarded, and then
  * everyone who monitors it gets a TD_KIND_DOWN with this reason and data. All of it is done when this returns.
  *
- * Returns: 0; TD_ENOPROC when it has ended already; TD_EINVAL for a reason between 1 and 1023, which are the
- *   engine's, or below 0.
+ * Returns: 0; TD_ENOPROC when it has ended already; TD_EINVAL for a reason that is neither your own, from
+ *   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
  * Threads: any, also inside its own handler.
  * Blocks: no; see td_mailbox_wait.
  * Owns: data is copied. Release functions of what was queued run.
@@ -593,7 +593,8 @@ int32_t td_send_ex(td_mailbox to, td_mailbox from, uint64_t tag, const void *dat
 
 /* Sends to whoever holds the name now.
  *
- * Returns: as td_send; TD_ENOTFOUND when nobody has the name; TD_ESTALE when the engine was closed.
+ * Returns: as td_send; TD_ENOTFOUND when nobody has the name; TD_ESTALE when the engine was closed; TD_EINVAL as
+ *   td_register.
  * Threads: any.
  * Blocks: as td_send.
  * Owns: the caller keeps name and data.
@@ -844,7 +845,7 @@ int32_t td_monitor(td_mailbox watcher, td_mailbox target, uint64_t tag, td_monit
 /* Watches the mailbox that holds the name at this moment; the DOWN carries the name as its topic. If nobody holds it
  * the DOWN comes at once, with TD_REASON_NOPROC.
  *
- * Returns: 0; TD_ENOPROC when watcher is over.
+ * Returns: 0; TD_ENOPROC when watcher is over; TD_EINVAL as td_register.
  * Threads: any.
  * Blocks: no.
  * Owns: as td_monitor; the caller keeps name.
@@ -854,8 +855,8 @@ int32_t td_monitor_name(td_mailbox watcher, const char *name, size_t name_size, 
 /* Ends a monitor. flags: TD_FLUSH takes its DOWN out of the queue, too: after the return none is or will be seen, also
  * not from a batch already begun. outcome may be NULL.
  *
- * Returns: 0 with one of TD_WAS_ARMED, TD_WAS_FLUSHED, TD_WAS_DELIVERED in outcome; TD_ESTALE when it was demonitored
- *   already or the watcher has ended.
+ * Returns: 0 with one of TD_WAS_ARMED, TD_WAS_FLUSHED, TD_WAS_DELIVERED in outcome. A monitor that is over already is
+ *   TD_WAS_DELIVERED, however it ended.
  * Threads: any.
  * Blocks: no.
  * Owns: the monitor is stale from here on.

@@ -47,7 +47,7 @@ fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Park
     let making = Making { usage: Use::Call, owner: from, target: to, holds: holds + 1 + owned, home, body };
     let (id, _) = store.shots.make(making)?;
     if !from.is_none() {
-        if let Err(error) = store.link_owner(from, id.index(), Error::NoProc) {
+        if let Err(error) = store.link_owner(from, id.index(), Error::Closed) {
             for _ in 0..holds + 2 {
                 store.shots.let_go(id.index());
             }

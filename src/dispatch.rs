@@ -9,7 +9,7 @@ use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::{Attend, Handler, Store};
-use crate::message::{Release, ReleasePlace, WakeFn};
+use crate::message::{Batch, Release, ReleasePlace, WakeFn};
 use crate::notify::{Bell, Parker, Wake};
 use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
 use std::cell::RefCell;
@@ -177,6 +177,9 @@ impl Loop {
                 }
             }
         }
+        // Handlers of mailboxes that ended in this round: their last call has returned.
+        let retired = std::mem::take(&mut self.state.lock().retired);
+        drop(retired);
         self.signal_rest();
         Ok(if only_chores { None } else { Some(handled) })
     }
@@ -195,32 +198,35 @@ impl Loop {
         call_wake(wake);
     }
 
-    /// Gives one batch to the mailbox's handler.
+    /// Gives one batch to the mailbox's handler. It counts as running from before the batch is taken, so that whoever
+    /// waits for an ended mailbox never sees its handler begin.
     fn handle(&self, store: &Store, mailbox: Id) -> Result<bool> {
-        let Some(handler) = store.handler(mailbox) else { return Ok(false) };
-        let mut batch = match store.batch_for_handler(mailbox) {
-            Ok(Some(batch)) => batch,
-            Ok(None) | Err(Error::Closed | Error::NoProc) => return Ok(false),
-            Err(error) => return Err(error),
-        };
         self.state.lock().current = mailbox;
-        assert_unlocked("a handler");
-        if let Some(call) = handler.call {
-            call(&mut batch, handler.user.get());
-        }
-        match store.batch_release(&mut batch) {
-            // The handler may have released it itself.
-            Ok(()) | Err(Error::Stale) => {}
-            Err(error) => return Err(error),
-        }
-        drop(handler);
+        let handled = self.handle_now(store, mailbox);
         let waiting = {
             let mut state = self.state.lock();
             state.current = Id::NONE;
             std::mem::take(&mut state.waiting)
         };
         waiting.iter().for_each(|parker| parker.unpark());
-        Ok(true)
+        handled
+    }
+
+    fn handle_now(&self, store: &Store, mailbox: Id) -> Result<bool> {
+        let Some(handler) = store.handler(mailbox) else { return Ok(false) };
+        let mut batch = match store.batch_for_handler(mailbox) {
+            Ok(Some(batch)) => batch,
+            Ok(None) | Err(Error::Closed | Error::NoProc) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let given = batch;
+        assert_unlocked("a handler");
+        if let Some(call) = handler.call {
+            call(&mut batch, handler.user.get());
+        }
+        // The host may have written over its view of the batch; only where it stopped is taken from there.
+        batch = Batch { cursor: batch.cursor, ..given };
+        store.batch_end(&mut batch).map(|()| true)
     }
 
     fn enter(&self) -> Result<Inside<'_>> {

@@ -291,6 +291,8 @@ pub enum Payload<'a> {
     Copy(&'a [u8]),
     /// To be shared.
     Share(&'a Arc<Block>),
+    /// To be copied out of a block, unless it is large: what a signal carries.
+    Inline(&'a Arc<Block>),
 }
 
 impl Payload<'_> {
@@ -298,7 +300,7 @@ impl Payload<'_> {
     pub fn size(&self) -> usize {
         match self {
             Payload::Copy(bytes) => bytes.len(),
-            Payload::Share(block) => block.size(),
+            Payload::Share(block) | Payload::Inline(block) => block.size(),
         }
     }
 }

@@ -31,6 +31,8 @@ mod real {
     const EMPTY: u32 = 0;
     const PARKED: u32 = 1;
     const NOTIFIED: u32 = 2;
+    /// An hour in nanoseconds.
+    const LONG: i64 = 3_600_000_000_000;
 
     /// One thread's place to sleep. EMPTY -> PARKED by its thread, -> NOTIFIED by anyone, -> EMPTY by its thread.
     #[derive(Debug, Default)]
@@ -61,7 +63,12 @@ mod real {
             }
             let start = now();
             loop {
-                let left = if limit == i64::MAX { None } else { Some(limit.saturating_sub(now() - start)) };
+                let left = match limit {
+                    // A wait without a time limit would be restarted by the kernel after a handler with SA_RESTART.
+                    i64::MAX if interruptible => Some(LONG),
+                    i64::MAX => None,
+                    _ => Some(limit.saturating_sub(now() - start)),
+                };
                 let outcome = match left {
                     Some(left) if left <= 0 => Some(Wake::TimedOut),
                     _ => match futex_wait(&self.state, PARKED, left) {

@@ -8,8 +8,7 @@ use crate::dispatch::Run;
 use crate::mailbox::{Attend, Handler, Limit, Opening, Policy, Remains};
 use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
 use crate::message::{
-    REASON_CALLBACK_FAILED, REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NOPROC, REASON_NORMAL, REASON_RUNTIME_EXIT,
-    REASON_USER,
+    REASON_CALLBACK_FAILED, REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NORMAL, REASON_RUNTIME_EXIT, REASON_USER,
 };
 use crate::notify::{Parker, Wake};
 use crate::oneshot::Of;
@@ -138,10 +137,10 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
 
 /// Ends a mailbox with a reason of the host's.
 pub fn mailbox_exit(id: Id, reason: i32, data: &[u8]) -> Result<()> {
-    let known = (0..=REASON_RUNTIME_EXIT).contains(&reason) && reason != REASON_NOPROC;
-    if !known && reason < REASON_USER {
+    let given = [REASON_NORMAL, REASON_CALLBACK_FAILED, REASON_RUNTIME_EXIT].contains(&reason);
+    if !given && reason < REASON_USER {
         let detail = format!(
-            "reason is {reason}; use a TD_REASON_* other than TD_REASON_NOPROC, or your own from {REASON_USER} up"
+            "reason is {reason}; use TD_REASON_NORMAL, _CALLBACK_FAILED, _RUNTIME_EXIT, or your own from {REASON_USER} up"
         );
         return Err(Error::Inval.because(detail));
     }
@@ -226,7 +225,7 @@ pub fn mailbox_wait(id: Id, timeout: i64, interruptible: bool) -> Result<()> {
         Err(error) => return Err(error),
     };
     if let Some(reader) = reader.iter().find(|reader| reader.is_mine()) {
-        if reader.is_running(id, &parker) || store.live(id).is_ok() {
+        if reader.is_running(id, &parker) {
             return Err(Error::Deadlock.because("this thread is the one that runs the mailbox's handler"));
         }
     }
@@ -281,7 +280,10 @@ pub fn loop_open(engine: Id, budget: u32, wake: Option<Callback<WakeFn>>) -> Res
 
 pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
     let world = world();
-    let looped = world.looped(id)?;
+    let looped = world.looped(id).map_err(|error| match error {
+        Error::Stale => Error::Closed.because("the loop is closed"),
+        other => other,
+    })?;
     let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
     let (store, clock) = (&world.store, &engine.clock);
     let host_tick = || {
@@ -318,7 +320,7 @@ pub fn loop_wake(id: Id) -> Result<()> {
 pub fn loop_close(id: Id) -> Result<()> {
     let world = world();
     let looped = world.loops.close(id).map_err(|error| match error {
-        Error::Stale => Error::Closed.because("the loop is closed"),
+        Error::Stale => error.because("the loop is closed already"),
         other => other,
     })?;
     for mailbox in looped.close()? {

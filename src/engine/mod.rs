@@ -159,7 +159,7 @@ impl World {
 
     fn looped(&self, id: Id) -> Result<Arc<Loop>> {
         self.loops.find(id).map_err(|error| match error {
-            Error::Stale => Error::Closed.because("the loop is closed"),
+            Error::Stale => error.because("the loop is closed"),
             other => other,
         })
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
 use crate::mailbox::segment::Draft;
-use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Wanted};
+use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Slot, Wanted};
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload, Receipt};
 use crate::message::{INLINE_MAX, KIND_MESSAGE, KIND_TOPIC};
 use crate::notify::{Parker, Wake};
@@ -25,18 +25,30 @@ fn draft(kind: u32, from: Id, tag: u64, payload: Payload<'_>) -> Draft<'_> {
     Draft { header, payload, topic: &[], trailer: None }
 }
 
-/// A sender is nobody, or a mailbox (it may be over) of the target's engine.
+/// A sender is nobody, or a live mailbox of the target's engine.
 #[inline]
 fn check_from(store: &Store, to: Id, from: Id) -> Result<()> {
     if from.is_none() {
         return Ok(());
     }
-    match (store.live(from), store.live(to)) {
-        (Ok(from), Ok(to)) if from.engine() != to.engine() => {
+    let slot = store.slot(from)?;
+    if slot.check(from, Error::Closed).is_err() {
+        return Err(sender_ended(slot, from));
+    }
+    match store.live(to) {
+        Ok(to) if slot.engine() != to.engine() => {
             Err(Error::BadId.because("the sender is a mailbox of another engine than the target"))
         }
-        (Err(Error::BadId), _) => Err(from.bad(Kind::Mailbox)),
         _ => Ok(()),
+    }
+}
+
+#[cold]
+fn sender_ended(slot: &Slot, from: Id) -> Error {
+    match slot.check(from, Error::Closed) {
+        Err(Error::Closed) => Error::Closed.because("the sending mailbox has ended; nothing was sent"),
+        Err(error) => error,
+        Ok(()) => Error::Closed,
     }
 }
 
@@ -53,8 +65,18 @@ pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
             world.store.rouse(roused);
             Ok(())
         }
-        Err(_) => send_slowly(world, to, &draft, 0, false),
+        Err(Refusal::Full) => send_slowly(world, to, &draft, 0, false),
+        Err(Refusal::Never(error)) => Err(refused(world, to, error)),
     }
+}
+
+/// A message that found nobody is a dead letter.
+#[cold]
+fn refused(world: &World, to: Id, error: Error) -> Error {
+    if error == Error::NoProc {
+        world.dead_letter(to);
+    }
+    error
 }
 
 /// Sends with the policy of a full mailbox, waiting where that is its policy.
@@ -68,12 +90,7 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
                 return Ok(());
             }
             Ok(Outcome::Dropped) => return Ok(()),
-            Err(Refusal::Never(error)) => {
-                if error == Error::NoProc {
-                    world.dead_letter(to);
-                }
-                return Err(error);
-            }
+            Err(Refusal::Never(error)) => return Err(refused(world, to, error)),
             Err(Refusal::Full) => {
                 let (policy, own) = world.store.policy(to)?;
                 if policy != Policy::Block || timeout < 0 {
@@ -286,7 +303,7 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
 
 pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
     let world = world();
-    world.store.live(from)?;
+    world.store.slot(from)?;
     check_call(world, to, from, false)?;
     let engine = world.engine_of(to)?;
     let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
@@ -363,12 +380,10 @@ fn check_publish(world: &World, engine: Id, from: Id, topic: &str) -> Result<Arc
         return Err(Error::Inval.because("topics that begin with $ are the engine's own"));
     }
     if !from.is_none() {
-        match world.store.live(from) {
-            Ok(slot) if slot.engine() != engine.index() => {
-                return Err(Error::BadId.because("the publisher is a mailbox of another engine"))
-            }
-            Err(Error::BadId) => return Err(from.bad(Kind::Mailbox)),
-            _ => {}
+        let slot = world.store.slot(from)?;
+        slot.check(from, Error::Closed).map_err(|_| sender_ended(slot, from))?;
+        if slot.engine() != engine.index() {
+            return Err(Error::BadId.because("the publisher is a mailbox of another engine"));
         }
     }
     Ok(owner)

@@ -207,7 +207,7 @@ pub extern "C" fn td_mailbox_close(mailbox: td_mailbox) -> i32 {
 /// everyone who monitors it gets a TD_KIND_DOWN with this reason and data. All of it is done when this returns.
 ///
 /// Returns: 0; TD_ENOPROC when it has ended already; TD_EINVAL for a reason that is neither your own, from
-///   TD_REASON_USER on, nor one of the engine's, which you may give on except for TD_REASON_NOPROC.
+///   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
 /// Threads: any, also inside its own handler.
 /// Blocks: no; see td_mailbox_wait.
 /// Owns: data is copied. Release functions of what was queued run.

@@ -67,8 +67,8 @@ pub unsafe extern "C" fn td_monitor_name(
 /// Ends a monitor. flags: TD_FLUSH takes its DOWN out of the queue, too: after the return none is or will be seen, also
 /// not from a batch already begun. outcome may be NULL.
 ///
-/// Returns: 0 with one of TD_WAS_ARMED, TD_WAS_FLUSHED, TD_WAS_DELIVERED in outcome; TD_ESTALE when it was demonitored
-///   already or the watcher has ended.
+/// Returns: 0 with one of TD_WAS_ARMED, TD_WAS_FLUSHED, TD_WAS_DELIVERED in outcome. A monitor that is over already is
+///   TD_WAS_DELIVERED, however it ended.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: the monitor is stale from here on.

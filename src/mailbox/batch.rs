@@ -33,6 +33,8 @@ pub(crate) struct Hold {
     /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
     pub(super) mailbox: Id,
     lost: u64,
+    /// The loop that runs the handler releases it.
+    pub(super) by_loop: bool,
 }
 
 /// One signal of a batch. The entry of a gap has no record and the life 0.
@@ -65,7 +67,11 @@ impl Store {
 
     /// A batch for a loop that runs the mailbox's handler.
     pub fn batch_for_handler(&self, id: Id) -> Result<Option<Batch>> {
-        self.hand_over(self.slot(id)?, id, false, &mut 0)
+        let batch = self.hand_over(self.slot(id)?, id, false, &mut 0)?;
+        if let Some(batch) = &batch {
+            self.holds.with(Id(batch.owner), |hold| hold.by_loop = true)?;
+        }
+        Ok(batch)
     }
 
     fn hand_over(&self, slot: &Slot, id: Id, pulled: bool, seen: &mut u32) -> Result<Option<Batch>> {
@@ -123,6 +129,9 @@ impl Store {
             }
             if segment.live() == 0 {
                 // Nothing to hand over; losses marked here show with the next message.
+                if head.lost == 0 {
+                    head.lost_from = segment.first;
+                }
                 head.lost += gaps(&segment);
                 segment.empty_into(trash);
                 continue;
@@ -194,7 +203,9 @@ impl Store {
         if signals.is_empty() {
             return Ok(None);
         }
-        let lost = std::mem::take(&mut head.lost);
+        // Losses behind the first of these signals show with what comes after them.
+        let before = head.lost_from < self.shots.at(signals[0].index).stamp();
+        let lost = if before { std::mem::take(&mut head.lost) } else { 0 };
         let (owner, mut batch) = self.holds.open(|hold| {
             hold.begin(id);
             let mut frame = self.encode(&signals);
@@ -228,7 +239,7 @@ impl Store {
                 };
                 let topic = body.name.as_deref().unwrap_or("").as_bytes();
                 let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0 };
-                let payload = body.data.as_ref().map_or(Payload::Copy(&[]), Payload::Share);
+                let payload = body.data.as_ref().map_or(Payload::Copy(&[]), Payload::Inline);
                 work(&Draft { header, payload, topic, trailer: Some(trailer) });
             }
         };
@@ -391,7 +402,7 @@ impl Hold {
     pub(super) fn begin(&mut self, mailbox: Id) {
         self.places.clear();
         self.signals.clear();
-        (self.mailbox, self.lost) = (mailbox, 0);
+        (self.mailbox, self.lost, self.by_loop) = (mailbox, 0, false);
     }
 
     fn show(&mut self, frame: Box<Segment>) -> Batch {

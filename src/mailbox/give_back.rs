@@ -6,7 +6,7 @@
 use super::batch::{not_a_batch, Signal};
 use super::segment::{At, Segment, GAP};
 use super::{Head, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, Trash, FRAME_BOUNDED};
 use crate::oneshot::{Of, State};
@@ -31,6 +31,16 @@ impl Store {
 
     /// Ends a batch: what its cursor has not passed goes back to the front of the queue.
     pub fn batch_release(&self, batch: &mut Batch) -> Result<()> {
+        if self.holds.with(Id(batch.owner), |hold| hold.by_loop)? {
+            return Err(
+                Error::Inval.because("the batch of a handler ends with the handler; td_batch_retain keeps its frame")
+            );
+        }
+        self.batch_end(batch)
+    }
+
+    /// As [`batch_release`](Self::batch_release), by the loop for its handler's batch.
+    pub fn batch_end(&self, batch: &mut Batch) -> Result<()> {
         let owner = Id(batch.owner);
         self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
         let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {

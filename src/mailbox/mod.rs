@@ -126,8 +126,9 @@ pub(crate) struct Head {
     current: Option<Box<Segment>>,
     rest: Chain,
     spare: Option<Box<Segment>>,
-    /// Lost messages to show with the next delivery.
+    /// Lost messages to show with the next delivery, and the place of the first of them.
     lost: u64,
+    lost_from: u64,
     /// Messages in batches that are open.
     in_hand: u32,
     /// Moves when a batch was put back.
@@ -226,7 +227,7 @@ impl Slot {
 
     /// `over` when the mailbox of this id has ended. Exact under the lease or the slot lock.
     #[inline]
-    pub(crate) fn check(&self, id: Id, over: Error) -> Result<()> {
+    pub fn check(&self, id: Id, over: Error) -> Result<()> {
         let life = self.receiving.life.load(Acquire);
         if life == id.life() {
             Ok(())

@@ -401,6 +401,7 @@ impl Head {
                 if spent {
                     prune(rest);
                 }
+                self.trim(&store.pool);
                 return true;
             }
         }

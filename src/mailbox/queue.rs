@@ -250,7 +250,12 @@ impl Head {
         loop {
             while let Some(segment) = &mut self.current {
                 match segment.begin().map(|at| *segment.entry(at).header) {
-                    Some(header) if header.kind == GAP => self.lost += header.tag,
+                    Some(header) if header.kind == GAP => {
+                        if self.lost == 0 {
+                            self.lost_from = segment.first;
+                        }
+                        self.lost += header.tag;
+                    }
                     Some(header) if header.kind == KIND_DEAD => {}
                     _ => break,
                 }

@@ -159,24 +159,23 @@ impl Store {
     fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Message>> {
         loop {
             head.trim(&self.pool);
+            if head.current.is_none() {
+                let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
+                head.draw(&mut tail);
+                if head.current.is_none() && tail.signals.is_empty() {
+                    return Ok(None);
+                }
+                drop(tail);
+                head.trim(&self.pool);
+            }
             let next = head.current.as_ref().map(|segment| segment.first);
             if slot.receiving.first_signal.load(Acquire) <= next.unwrap_or(u64::MAX - 1) {
                 if let Some(message) = self.front_signal(slot, head, next)? {
                     return Ok(Some(message));
                 }
             }
-            let Some(segment) = &mut head.current else {
-                let mut tail = slot.tail.lock();
-                *seen = slot.arrived.load(Acquire);
-                head.draw(&mut tail);
-                if head.current.is_none() {
-                    if !tail.signals.is_empty() {
-                        continue;
-                    }
-                    return Ok(None);
-                }
-                continue;
-            };
+            let Some(segment) = &mut head.current else { continue };
             let Some(at) = segment.begin() else { continue };
             let entry = segment.entry(at);
             let (size, bounded) = (entry.size() as u64, entry.header.flags & FRAME_BOUNDED != 0);
@@ -213,8 +212,7 @@ impl Store {
         let index = {
             let mut tail = slot.tail.lock();
             if next.is_none() && (tail.current.is_some() || tail.full.is_some()) {
-                // With nothing here, the order is only known once the tail's messages are.
-                head.draw(&mut tail);
+                // Messages have come in since; only they tell what comes first.
                 return Ok(None);
             }
             let index = tail.signals.first;
@@ -241,9 +239,12 @@ impl Store {
         let reference = self.shots.id(index);
         let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
+        let stamp = shot.stamp();
         self.shots.let_go(index);
         message.owner = owner.0;
-        message.lost = head.show_lost(slot);
+        if head.lost_from < stamp {
+            message.lost = head.show_lost(slot);
+        }
         Ok(message)
     }
 

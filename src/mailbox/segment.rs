@@ -10,7 +10,9 @@
 
 #![allow(unsafe_code)]
 
-use crate::message::{Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER};
+use crate::message::{
+    Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER, INLINE_MAX,
+};
 use crate::message::{KIND_GAP, KIND_REQUEST};
 use crate::sync::Arc;
 use std::mem::size_of;
@@ -78,7 +80,8 @@ impl Draft<'_> {
     fn body(&self) -> usize {
         match self.payload {
             Payload::Copy(bytes) => bytes.len(),
-            Payload::Share(_) => BY_REF,
+            Payload::Inline(block) if block.size() <= INLINE_MAX => block.size(),
+            Payload::Share(_) | Payload::Inline(_) => BY_REF,
         }
     }
 
@@ -156,7 +159,10 @@ impl Segment {
             let body_at = to.add(HEADER);
             match draft.payload {
                 Payload::Copy(bytes) => std::ptr::copy_nonoverlapping(bytes.as_ptr(), body_at, bytes.len()),
-                Payload::Share(block) => {
+                Payload::Inline(block) if block.size() <= INLINE_MAX => {
+                    std::ptr::copy_nonoverlapping(block.data(), body_at, block.size())
+                }
+                Payload::Share(block) | Payload::Inline(block) => {
                     header.flags |= FRAME_BY_REF;
                     let by_ref = FrameByRef {
                         data: block.data().cast(),

@@ -144,7 +144,7 @@ impl Store {
         let bell = {
             let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
-            slot.check(id, Error::Closed)?;
+            slot.check(id, Error::NoProc)?;
             if head.handled {
                 return Err(handled());
             }
