@@ -80,6 +80,9 @@ pub(super) fn release(options: &td_send_options) -> Option<facade::Release> {
 pub(super) fn check(options: &td_send_options) -> Result<()> {
     args::flags("options->flags", options.flags, TD_INTERRUPTIBLE, "0 or TD_INTERRUPTIBLE")?;
     args::zero("options->reserved", options.reserved)?;
+    if options.release.is_none() && options.release_loop.id != 0 {
+        return args::invalid("options->release_loop is given but options->release is NULL; give both or neither");
+    }
     if options.timeout < -1 {
         return args::invalid(format!(
             "options->timeout is {}; give nanoseconds, 0 for the mailbox's own, or -1 not to wait",

@@ -327,8 +327,8 @@ impl Store {
             if hold.frame.is_none() {
                 return Err(not_a_batch());
             }
-            if number as usize >= hold.places.len() {
-                let detail = format!("entry {number} of a batch of {}", hold.places.len());
+            if number < *cursor || number as usize >= hold.places.len() {
+                let detail = format!("entry {number} of a batch of {} at cursor {cursor}", hold.places.len());
                 return Err(Error::Inval.because(detail));
             }
             if !hold.mailbox.is_none() && !self.slot(hold.mailbox)?.is_live(hold.mailbox) {
