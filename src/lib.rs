@@ -15,6 +15,8 @@ mod id;
 mod log;
 mod mailbox;
 mod message;
+#[cfg(all(test, loom))]
+mod models;
 mod monitor;
 mod notify;
 mod oneshot;

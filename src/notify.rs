@@ -174,16 +174,19 @@ fn last_errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
+#[cfg(not(loom))]
 fn system(call: &str) -> Error {
     Error::Sys.because(format!("{call}: {}", std::io::Error::last_os_error()))
 }
 
 /// An eventfd that is readable exactly while it is set. Setting and clearing are the caller's to serialise.
+#[cfg(not(loom))]
 #[derive(Debug)]
 pub struct Bell {
     fd: libc::c_int,
 }
 
+#[cfg(not(loom))]
 impl Bell {
     pub fn new() -> Result<Bell> {
         // SAFETY: eventfd takes no pointers.
@@ -217,10 +220,47 @@ impl Bell {
     }
 }
 
+#[cfg(not(loom))]
 impl Drop for Bell {
     fn drop(&mut self) {
         // SAFETY: this bell owns the descriptor, and nobody uses it after the drop.
         unsafe { libc::close(self.fd) };
+    }
+}
+
+/// Under loom a bell is a flag, and a descriptor of it the flag's address; see [`Flag`].
+#[cfg(loom)]
+#[derive(Debug)]
+pub struct Bell(Arc<crate::sync::atomic::AtomicBool>);
+
+#[cfg(loom)]
+impl Bell {
+    pub fn new() -> Result<Bell> {
+        Ok(Bell(Arc::new(crate::sync::atomic::AtomicBool::new(false))))
+    }
+    pub fn set(&self) {
+        self.0.store(true, crate::sync::atomic::Ordering::SeqCst);
+    }
+    pub fn clear(&self) {
+        self.0.store(false, crate::sync::atomic::Ordering::SeqCst);
+    }
+    pub fn share(&self) -> Result<isize> {
+        Ok(Arc::into_raw(self.0.clone()) as isize)
+    }
+}
+
+/// What a model makes of a shared descriptor, once, to look whether it is readable.
+#[cfg(all(test, loom))]
+pub struct Flag(Arc<crate::sync::atomic::AtomicBool>);
+
+#[cfg(all(test, loom))]
+impl Flag {
+    pub fn of(descriptor: isize) -> Flag {
+        // SAFETY: the descriptor came from `Bell::share`, whose count this takes over.
+        Flag(unsafe { Arc::from_raw(descriptor as *const crate::sync::atomic::AtomicBool) })
+    }
+    pub fn is_readable(&self) -> bool {
+        self.0.load(crate::sync::atomic::Ordering::SeqCst)
     }
 }
 

@@ -112,6 +112,28 @@ impl Condvar {
     }
 }
 
+/// Runs a model under loom, once for every interleaving of its threads with at most so many preemptions
+/// (`LOOM_MAX_PREEMPTIONS`, else 2). Says how many there were; a model of one interleaving would prove nothing.
+#[cfg(all(test, loom))]
+pub fn explore(model: impl Fn() + Send + Sync + 'static) {
+    let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    let count = runs.clone();
+    builder.check(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        model();
+    });
+    let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+    eprintln!("{}: {runs} interleavings", std::thread::current().name().unwrap_or("model"));
+    assert!(runs > 1, "the threads of this model never meet");
+}
+
+/// The threads of a model.
+#[cfg(all(test, loom))]
+pub use loom::thread;
+
 /// Proof that a rank is held; a debug build keeps the ranks of each thread as a bit set.
 struct Held<const RANK: u8>;
 

@@ -14,15 +14,19 @@ use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
-/// log2 of the rows of the first chunk; chunk k has twice the rows of chunk k - 1.
-const FIRST: u32 = if cfg!(loom) { 2 } else { 6 };
-const CHUNKS: usize = 28 - FIRST as usize;
+/// Rows of one leaf, leaves of one branch, branches: together the 28 bits of an index.
+const LEAF: u32 = if cfg!(loom) { 2 } else { 9 };
+const BRANCH: u32 = 9;
+const ROOT: u32 = 28 - LEAF - BRANCH;
 
-/// Rows in chunks that double in size. Rows are handed out by index, and handed out again after `quarantine` later
-/// ones have come back.
+type Leaf<T> = OnceLock<Box<[T]>>;
+type Branch<T> = OnceLock<Box<[Leaf<T>]>>;
+
+/// Rows in leaves of a fixed size, made when first needed. Rows are handed out by index, and handed out again after
+/// `quarantine` later ones have come back.
 #[derive(Debug)]
 pub struct Table<T> {
-    chunks: [OnceLock<Box<[T]>>; CHUNKS],
+    root: OnceLock<Box<[Branch<T>]>>,
     free: Mutex<Free, { rank::TABLE }>,
     quarantine: usize,
 }
@@ -33,23 +37,26 @@ struct Free {
     back: VecDeque<u32>,
 }
 
-fn place(index: usize) -> (usize, usize) {
-    let at = index + (1 << FIRST);
-    let log = usize::BITS - 1 - at.leading_zeros();
-    ((log - FIRST) as usize, at - (1 << log))
+fn place(index: u32) -> [usize; 3] {
+    let bits = |from: u32, count: u32| (index >> from) as usize & ((1 << count) - 1);
+    [bits(LEAF + BRANCH, ROOT), bits(LEAF, BRANCH), bits(0, LEAF)]
+}
+
+fn empty<T>(bits: u32) -> Box<[OnceLock<T>]> {
+    (0..1usize << bits).map(|_| OnceLock::new()).collect()
 }
 
 impl<T: Default> Table<T> {
     pub fn new(quarantine: usize) -> Self {
         let free = Mutex::new(Free { used: 0, back: VecDeque::new() });
-        Table { chunks: [const { OnceLock::new() }; CHUNKS], free, quarantine }
+        Table { root: OnceLock::new(), free, quarantine }
     }
 
     /// The row at `index`, if it ever was handed out.
     #[inline]
     pub fn get(&self, index: u32) -> Option<&T> {
-        let (chunk, at) = place(index as usize);
-        self.chunks.get(chunk)?.get()?.get(at)
+        let [branch, leaf, row] = place(index);
+        self.root.get()?.get(branch)?.get()?.get(leaf)?.get()?.get(row)
     }
 
     /// As [`get`](Self::get), for an index that came from [`take`](Self::take).
@@ -65,17 +72,18 @@ impl<T: Default> Table<T> {
             let reuse = if free.back.len() > self.quarantine { free.back.pop_front() } else { None };
             match reuse {
                 Some(index) => index as usize,
-                None if free.used < MAX_ROWS - (1 << FIRST) => {
+                None if free.used < MAX_ROWS => {
                     free.used += 1;
                     free.used - 1
                 }
                 None => return Err(Error::NoMem.because("all 268 million rows are in use")),
             }
         };
-        let (chunk, at) = place(index);
-        let rows =
-            self.chunks[chunk].get_or_init(|| (0..1usize << (chunk as u32 + FIRST)).map(|_| T::default()).collect());
-        Ok((index as u32, &rows[at]))
+        let [branch, leaf, row] = place(index as u32);
+        let root = self.root.get_or_init(|| empty(ROOT));
+        let leaves = root[branch].get_or_init(|| empty(BRANCH));
+        let rows = leaves[leaf].get_or_init(|| (0..1usize << LEAF).map(|_| T::default()).collect());
+        Ok((index as u32, &rows[row]))
     }
 
     /// Gives a row back, unless its life would come round again: then it is retired.
@@ -188,15 +196,11 @@ mod tests {
 
     #[test]
     fn every_index_has_one_place() {
-        let mut expected = (0, 0);
-        for index in 0..10_000 {
-            assert_eq!(place(index), expected);
-            expected.1 += 1;
-            if expected.1 == 1 << (expected.0 as u32 + FIRST) {
-                expected = (expected.0 + 1, 0);
-            }
+        let number = |[branch, leaf, row]: [usize; 3]| (branch << BRANCH | leaf) << LEAF | row;
+        for index in (0..100_000).chain([MAX_ROWS as u32 - 1]) {
+            assert_eq!(number(place(index)), index as usize);
         }
-        assert!(place(MAX_ROWS - (1 << FIRST) - 1).0 < CHUNKS);
+        assert!(place(MAX_ROWS as u32 - 1)[0] == (1 << ROOT) - 1);
     }
 
     #[test]

@@ -152,8 +152,12 @@ pub fn mailbox_kill(id: Id) -> Result<()> {
 }
 
 fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
-    let store = &world.store;
     let engine = world.engine_of(id)?;
+    end_in(&world.store, &engine, id, reason, data)
+}
+
+/// Ends a mailbox of this engine.
+pub(crate) fn end_in(store: &Store, engine: &Engine, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let remains = store.end(id, reason)?;
     if reason == REASON_CALLBACK_FAILED {
         let text = || format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data));
@@ -162,7 +166,7 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     engine.mailboxes.fetch_sub(1, AcqRel);
     engine.registry.free(id, &remains.names);
     engine.topics.forget(store, &remains.quotas);
-    disown(store, &engine, &remains);
+    disown(store, engine, &remains);
     let data = copy(data);
     store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
         Use::Monitor => monitor::down(store, index, life, reason, &data),

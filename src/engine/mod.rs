@@ -174,7 +174,7 @@ impl World {
 }
 
 impl Engine {
-    fn new(index: u32, virtual_clock: bool, host_time: bool) -> Engine {
+    pub fn new(index: u32, virtual_clock: bool, host_time: bool) -> Engine {
         Engine {
             index,
             clock: if virtual_clock { Clock::by_hand() } else { Clock::Real },

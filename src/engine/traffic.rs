@@ -93,7 +93,11 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
             Err(Refusal::Never(error)) => return Err(refused(world, to, error)),
             Err(Refusal::Full) => {
                 let (policy, own) = world.store.policy(to)?;
-                if policy != Policy::Block || timeout < 0 {
+                if policy != Policy::Block {
+                    return Err(Error::Full);
+                }
+                if timeout < 0 {
+                    world.store.count_refused(to);
                     return Err(Error::Full);
                 }
                 let engine = world.engine_of(to)?;
@@ -199,13 +203,7 @@ pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
 
 pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let engine = world().engine(engine)?;
-    match engine.registry.whereis(name) {
-        Ok(to) => send(to, from, tag, data),
-        Err(error) => {
-            engine.dead_letters.fetch_add(1, Relaxed);
-            Err(error)
-        }
-    }
+    send(engine.registry.whereis(name)?, from, tag, data)
 }
 
 /// Polls first, so that what is there costs no look at the engine's clock; then waits on it.
@@ -293,12 +291,52 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
+    let _calling = Calling::begin(&world.store, from, to)?;
     call::call(&world.store, &engine.clock, &request, interruptible, |_| {
         if world.store.policy(to)?.0 != Policy::Block {
             return Err(Error::Full);
         }
         wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
     })
+}
+
+/// Notes who waits for whom while a mailbox's name is lent to a blocking call.
+struct Calling<'a> {
+    store: &'a Store,
+    from: Id,
+    to: Id,
+}
+
+impl<'a> Calling<'a> {
+    /// `TD_EDEADLK` when `to` itself waits, through any number of others, for `from`. Each caller notes itself before
+    /// it looks, so of a cycle that closes at once at least the last one sees it.
+    fn begin(store: &'a Store, from: Id, to: Id) -> Result<Self> {
+        let calling = Calling { store, from, to };
+        if !from.is_none() {
+            store.with_cold(from, |cold| cold.calling.push(to)).map_err(|_| Error::Closed)?;
+            let mut seen = vec![to];
+            let mut at = 0;
+            while let Some(mailbox) = seen.get(at).copied() {
+                if mailbox == from {
+                    return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
+                }
+                seen.extend(store.calling(mailbox).into_iter().filter(|next| !seen.contains(next)).collect::<Vec<_>>());
+                at += 1;
+            }
+        }
+        Ok(calling)
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        if !self.from.is_none() {
+            let _ = self.store.with_cold(self.from, |cold| {
+                let at = cold.calling.iter().position(|to| *to == self.to);
+                at.map(|at| cold.calling.swap_remove(at))
+            });
+        }
+    }
 }
 
 pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {

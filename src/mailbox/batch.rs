@@ -82,11 +82,11 @@ impl Store {
                 drop(head);
                 return self.end_batch(slot, id);
             }
-            if pulled && head.handled {
+            if pulled && slot.receiving.handled.load(Relaxed) {
                 return Err(handled());
             }
             let batch = self.cut(slot, id, &mut head, &mut trash, seen)?;
-            (batch, head.belled, head.blocked)
+            (batch, slot.receiving.belled.load(Relaxed), slot.receiving.blocked.load(Relaxed))
         };
         drop(trash);
         if blocked {
@@ -102,23 +102,23 @@ impl Store {
     fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Batch>> {
         loop {
             head.turn(&self.pool);
-            if head.current.is_none() {
+            if head.front().is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
-                head.draw(&mut tail);
-                if head.current.is_none() && tail.signals.is_empty() {
+                head.draw(&self.pool, &mut tail);
+                if head.front().is_none() && tail.signals.is_empty() {
                     return Ok(None);
                 }
             }
             let stamp = slot.receiving.first_signal.load(Acquire);
-            let next = head.current.as_ref().map_or(u64::MAX - 1, |segment| segment.first);
+            let next = head.front().map_or(u64::MAX - 1, |segment| segment.first);
             if stamp <= next {
                 if let Some(batch) = self.cut_signals(slot, id, head, next)? {
                     return Ok(Some(batch));
                 }
                 continue;
             }
-            let Some(mut segment) = head.current.take() else { continue };
+            let Some(mut segment) = head.current.take_if(|segment| segment.begin().is_some()) else { continue };
             if segment.first + segment.messages as u64 > stamp {
                 let at = place_of(&segment, stamp);
                 let front = segment.split_front(at);
@@ -129,17 +129,15 @@ impl Store {
             }
             if segment.live() == 0 {
                 // Nothing to hand over; losses marked here show with the next message.
-                if head.lost == 0 {
-                    head.lost_from = segment.first;
-                }
-                head.lost += gaps(&segment);
+                head.lose(gaps(&segment), segment.first, stamp);
                 segment.empty_into(trash);
                 continue;
             }
-            if head.lost > 0 {
-                segment = with_gap(segment, std::mem::take(&mut head.lost), trash);
+            let lost = head.lost_before(u64::MAX);
+            if lost > 0 {
+                segment = with_gap(segment, lost, trash);
             }
-            return self.open_batch(slot, id, head, segment).map(Some);
+            return self.open_batch(slot, id, segment).map(Some);
         }
     }
 
@@ -160,7 +158,7 @@ impl Store {
         }
     }
 
-    fn open_batch(&self, slot: &Slot, id: Id, head: &mut Head, segment: Box<Segment>) -> Result<Batch> {
+    fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>) -> Result<Batch> {
         let (owner, mut batch) = self.holds.open(|hold| {
             hold.begin(id);
             let mut bytes = 0;
@@ -176,7 +174,7 @@ impl Store {
                 }
             }
             slot.consume(segment.live() as u64, bytes);
-            head.in_hand += segment.live();
+            slot.receiving.in_hand.fetch_add(segment.live(), Relaxed);
             hold.show(segment)
         })?;
         batch.owner = owner.0;
@@ -186,7 +184,7 @@ impl Store {
     fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64) -> Result<Option<Batch>> {
         let mut tail = slot.tail.lock();
         if next == u64::MAX - 1 && (tail.current.is_some() || tail.full.is_some()) {
-            head.draw(&mut tail);
+            head.draw(&self.pool, &mut tail);
             return Ok(None);
         }
         let mut signals = Vec::new();
@@ -204,8 +202,7 @@ impl Store {
             return Ok(None);
         }
         // Losses behind the first of these signals show with what comes after them.
-        let before = head.lost_from < self.shots.at(signals[0].index).stamp();
-        let lost = if before { std::mem::take(&mut head.lost) } else { 0 };
+        let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
         let (owner, mut batch) = self.holds.open(|hold| {
             hold.begin(id);
             let mut frame = self.encode(&signals);

@@ -85,13 +85,13 @@ impl Store {
         if life != mailbox.life() && life != mailbox.life() + 1 {
             return drop((head, rest, spent));
         }
-        head.in_hand -= total;
+        slot.receiving.in_hand.fetch_sub(total, Relaxed);
         if lost > 0 {
             slot.tail.lock().cold().count.lost_shown += lost;
         }
         let Some(mut rest) = rest else {
             if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
-                head.keep(&self.pool, spent);
+                head.spend(&self.pool, spent);
             }
             return;
         };
@@ -110,7 +110,6 @@ impl Store {
             return drop(head);
         }
         head.put_in_front(rest);
-        head.put_back = head.put_back.wrapping_add(1);
         let roused = {
             let mut tail = slot.tail.lock();
             slot.note_arrival();
@@ -178,12 +177,18 @@ fn place_at(segment: &Segment, wanted: At) -> u64 {
 impl Head {
     /// Puts a segment back where its place in the order is.
     fn put_in_front(&mut self, segment: Box<Segment>) {
-        let rest = self.rest.get_or_insert_with(Default::default);
-        if let Some(current) = self.current.take() {
+        let current = self.current.take_if(|current| current.begin().is_some());
+        if current.is_none() && self.more.is_none() {
+            self.current = Some(segment);
+            return;
+        }
+        let rest = &mut self.more.get_or_insert_default().rest;
+        if let Some(current) = current {
             rest.push_front(current);
         }
         let at = rest.iter().position(|other| other.first > segment.first).unwrap_or(rest.len());
         rest.insert(at, segment);
         self.current = rest.pop_front();
+        self.drop_more();
     }
 }

@@ -31,7 +31,7 @@ use crate::id::{Id, Kind};
 use crate::message::{HandlerFn, MailboxCounters, Trash};
 use crate::notify::Parker;
 use crate::oneshot::{List, Of, Shots, Use};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use crate::sync::{rank, Arc, Callback, Mutex};
 use crate::table::{Claims, Table};
 use segment::Segment;
@@ -76,6 +76,7 @@ pub struct Slot {
     tail: Mutex<Tail, { rank::SLOT }>,
     /// Moves whenever something comes in: a message, a signal, a batch put back, the end. Written under the slot lock.
     arrived: AtomicU32,
+    engine: AtomicU32,
     receiving: Receiving,
 }
 
@@ -90,10 +91,19 @@ struct Receiving {
     /// Stamp of the first signal in the queue, or `u64::MAX`.
     first_signal: AtomicU64,
     life: AtomicU32,
-    engine: AtomicU32,
+    /// Messages in batches that are open. Written under the lease, as are the flags.
+    in_hand: AtomicU32,
     /// How long a batch receive lets messages gather (see `spin`).
-    pace: AtomicU32,
+    pace: AtomicU8,
+    /// Senders wait for room.
+    blocked: AtomicBool,
+    /// Somebody has a descriptor.
+    belled: AtomicBool,
+    /// Read by a handler, not by receive calls.
+    handled: AtomicBool,
 }
+
+const _: () = assert!(cfg!(loom) || std::mem::size_of::<Slot>() == 192);
 
 /// The sending side.
 #[derive(Default)]
@@ -120,25 +130,19 @@ pub(crate) struct Tail {
     policy: Policy,
 }
 
-/// The receiving side.
+/// The receiving side. A used-up `current` stays until the tail is drawn again, which takes it as its spare.
 #[derive(Default)]
 pub(crate) struct Head {
     current: Option<Box<Segment>>,
-    rest: Chain,
-    spare: Option<Box<Segment>>,
-    /// Lost messages to show with the next delivery, and the place of the first of them.
-    lost: u64,
-    lost_from: u64,
-    /// Messages in batches that are open.
-    in_hand: u32,
-    /// Moves when a batch was put back.
-    put_back: u32,
-    /// Senders wait for room.
-    blocked: bool,
-    /// Somebody has a descriptor.
-    belled: bool,
-    /// Read by a handler, not by receive calls.
-    handled: bool,
+    more: Option<Box<More>>,
+}
+
+/// What a head has only under a backlog or after losses.
+#[derive(Default)]
+struct More {
+    rest: VecDeque<Box<Segment>>,
+    /// Losses that were passed and not shown yet: place in the order, and how many.
+    lost: Vec<(u64, u64)>,
 }
 
 /// What few mailboxes have, behind one box that is made when first needed.
@@ -155,6 +159,8 @@ pub(crate) struct Cold {
     pub quotas: Vec<Id>,
     waiters: VecDeque<Waiter>,
     blocked: VecDeque<Arc<Parker>>,
+    /// Whom threads are calling in this mailbox's name, waiting.
+    pub calling: Vec<Id>,
     /// Threads that wait for this mailbox to end, or that send in its name and wait for room.
     enders: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
@@ -222,7 +228,7 @@ impl Slot {
 
     #[inline]
     pub fn engine(&self) -> u32 {
-        self.receiving.engine.load(Acquire)
+        self.engine.load(Acquire)
     }
 
     /// `over` when the mailbox of this id has ended. Exact under the lease or the slot lock.
@@ -271,9 +277,10 @@ impl Store {
             self.slots.0.give_back(index, life - 1);
             return Err(Error::NoProc.because("the engine is closed"));
         }
+        let is_handled = opening.reader.is_some();
         let special = opening.handler.is_some() || !opening.limit.is_default();
-        *head = Head { handled: opening.reader.is_some(), ..Head::default() };
-        let attention = if opening.reader.is_some() { wake::LOOP } else { 0 };
+        *head = Head::default();
+        let attention = if is_handled { wake::LOOP } else { 0 };
         let engine = opening.engine;
         *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, life, ..Tail::default() };
         tail.limit = opening.limit.messages();
@@ -282,7 +289,12 @@ impl Store {
             let Opening { limit, reader, handler, .. } = opening;
             tail.cold = Some(Box::new(Cold { limit, reader, handler, ..Cold::default() }));
         }
-        slot.receiving.engine.store(engine, Relaxed);
+        slot.engine.store(engine, Relaxed);
+        let receiving = &slot.receiving;
+        receiving.handled.store(is_handled, Relaxed);
+        receiving.belled.store(false, Relaxed);
+        receiving.blocked.store(false, Relaxed);
+        receiving.in_hand.store(0, Relaxed);
         slot.receiving.first_signal.store(u64::MAX, Relaxed);
         slot.receiving.consumed.store(0, Relaxed);
         slot.receiving.consumed_bytes.store(0, Relaxed);
@@ -303,11 +315,10 @@ impl Store {
         tail.reason = reason;
         tail.attention = 0;
         let mut segments: Vec<_> = head.current.take().into_iter().collect();
-        for chain in [head.rest.take(), tail.full.take()].into_iter().flatten() {
-            segments.extend(*chain);
-        }
+        segments.extend(head.more.take().into_iter().flat_map(|more| more.rest));
+        segments.extend(tail.full.take().into_iter().flat_map(|full| *full));
         segments.extend(tail.current.take());
-        (head.spare, tail.spare, head.lost) = (None, None, 0);
+        tail.spare = None;
         let mut remains = Remains {
             id,
             names: Vec::new(),
@@ -382,7 +393,7 @@ impl Store {
     /// Counters; also of a mailbox that has ended, until its slot is used again.
     pub fn stats(&self, id: Id) -> Result<MailboxCounters> {
         let slot = self.slot(id)?;
-        let head = slot.receiving.head.lock();
+        let _head = slot.receiving.head.lock();
         let tail = slot.tail.lock();
         let ended = !slot.is_live(id);
         if ended && slot.receiving.life.load(Acquire) != id.life() + 1 {
@@ -395,7 +406,7 @@ impl Store {
         let lost = count.dropped_new + count.evicted;
         let flushed = count.flushed + count.signals_flushed;
         let left = slot.receiving.consumed.load(Acquire) - count.evicted - count.flushed - count.expired;
-        let delivered = left - head.in_hand as u64 + count.signals_delivered;
+        let delivered = left - slot.receiving.in_hand.load(Acquire) as u64 + count.signals_delivered;
         let rest = sent - delivered - lost - flushed - count.expired;
         let bytes = tail.accepted_bytes - slot.receiving.consumed_bytes.load(Acquire);
         Ok(MailboxCounters {
@@ -425,6 +436,14 @@ impl Store {
         let mut tail = slot.tail.lock();
         slot.check(id, Error::NoProc)?;
         Ok(work(tail.cold()))
+    }
+
+    /// Whom threads are calling in this mailbox's name, waiting.
+    pub fn calling(&self, id: Id) -> Vec<Id> {
+        let Ok(slot) = self.slot(id) else { return Vec::new() };
+        let tail = slot.tail.lock();
+        let cold = tail.cold.as_ref().filter(|_| slot.is_live(id));
+        cold.map_or_else(Vec::new, |cold| cold.calling.clone())
     }
 
     /// Puts an armed record in the list of its owner. `over` when the owner has ended.

@@ -5,7 +5,7 @@
 //! lease, which every receive takes, so room that comes free is never missed.
 
 use super::segment::{At, Draft, Segment};
-use super::{Chain, Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
+use super::{Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
@@ -278,7 +278,7 @@ impl Store {
             None => kind as u32 != crate::message::KIND_REQUEST,
         };
         let found = head.bury_first(self, slot, &wanted, 1, trash) || {
-            head.draw(tail);
+            head.draw(&self.pool, tail);
             head.bury_first(self, slot, &wanted, 1, trash)
         };
         if found {
@@ -295,14 +295,14 @@ impl Store {
             let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             slot.check(mailbox, Error::NoProc)?;
-            head.draw(&mut tail);
+            head.draw(&self.pool, &mut tail);
             let wanted = |kind: u8, reference: u64| kind as u32 == KIND_TOPIC && reference == subscription.0;
             let mut flushed = 0;
             while head.bury_first(self, slot, &wanted, 0, &mut trash) {
                 flushed += 1;
             }
             tail.cold().count.flushed += flushed;
-            head.belled
+            slot.receiving.belled.load(Relaxed)
         };
         drop(trash);
         if belled {
@@ -319,13 +319,13 @@ impl Store {
         if may_spin && slot.spin_for_room(consumed) {
             return Ok(false);
         }
-        let mut head = slot.receiving.head.lock();
+        let _head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
         if tail.has_room(slot, size) {
             return Ok(false);
         }
-        head.blocked = true;
+        slot.receiving.blocked.store(true, Relaxed);
         tail.cold().blocked.push_back(parker.clone());
         Ok(true)
     }
@@ -341,12 +341,17 @@ impl Store {
         }
     }
 
+    /// Counts a send that was refused although its policy is to wait.
+    pub fn count_refused(&self, to: Id) {
+        let _ = self.with_cold(to, |cold| cold.count.refused += 1);
+    }
+
     /// Wakes the senders that wait for room, if the receiver that made some saw that there are any.
     pub(super) fn room_came_free(&self, slot: &Slot, id: Id) {
         let blocked: Vec<_> = {
-            let mut head = slot.receiving.head.lock();
+            let _head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
-            if !slot.is_live(id) || !std::mem::take(&mut head.blocked) {
+            if !slot.is_live(id) || !slot.receiving.blocked.swap(false, Relaxed) {
                 return;
             }
             tail.cold().blocked.drain(..).collect()
@@ -391,21 +396,28 @@ impl Head {
         lost: u64,
         trash: &mut Trash,
     ) -> bool {
-        self.trim(&store.pool);
-        let Head { current, rest, .. } = self;
-        let chain = current.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.iter_mut()));
-        for segment in chain {
+        self.trim(&store.pool, slot);
+        let Head { current, more } = self;
+        let rest = more.iter_mut().flat_map(|more| more.rest.iter_mut());
+        for segment in current.iter_mut().chain(rest) {
             if let Some(at) = first(segment, wanted) {
                 store.bury(slot, segment, at, lost, trash);
-                let spent = segment.live() == 0;
-                if spent {
-                    prune(rest);
+                if segment.live() == 0 {
+                    self.prune();
                 }
-                self.trim(&store.pool);
+                self.trim(&store.pool, slot);
                 return true;
             }
         }
         false
+    }
+
+    /// Segments behind the first that hold nothing live and no gap are dropped.
+    pub(super) fn prune(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.rest.retain(|segment| segment.live() > 0 || segment.has_gap());
+            self.drop_more();
+        }
     }
 }
 
@@ -419,15 +431,6 @@ fn first(segment: &Segment, wanted: &impl Fn(u8, u64) -> bool) -> Option<At> {
         at = segment.next(entry.at);
     }
     None
-}
-
-/// Segments behind the first that hold nothing live and no gap are dropped.
-pub(super) fn prune(rest: &mut Chain) {
-    if let Some(chain) = rest {
-        if chain.len() > 1 {
-            chain.retain(|segment| segment.live() > 0 || segment.has_gap());
-        }
-    }
 }
 
 impl Store {

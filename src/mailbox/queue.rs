@@ -18,6 +18,8 @@ pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
 const LARGEST: u8 = 16;
 /// A used-up segment of less than this is kept by its mailbox for the next messages; a larger one goes to the pool.
 const KEEP: usize = 1 << LARGEST;
+/// Places of loss that are told apart at most, when a signal waits among them.
+const NOTED: usize = 1024;
 /// Segments in the pool at most: 4 MiB.
 const POOLED: usize = 64;
 
@@ -209,10 +211,33 @@ impl Tail {
 }
 
 impl Head {
+    /// The first segment that holds anything.
+    #[inline]
+    pub(super) fn front(&self) -> Option<&Segment> {
+        self.current.as_deref().filter(|segment| segment.begin().is_some())
+    }
+
+    fn has_rest(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| !more.rest.is_empty())
+    }
+
+    /// Every segment, oldest first.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        let rest = self.more.iter().flat_map(|more| more.rest.iter());
+        self.current.iter().chain(rest).map(|segment| &**segment)
+    }
+
     /// Takes the tail's whole chain over, behind what is here.
-    pub(super) fn draw(&mut self, tail: &mut Tail) {
-        if let Some(spare) = self.spare.take() {
-            tail.spare.get_or_insert(spare);
+    pub(super) fn draw(&mut self, pool: &Pool, tail: &mut Tail) {
+        if tail.current.is_none() && tail.full.is_none() {
+            return;
+        }
+        if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {
+            match used.capacity() {
+                KEEP => pool.give(used),
+                0..KEEP => drop(tail.spare.get_or_insert(used)),
+                _ => {}
+            }
         }
         if let Some(current) = &tail.current {
             if tail.full.is_none() && current.used() * 4 < current.capacity() && tail.grow > SMALLEST {
@@ -222,60 +247,86 @@ impl Head {
         let full = tail.full.take();
         let last = tail.current.take();
         for segment in full.into_iter().flat_map(|chain| chain.into_iter()).chain(last) {
-            match (&self.current, &mut self.rest) {
-                (None, _) => self.current = Some(segment),
-                (Some(_), Some(rest)) => rest.push_back(segment),
-                (Some(_), None) => self.rest = Some(Box::new([segment].into())),
+            match &self.current {
+                None => self.current = Some(segment),
+                Some(_) => self.more.get_or_insert_default().rest.push_back(segment),
             }
         }
     }
 
-    /// Puts a used-up current segment aside and moves on to the next one.
+    /// Moves on to the next segment when the current one is used up and there is another.
     pub(super) fn turn(&mut self, pool: &Pool) {
-        if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {
-            self.keep(pool, used);
+        if self.front().is_some() || !self.has_rest() {
+            return;
         }
-        if self.current.is_none() {
-            if let Some(rest) = &mut self.rest {
-                self.current = rest.pop_front();
-                if rest.is_empty() {
-                    self.rest = None;
-                }
-            }
+        if let Some(used) = self.current.take() {
+            self.spend(pool, used);
         }
+        if let Some(more) = &mut self.more {
+            self.current = more.rest.pop_front();
+            self.drop_more();
+        }
+    }
+
+    /// Lets go of the box of a backlog that is gone.
+    pub(super) fn drop_more(&mut self) {
+        self.more.take_if(|more| more.rest.is_empty() && more.lost.is_empty());
     }
 
     /// Passes what is dead at the front, keeping the count of what was lost there.
-    pub(super) fn trim(&mut self, pool: &Pool) {
+    pub(super) fn trim(&mut self, pool: &Pool, slot: &Slot) {
         loop {
             while let Some(segment) = &mut self.current {
-                match segment.begin().map(|at| *segment.entry(at).header) {
-                    Some(header) if header.kind == GAP => {
-                        if self.lost == 0 {
-                            self.lost_from = segment.first;
-                        }
-                        self.lost += header.tag;
+                let Some(header) = segment.begin().map(|at| *segment.entry(at).header) else { break };
+                let place = segment.first;
+                match header.kind {
+                    GAP => {
+                        segment.pass();
+                        self.lose(header.tag, place, slot.receiving.first_signal.load(Acquire));
                     }
-                    Some(header) if header.kind == KIND_DEAD => {}
-                    _ => break,
+                    KIND_DEAD => drop(segment.pass()),
+                    _ => return,
                 }
-                segment.pass();
             }
-            if self.current.as_ref().is_some_and(|segment| segment.begin().is_some()) {
+            if !self.has_rest() {
                 return;
             }
             self.turn(pool);
-            if self.current.is_none() {
-                return;
-            }
         }
     }
 
-    /// Keeps an empty segment as the spare, if it is worth it.
-    pub(super) fn keep(&mut self, pool: &Pool, used: Box<Segment>) {
+    /// Notes losses at `place` that are passed and were not shown. Those that no queued signal can lie between are
+    /// added up; `first_signal` is the stamp of the first one.
+    pub(super) fn lose(&mut self, lost: u64, place: u64, first_signal: u64) {
+        if lost == 0 {
+            return;
+        }
+        let noted = &mut self.more.get_or_insert_default().lost;
+        let many = noted.len() >= NOTED;
+        match noted.last_mut() {
+            Some((_, count)) if many || first_signal > place => *count += lost,
+            _ => noted.push((place, lost)),
+        }
+    }
+
+    /// Losses noted before `place`, to be shown now.
+    #[inline]
+    pub(super) fn lost_before(&mut self, place: u64) -> u64 {
+        let Some(more) = &mut self.more else { return 0 };
+        let shown = more.lost.iter().take_while(|(at, _)| *at < place).count();
+        let lost = more.lost.drain(..shown).map(|(_, count)| count).sum();
+        self.drop_more();
+        lost
+    }
+
+    /// Keeps an emptied segment for the next messages, if that is worth it.
+    pub(super) fn spend(&mut self, pool: &Pool, mut used: Box<Segment>) {
         match used.capacity() {
             KEEP => pool.give(used),
-            0..KEEP => drop(self.spare.get_or_insert(used)),
+            0..KEEP if self.current.is_none() => {
+                used.reset(0);
+                self.current = Some(used);
+            }
             _ => {}
         }
     }

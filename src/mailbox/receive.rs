@@ -8,7 +8,7 @@ use super::batch::Hold;
 use super::segment::Entry;
 use super::select::Select;
 use super::wake::{handled, Waiter};
-use super::{Head, Slot, Store};
+use super::{Head, Receiving, Slot, Store};
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -135,11 +135,11 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if head.handled {
+        if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
         let what = self.oldest(slot, &mut head, &mut trash, seen)?;
-        let taken = Taken { what, belled: head.belled, blocked: head.blocked, trash };
+        let taken = slot.taken(what, trash);
         drop(head);
         Ok(self.after_taking(slot, id, taken))
     }
@@ -158,18 +158,18 @@ impl Store {
 
     fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Message>> {
         loop {
-            head.trim(&self.pool);
-            if head.current.is_none() {
+            head.trim(&self.pool, slot);
+            if head.front().is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
-                head.draw(&mut tail);
-                if head.current.is_none() && tail.signals.is_empty() {
+                head.draw(&self.pool, &mut tail);
+                if head.front().is_none() && tail.signals.is_empty() {
                     return Ok(None);
                 }
                 drop(tail);
-                head.trim(&self.pool);
+                head.trim(&self.pool, slot);
             }
-            let next = head.current.as_ref().map(|segment| segment.first);
+            let next = head.front().map(|segment| segment.first);
             if slot.receiving.first_signal.load(Acquire) <= next.unwrap_or(u64::MAX - 1) {
                 if let Some(message) = self.front_signal(slot, head, next)? {
                     return Ok(Some(message));
@@ -193,7 +193,7 @@ impl Store {
             trash.extend(segment.pass());
             slot.consume(1, size);
             message.owner = owner.0;
-            message.lost = head.show_lost(slot);
+            message.lost = head.show_lost(slot, u64::MAX);
             return Ok(Some(message));
         }
     }
@@ -242,9 +242,7 @@ impl Store {
         let stamp = shot.stamp();
         self.shots.let_go(index);
         message.owner = owner.0;
-        if head.lost_from < stamp {
-            message.lost = head.show_lost(slot);
-        }
+        message.lost = head.show_lost(slot, stamp);
         Ok(message)
     }
 
@@ -281,14 +279,22 @@ impl Received for Message {
 }
 
 impl Head {
-    /// The losses to show with the message delivered now.
-    pub(super) fn show_lost(&mut self, slot: &Slot) -> u64 {
-        if self.lost == 0 {
-            return 0;
+    /// The losses before `place`, to show with the message delivered now.
+    #[inline]
+    pub(super) fn show_lost(&mut self, slot: &Slot, place: u64) -> u64 {
+        let lost = self.lost_before(place);
+        if lost > 0 {
+            slot.tail.lock().cold().count.lost_shown += lost;
         }
-        let lost = std::mem::take(&mut self.lost);
-        slot.tail.lock().cold().count.lost_shown += lost;
         lost
+    }
+}
+
+impl Slot {
+    /// What a taking asks for. Call it under the lease.
+    pub(super) fn taken<T>(&self, what: Option<T>, trash: Trash) -> Taken<T> {
+        let Receiving { belled, blocked, .. } = &self.receiving;
+        Taken { what, belled: belled.load(Relaxed), blocked: blocked.load(Relaxed), trash }
     }
 }
 

@@ -3,8 +3,6 @@
 //! Guarantees: what does not match stays in order; a scan that found nothing is not repeated over the same messages;
 //! a reply or DOWN that is awaited by its ref is found through its record, however long the queue is.
 
-use super::policy::prune;
-use super::receive::Taken;
 use super::segment::{At, Segment};
 use super::wake::handled;
 use super::{Head, Slot, Store, Tail};
@@ -19,12 +17,12 @@ pub struct Select {
     wanted: Match,
     /// Messages before this place were looked at and not wanted.
     searched: u64,
-    put_back: u32,
+    in_hand: bool,
 }
 
 impl Select {
     pub fn new(wanted: Match) -> Select {
-        Select { wanted, searched: 0, put_back: 0 }
+        Select { wanted, searched: 0, in_hand: false }
     }
 
     /// The signal record this match can only be met by, if it names one.
@@ -46,11 +44,11 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if head.handled {
+        if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
         let what = self.selected(slot, id, &mut head, select, (&mut trash, seen))?;
-        let taken = Taken { what, belled: head.belled, blocked: head.blocked, trash };
+        let taken = slot.taken(what, trash);
         drop(head);
         Ok(self.after_taking(slot, id, taken))
     }
@@ -78,13 +76,15 @@ impl Store {
                 return self.signal_message(slot, head, record.index()).map(Some);
             }
         }
-        if select.put_back != head.put_back {
-            (select.put_back, select.searched) = (head.put_back, 0);
+        // Messages in open batches were not looked at and may have come back.
+        let in_hand = slot.receiving.in_hand.load(Relaxed) > 0;
+        if std::mem::replace(&mut select.in_hand, in_hand) || in_hand {
+            select.searched = 0;
         }
         let (signal, stamp) = {
             let mut tail = slot.tail.lock();
             *seen = slot.arrived.load(Acquire);
-            head.draw(&mut tail);
+            head.draw(&self.pool, &mut tail);
             self.matching_signal(&tail, &select.wanted)
         };
         let found = loop {
@@ -136,21 +136,17 @@ impl Store {
             let entry = head.segment(segment).entry(at);
             self.holds.open(|hold| hold.fill(&entry))?
         };
-        let lost = if Some(at) == head.current.as_ref().and_then(|first| first.begin()) && segment == 0 {
-            head.lost
-        } else {
-            0
-        };
+        let first = segment == 0 && head.front().and_then(Segment::begin) == Some(at);
         let chosen = head.segment_mut(segment);
         self.bury(slot, chosen, at, 0, trash);
         let spent = chosen.live() == 0;
         message.owner = owner.0;
-        if lost > 0 {
-            message.lost = head.show_lost(slot);
+        if first {
+            message.lost = head.show_lost(slot, u64::MAX);
         }
-        head.trim(&self.pool);
+        head.trim(&self.pool, slot);
         if spent && segment > 0 {
-            prune(&mut head.rest);
+            head.prune();
         }
         Ok(message)
     }
@@ -176,14 +172,14 @@ impl Store {
         let [from, signal_from, ..] = cursor.words;
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if head.handled {
+        if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
-        head.trim(&self.pool);
+        head.trim(&self.pool, slot);
         let signal = {
             let mut tail = slot.tail.lock();
             *seen = slot.arrived.load(Acquire);
-            head.draw(&mut tail);
+            head.draw(&self.pool, &mut tail);
             let later = |index: &u32| self.shots.at(*index).number() > signal_from;
             let found = tail.signals.iter(&self.shots, Of::Signal).find(later);
             found
@@ -218,7 +214,7 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if head.handled {
+        if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
         let gone = || Error::Stale.because("the message peeked at was taken, flushed or dropped meanwhile");
@@ -244,7 +240,7 @@ impl Store {
         } else {
             return Err(Error::Inval.because("the cursor has peeked at nothing yet; call td_recv_peek first"));
         };
-        let taken = Taken { what: Some(what), belled: head.belled, blocked: head.blocked, trash };
+        let taken = slot.taken(Some(what), trash);
         drop(head);
         self.after_taking(slot, id, taken).ok_or(Error::Stale)
     }
@@ -256,31 +252,28 @@ fn record_kind(record: Id) -> Kind {
 
 impl Head {
     fn segment(&self, number: usize) -> &Segment {
-        match number {
-            0 => self.current.as_deref(),
-            _ => self.rest.as_ref().and_then(|rest| rest.get(number - 1)).map(|segment| &**segment),
-        }
-        .expect("the search gave this segment")
+        self.segments().nth(number).expect("the search gave this segment")
     }
 
     fn segment_mut(&mut self, number: usize) -> &mut Segment {
-        match number {
-            0 => self.current.as_deref_mut(),
-            _ => self.rest.as_mut().and_then(|rest| rest.get_mut(number - 1)).map(|segment| &mut **segment),
+        // The current segment is number 0 also when it is used up, as in `segments`.
+        let offset = usize::from(self.current.is_some());
+        match &mut self.current {
+            Some(current) if number == 0 => Some(&mut **current),
+            _ => self.more.as_mut().and_then(|more| more.rest.get_mut(number - offset)).map(|segment| &mut **segment),
         }
         .expect("the search gave this segment")
     }
 
     /// The place after the last message here.
     fn end(&self) -> u64 {
-        let last = self.rest.as_ref().and_then(|rest| rest.back()).or(self.current.as_ref());
-        last.map_or(0, |segment| segment.first + segment.messages as u64)
+        let place = |segment: &Segment| segment.first + segment.messages as u64;
+        self.segments().filter(|segment| segment.begin().is_some()).last().map_or(0, place)
     }
 
     /// The first live message at or after `from` that is wanted: its segment, where it begins, its place.
     fn search(&self, wanted: &Match, from: u64) -> Option<(usize, At, u64)> {
-        let rest = self.rest.iter().flat_map(|rest| rest.iter());
-        for (number, segment) in self.current.iter().chain(rest).enumerate() {
+        for (number, segment) in self.segments().enumerate() {
             if segment.first + segment.messages as u64 <= from {
                 continue;
             }

@@ -9,6 +9,7 @@ use super::{Handler, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::notify::{Bell, Parker};
+use crate::sync::atomic::Ordering::*;
 use crate::sync::{rank, Arc, Mutex};
 
 /// Receivers are parked.
@@ -142,13 +143,13 @@ impl Store {
         let fresh = Arc::new(MailBell { bell: Bell::new()?, lock: Mutex::new(()) });
         let slot = self.slot(id)?;
         let bell = {
-            let mut head = slot.receiving.head.lock();
+            let _head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             slot.check(id, Error::NoProc)?;
-            if head.handled {
+            if slot.receiving.handled.load(Relaxed) {
                 return Err(handled());
             }
-            head.belled = true;
+            slot.receiving.belled.store(true, Relaxed);
             if tail.cold().bell.is_none() {
                 tail.cold().bell = Some(fresh);
                 tail.attention |= BELL;

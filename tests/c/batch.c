@@ -12,6 +12,20 @@ static td_frame_header header_at(const td_batch *batch, uint32_t index) {
   return header;
 }
 
+/* The payload, which the frame holds or names. */
+static void check_body(const td_batch *batch, uint32_t index, const char *text) {
+  td_frame_header header = header_at(batch, index);
+  const uint8_t *body = batch->frame + batch->offsets[index] + sizeof header;
+  td_frame_by_ref by_ref;
+  if (!(header.flags & TD_FRAME_BY_REF)) {
+    CHECK_TEXT(body, header.size, text);
+    return;
+  }
+  CHECK_EQ(header.size, sizeof by_ref);
+  memcpy(&by_ref, body, sizeof by_ref);
+  CHECK_TEXT(by_ref.data, by_ref.data_size, text);
+}
+
 static size_t padded(size_t size) { return (size + 7) / 8 * 8; }
 
 static void next_walks_in_order(void) {
@@ -95,14 +109,14 @@ static void a_gap_says_how_many_are_missing(void) {
   td_mailbox mailbox = open_bounded(engine, TD_DROP_OLD, 3);
   td_batch batch;
   td_message message;
-  for (uint64_t i = 0; i < 8; i++) CHECK_OK(send_tag(mailbox, i));
+  for (uint64_t tag = 0; tag < 8; tag++) CHECK_OK(send_tag(mailbox, tag));
   CHECK_OK(td_recv_batch(mailbox, 0, 0, &batch));
-  CHECK(batch.count >= 2); /* how many more are in the same batch is the engine's choice */
-  td_frame_header gap = header_at(&batch, 0), first = header_at(&batch, 1);
-  CHECK_EQ(gap.kind, TD_KIND_GAP); /* it stands where they are missing */
-  CHECK_EQ(gap.tag, 5);
-  CHECK_EQ(first.kind, TD_KIND_MESSAGE);
-  CHECK_EQ(first.tag, 5);
+  uint64_t lost = 0;
+  uint32_t i = 0; /* gaps stand where messages are missing; two in a row add up */
+  for (; header_at(&batch, i).kind == TD_KIND_GAP; i++) lost += header_at(&batch, i).tag;
+  CHECK_EQ(lost, 5);
+  CHECK_EQ(header_at(&batch, i).kind, TD_KIND_MESSAGE);
+  CHECK_EQ(header_at(&batch, i).tag, 5);
   CHECK_IS(td_batch_next(&batch, &message), 1); /* by td_batch_next it is part of the message */
   CHECK_EQ(message.lost, 5);
   CHECK_EQ(message.tag, 5);
@@ -130,13 +144,13 @@ static void claim_passes_over_what_was_cancelled(void) {
   CHECK_IS(td_batch_claim(&batch, 1), 1);
   CHECK_EQ(batch.cursor, 2);
   td_frame_header header = header_at(&batch, 1);
-  const uint8_t *body = batch.frame + batch.offsets[1] + sizeof header;
   CHECK_EQ(header.ref, second.id);
   CHECK_EQ(header.from, other.id);
   CHECK_EQ(header.tag, 2);
-  CHECK_TEXT(body, header.size, "reason");
+  check_body(&batch, 1, "reason");
   CHECK(header.flags & TD_FRAME_TRAILER);
   td_frame_trailer trailer;
+  const uint8_t *body = batch.frame + batch.offsets[1] + sizeof header;
   memcpy(&trailer, body + padded(header.size) + padded(header.topic_size), sizeof trailer);
   CHECK_EQ(trailer.status, TD_REASON_USER + 3);
   CHECK_IS(td_batch_claim(&batch, 2), TD_EINVAL); /* there is no such entry */

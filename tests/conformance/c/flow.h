@@ -1,0 +1,328 @@
+/* Blocks, threads, handlers and time: what runs steps, and when. Guarantees: a step that fails stops its thread at once
+ * and the scenario soon; threads of a `together` block are joined before it ends; a wait of the runner's own has a
+ * deadline of ten seconds, and the watchdog of runner.c ends what is stuck inside the library. */
+#ifndef CONFORMANCE_FLOW_H
+#define CONFORMANCE_FLOW_H
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "verbs_signal.h"
+
+#define OWN_WAIT_NS INT64_C(10000000000)
+
+static int run_block(ctx *c, const step *first);
+
+static void enter(ctx *c) {
+  pthread_mutex_lock(&W.lock);
+  c->next = W.running;
+  W.running = c;
+  pthread_mutex_unlock(&W.lock);
+}
+
+static void leave(ctx *c) {
+  pthread_mutex_lock(&W.lock);
+  ctx **at = &W.running;
+  while (*at != c) at = &(*at)->next;
+  *at = c->next;
+  pthread_mutex_unlock(&W.lock);
+}
+
+/* ---- blocks */
+static int flow_repeat(ctx *c, const step *s) {
+  int64_t n = strcmp(s->verb, "forever") == 0 ? INT64_MAX : must_number(c, s->args[0]);
+  int at = c->nvars;
+  if (at == 8) return fail(c, "  blocks nested too deep"), 1;
+  c->vars[at].name = s->as ? s->as : "";
+  c->nvars++;
+  int stop = 0;
+  for (int64_t i = 1; i <= n && !stop && !W.failed; i++) {
+    c->vars[at].value = i;
+    stop = run_block(c, s->child);
+  }
+  c->nvars--;
+  return stop || W.failed;
+}
+
+typedef struct part {
+  ctx c;
+  const step *block;
+  pthread_t thread;
+  struct part *next;
+} part;
+
+static void *part_run(void *at) {
+  part *p = at;
+  enter(&p->c);
+  run_block(&p->c, p->block);
+  leave(&p->c);
+  return NULL;
+}
+
+static part *part_start(const ctx *c, const step *block, meeting *meet) {
+  part *p = must_alloc(sizeof *p);
+  memcpy(p->c.vars, c->vars, sizeof c->vars);
+  p->c.nvars = c->nvars;
+  p->c.meet = meet;
+  p->block = block;
+  if (pthread_create(&p->thread, NULL, part_run, p) != 0) {
+    fprintf(stderr, "conformance: cannot start a thread\n");
+    exit(2);
+  }
+  return p;
+}
+
+static int flow_together(ctx *c, const step *s) {
+  meeting meet = {0, 0, 0};
+  part *parts = NULL;
+  for (const step *t = s->child; t; t = t->next) meet.members++;
+  for (const step *t = s->child; t; t = t->next) {
+    part *p = part_start(c, t->child, &meet);
+    p->next = parts;
+    parts = p;
+  }
+  while (parts) {
+    part *p = parts;
+    pthread_join(p->thread, NULL);
+    parts = p->next;
+    free(p);
+  }
+  return W.failed;
+}
+
+/* Its thread runs on until the process ends; its state is never freed. */
+static int flow_background(ctx *c, const step *s) {
+  pthread_detach(part_start(c, s->child, NULL)->thread);
+  return 0;
+}
+
+/* when O=WORD: the block runs if the step before, named O, gave WORD. */
+static int flow_when(ctx *c, const step *s) {
+  for (int i = 0; i < s->nopts; i++)
+    if (strcmp(slot_of(c, s->opts[i].key, OUTCOME)->outcome, s->opts[i].value) != 0) return W.failed;
+  return run_block(c, s->child);
+}
+
+/* All threads of the block come here before any goes on. Spins, so that what follows really races. */
+static int flow_meet(ctx *c) {
+  meeting *m = c->meet;
+  int round = m->round;
+  if (__sync_add_and_fetch(&m->arrived, 1) == m->members) {
+    m->arrived = 0;
+    __sync_add_and_fetch(&m->round, 1);
+    return W.failed;
+  }
+  for (int spins = 0; m->round == round && !W.failed; spins++) {
+    __sync_synchronize();
+    if (spins > 500) sched_yield();
+  }
+  return W.failed;
+}
+
+/* ---- handlers */
+static void remember(slot *me, const td_message *m) {
+  seen *s = must_alloc(sizeof *s);
+  s->message = *m;
+  s->data = text_copy(m->data, m->data_size);
+  s->topic = text_copy(m->topic, m->topic_size);
+  s->message.data = s->data;
+  s->message.topic = s->topic;
+  pthread_mutex_lock(&W.lock);
+  *me->seen_tail = s;
+  me->seen_tail = &s->next;
+  me->seen_count++;
+  pthread_mutex_unlock(&W.lock);
+}
+
+static const step *rule_for(const ctx *c, const slot *me, const td_message *m) {
+  for (int i = 0; i < me->nrules; i++) {
+    const char *kind = step_opt(me->rules[i], "kind");
+    if (kind && strcmp(kind, kind_name(m->kind)) != 0) continue;
+    if (step_opt(me->rules[i], "tag") && opt_number(c, me->rules[i], "tag", 0) != (int64_t)m->tag) continue;
+    return me->rules[i];
+  }
+  return NULL;
+}
+
+/* The handler of every `open ... loop=`: notes each message, runs the first `on` block that fits it. */
+static void handle_batch(td_batch *batch, void *user) {
+  slot *me = user;
+  ctx c;
+  td_message m;
+  memset(&c, 0, sizeof c);
+  c.handling = me;
+  enter(&c);
+  while (!c.gone && td_batch_next(batch, &m) == 1) {
+    remember(me, &m);
+    const step *rule = rule_for(&c, me, &m);
+    if (!rule) continue;
+    if (rule->as) slot_set(&c, rule->as, TICKET, m.ref);
+    c.vars[0].name = "tag";
+    c.vars[0].value = (int64_t)m.tag;
+    c.nvars = 1;
+    run_block(&c, rule->child);
+  }
+  leave(&c);
+}
+
+static void do_on(ctx *c, const step *s, result *r) {
+  slot *me = slot_of(c, s->args[0], MAILBOX);
+  if (me->nrules == 8) fail(c, "  too many 'on' blocks for one mailbox");
+  else me->rules[me->nrules++] = s;
+  give(r, "ok");
+}
+
+/* What a throw is in C: the handler ends its own mailbox with this reason and returns. */
+static void do_throw(ctx *c, const step *s, result *r) {
+  if (!c->handling) {
+    fail(c, "  throw stands inside an 'on' block only");
+    return;
+  }
+  td_mailbox me = {c->handling->id};
+  give_code(r, td_mailbox_exit(me, TD_REASON_CALLBACK_FAILED, s->args[0], strlen(s->args[0])));
+  c->gone = 1;
+}
+
+/* The oldest message the handler was given and no `seen` has shown yet. */
+static void do_seen(ctx *c, const step *s, result *r) {
+  slot *me = slot_of(c, s->args[0], MAILBOX);
+  pthread_mutex_lock(&W.lock);
+  seen *m = me->seen_first;
+  if (m) me->seen_first = m->next;
+  if (m && !m->next) me->seen_tail = &me->seen_first;
+  pthread_mutex_unlock(&W.lock);
+  if (!m) {
+    give(r, "nothing");
+    return;
+  }
+  give_message(r, &m->message);
+  check(c, s, r);
+  give(r, "checked");
+  free(m->data);
+  free(m->topic);
+  free(m);
+}
+
+static void do_loop(ctx *c, const step *s, result *r) {
+  td_loop l;
+  td_loop_options o = TD_LOOP_OPTIONS_INIT;
+  o.budget = (uint32_t)opt_number(c, s, "budget", 0);
+  if (give_code(r, td_loop_open(W.engine, &o, &l))) slot_set(c, s->args[0], LOOP, l.id);
+}
+
+static void do_close_loop(ctx *c, const step *s, result *r) {
+  td_loop l = {slot_of(c, s->args[0], LOOP)->id};
+  give_code(r, td_loop_close(l));
+}
+
+/* run L until seen H N | run L until ended H */
+static void do_run(ctx *c, const step *s, result *r) {
+  td_loop l = {slot_of(c, s->args[0], LOOP)->id};
+  slot *h = slot_of(c, s->args[3], MAILBOX);
+  int64_t want = s->nargs > 4 ? must_number(c, s->args[4]) : 0, until = real_now() + OWN_WAIT_NS;
+  td_mailbox box = {h->id};
+  for (;;) {
+    pthread_mutex_lock(&W.lock);
+    int done = strcmp(s->args[2], "seen") == 0 && (int64_t)h->seen_count >= want;
+    pthread_mutex_unlock(&W.lock);
+    if (strcmp(s->args[2], "ended") == 0) done = td_mailbox_wait(box, 0, 0) == TD_OK;
+    if (done || W.failed) break;
+    int32_t n = td_loop_run(l, 0, 0);
+    if (!give_code(r, n)) return;
+    if (n > 0) continue;
+    if (real_now() > until) {
+      give(r, "waited-in-vain");
+      give_number(r, "seen", (int64_t)h->seen_count);
+      return;
+    }
+    nap(100000);
+  }
+  give(r, "ok");
+}
+
+/* ---- time */
+static int64_t engine_now(const ctx *c) {
+  int64_t now = 0;
+  int32_t code = td_now(W.engine, &now);
+  if (code < 0) fail(c, "  td_now gave %s", td_err_name(code));
+  return now;
+}
+
+static void do_stopwatch(ctx *c, const step *s, result *r) {
+  slot_set(c, s->args[0], STOPWATCH, 0)->at = engine_now(c);
+  give(r, "ok");
+}
+
+static void do_elapsed(ctx *c, const step *s, result *r) {
+  give(r, "ok");
+  give_number(r, "time", engine_now(c) - slot_of(c, s->args[0], STOPWATCH)->at);
+}
+
+static void do_advance(ctx *c, const step *s, result *r) { give_code(r, td_clock_advance(W.engine, must_number(c, s->args[0]))); }
+
+static void do_parked(ctx *c, const step *s, result *r) {
+  give_code(r, td_clock_wait_parked(W.engine, (uint32_t)must_number(c, s->args[0]), OWN_WAIT_NS));
+}
+
+static void do_sleep(ctx *c, const step *s, result *r) {
+  nap(must_number(c, s->args[0]));
+  give(r, "ok");
+}
+
+/* ---- other processes */
+static void do_leave(ctx *c, const step *s, result *r) {
+  (void)c, (void)s;
+  W.leaving = 1;
+  give(r, "ok");
+}
+
+/* How a child ended: its exit status, 128 + signal, or 124 when it had to be ended. Waits for any of pids[0..n). */
+static int child_end(pid_t *pids, const int64_t *until, int n, int *status) {
+  for (;;) {
+    for (int i = 0; i < n; i++) {
+      int raw;
+      if (waitpid(pids[i], &raw, WNOHANG) == pids[i]) {
+        *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
+        return i;
+      }
+      if (real_now() > until[i]) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], &raw, 0);
+        *status = 124;
+        return i;
+      }
+    }
+    nap(1000000);
+  }
+}
+
+/* children ID c=N at-once=K: this program runs scenario ID in N processes, K at a time. status: the first that is not 0. */
+static void do_children(ctx *c, const step *s, result *r) {
+  int64_t count = opt_number(c, s, "c", 1), at_once = opt_number(c, s, "at-once", 1), started = 0, clean = 0, until[16];
+  pid_t pids[16];
+  int running = 0, worst = 0;
+  if (at_once > 16) at_once = 16;
+  while (started < count || running > 0) {
+    if (started < count && running < at_once) {
+      pid_t pid = fork();
+      if (pid == 0) {
+        execl("/proc/self/exe", "runner", "--child", s->args[0], (char *)NULL);
+        _exit(126);
+      }
+      pids[running] = pid;
+      until[running++] = real_now() + 2 * OWN_WAIT_NS;
+      started++;
+      continue;
+    }
+    int status, i = child_end(pids, until, running, &status);
+    pids[i] = pids[--running];
+    until[i] = until[running];
+    if (status == 0) clean++;
+    else if (worst == 0) worst = status;
+  }
+  give(r, "ok");
+  give_number(r, "status", worst);
+  give_number(r, "clean", clean);
+  give_number(r, "started", started);
+}
+#endif

@@ -1,0 +1,387 @@
+// The verbs that touch the package: mailboxes, monitors, names, timers, calls, topics, time.
+// Each makes one call of the package (or, for `collect`, `gather` and `batch`, one kind of call many times) and hands over what came of it;
+// it judges nothing. The package's milliseconds are turned into the language's nanoseconds here.
+import { Engine } from "./tidings.mjs";
+import { OK, result, resultOfMessage, statusOf } from "./world.mjs";
+import { handlerOf, turn, waiting } from "./flow.mjs";
+import { span } from "./script.mjs";
+
+const ms = (ns) => (ns === Infinity ? Infinity : ns / 1e6);
+const ns = (milliseconds) => Math.round(milliseconds * 1e6);
+const sender = (c, step) => c.mailbox(step.opts.from);
+
+// ---- engines and mailboxes
+
+export function engine(c, step) {
+  const made = new Engine({ virtualClock: c.world.scenario.virtualClock });
+  c.put(step.args[0], "engine", made, made.id);
+  return OK;
+}
+
+export function closeEngine(c, step) {
+  c.of(step.args[0], "engine").value.close();
+  return OK;
+}
+
+export function open(c, step) {
+  const slot = c.slot(step.args[0]);
+  const options = { policy: step.opts.policy, maxMessages: c.opt(step, "bound", 0), maxBytes: c.opt(step, "bytes", 0) };
+  slot.blockTimeout = step.opts.policy === "block" ? ms(c.opt(step, "timeout", Infinity)) : undefined;
+  if (slot.blockTimeout !== undefined) options.blockTimeout = slot.blockTimeout;
+  if ("name" in step.opts) options.name = c.expand(step.opts.name);
+  if ("loop" in step.opts) {
+    c.of(step.opts.loop, "loop");
+    Object.assign(slot, { rules: [], seen: [], shown: 0 });
+    options.handler = handlerOf(c, slot);
+  }
+  const world = "engine" in step.opts ? c.of(step.opts.engine, "engine").value : c.world.engine;
+  const box = world.mailbox(options);
+  c.put(step.args[0], "mailbox", box, box.id);
+  return OK;
+}
+
+export function close(c, step) {
+  c.mailbox(step.args[0]).close();
+  return OK;
+}
+
+export function exit(c, step) {
+  c.mailbox(step.args[0]).exit(statusOf(step.opts.status ?? "normal"), step.opts.data);
+  return OK;
+}
+
+export function kill(c, step) {
+  c.mailbox(step.args[0]).kill();
+  return OK;
+}
+
+// ---- send
+
+/** data=TEXT, or size=N bytes counting up. */
+function payload(c, step) {
+  if (!("size" in step.opts)) return "data" in step.opts ? c.expand(step.opts.data) : undefined;
+  return Uint8Array.from({ length: c.opt(step, "size", 0) }, (_, i) => i);
+}
+
+const tagOf = (c, step) => c.tag ?? c.number(step.args[1]);
+
+/** A send to a mailbox that blocks says here how long it waits: in this package a send does not wait unless it is told to. */
+export function send(c, step) {
+  const slot = c.of(step.args[0], "mailbox");
+  const timeout = "timeout" in step.opts ? ms(c.opt(step, "timeout", 0)) : slot.blockTimeout;
+  slot.value.send(payload(c, step), { tag: tagOf(c, step), from: sender(c, step), timeout });
+  return OK;
+}
+
+function itemsOf(step) {
+  const [low, high] = span(step.args[1]) ?? [0, -1];
+  return Array.from({ length: high - low + 1 }, (_, i) => ({ tag: low + i, data: "" }));
+}
+
+export function sendName(c, step) {
+  c.world.engine.send(c.expand(step.args[0]), payload(c, step), { tag: tagOf(c, step), from: sender(c, step) });
+  return OK;
+}
+
+// ---- receive
+
+function matchOf(c, step) {
+  const match = {};
+  if ("kind" in step.opts) match.kind = step.opts.kind;
+  if ("tag" in step.opts) match.tag = c.opt(step, "tag", 0);
+  if ("mask" in step.opts) match.tagMask = c.opt(step, "mask", 0);
+  if ("from" in step.opts) match.from = c.mailbox(step.opts.from);
+  if ("ref" in step.opts) match.ref = c.slot(step.opts.ref).id;
+  return match;
+}
+
+function took(c, step, m) {
+  if (m === undefined) return result("TD_EAGAIN");
+  if (m.kind === "request") {
+    c.world.kept.push(m);
+    c.put(step.name, "ticket", m, m.ref);
+  }
+  return resultOfMessage(m);
+}
+
+/** A receive by the ref of a call waits for the call's promise: in this package a reply goes there. */
+export function recv(c, step) {
+  const asked = "ref" in step.opts ? c.slot(step.opts.ref) : undefined;
+  if (asked?.kind === "call") return answered(asked);
+  const box = c.mailbox(step.args[0]);
+  const match = matchOf(c, step);
+  const timeout = ms(c.opt(step, "timeout", 0));
+  if (timeout === 0) return took(c, step, box.tryRecv(match));
+  return waiting(c, box.recv({ ...match, timeout })).then((m) => took(c, step, m));
+}
+
+export function pick(c, step) {
+  const n = c.opt(step, "multiple", 1);
+  return took(c, step, c.mailbox(step.args[0]).tryRecv({ predicate: (m) => Number(m.tag) % n === 0 }));
+}
+
+/** Reads by native batches until `take` messages are read or nothing is left; the rest goes back. */
+export async function batch(c, step) {
+  const box = c.mailbox(step.args[0]);
+  const take = Math.min(c.opt(step, "take", Infinity), box.stats().queued);
+  if (take === 0) return took(c, step, box.tryRecv());
+  const reader = box[Symbol.asyncIterator]();
+  const tags = [];
+  let lost = 0;
+  while (tags.length < take) {
+    const { value, done } = await reader.next();
+    if (done) return result("TD_ECLOSED");
+    tags.push(Number(value.tag));
+    lost += value.lost;
+  }
+  await reader.return();
+  const kept = tags.every((tag, i) => i === 0 || tag === tags[i - 1] + 1);
+  return result("ok", { count: tags.length, first: tags[0], last: tags.at(-1), lost, order: kept ? "kept" : "broken" });
+}
+
+/** collect M N: takes N messages, waiting for each; says whether each sender's tags counted up by one ("kept"), up ("rising") or not
+ *  ("broken"), how many were lost, whether any ref came twice. by=fd is how this package waits anyway. */
+export async function collect(c, step) {
+  const box = c.mailbox(step.args[0]);
+  const want = c.number(step.args[1]);
+  const match = matchOf(c, step);
+  const last = new Map();
+  const refs = new Set();
+  let [got, lost, kept, rising] = [0, 0, true, true];
+  while (got < want) {
+    const m = box.tryRecv(match) ?? (await waiting(c, box.recv(match)));
+    const tag = Number(m.tag);
+    const part = Math.floor(tag / 1e6);
+    const stream = `${m.from?.id ?? 0n} ${part}`;
+    const before = last.get(stream) ?? part * 1e6;
+    kept &&= tag === before + 1;
+    rising &&= tag > before;
+    last.set(stream, tag);
+    refs.add(m.ref);
+    lost += Number(m.lost);
+    got++;
+  }
+  const order = kept ? "kept" : rising ? "rising" : "broken";
+  return result("ok", { count: got, lost, order, refs: refs.size === got ? "distinct" : "repeated" });
+}
+
+/** gather M BAG N: several strands take from M into one bag until N are in it, or M ends. */
+export async function gather(c, step) {
+  const box = c.mailbox(step.args[0]);
+  const bag = c.slot(step.args[1]);
+  const want = c.number(step.args[2]);
+  if (bag.kind !== "bag") Object.assign(bag, { kind: "bag", value: [] });
+  while (bag.value.length < want) {
+    try {
+      bag.value.push((await box.recv({ timeout: 20 })).tag);
+    } catch (error) {
+      if (error.code !== "TD_ETIMEDOUT") throw error;
+    }
+  }
+  return OK;
+}
+
+export function bag(c, step) {
+  const tags = c.of(step.args[0], "bag").value;
+  if (tags.length === 0) return result("empty");
+  const sorted = Float64Array.from(tags).sort();
+  const each = new Set(tags).size === tags.length ? "once" : "repeated";
+  return result("ok", { count: tags.length, first: sorted[0], last: sorted.at(-1), each });
+}
+
+const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+export function stats(c, step) {
+  const slot = c.slot(step.args[0]);
+  const { open: isOpen, reason, ...counters } = slot.kind === "engine" ? slot.value.stats() : c.mailbox(step.args[0]).stats();
+  const fields = Object.fromEntries(Object.entries(counters).map(([name, value]) => [kebab(name), Number(value)]));
+  if (slot.kind === "mailbox") Object.assign(fields, { state: isOpen ? "open" : "ended", status: reason ?? 0 });
+  return result("ok", fields);
+}
+
+// ---- monitors and names
+
+/** repeat:300 is a text of 300 letters. */
+function textOf(c, word) {
+  const text = c.expand(word);
+  return text.startsWith("repeat:") ? "x".repeat(Number(text.slice(7))) : text;
+}
+
+export function monitor(c, step) {
+  const made = c.mailbox(step.args[0]).monitor(c.mailbox(step.args[1]), { tag: c.opt(step, "tag", 0) });
+  c.put(step.name, "monitor", made, made.id);
+  return OK;
+}
+
+export function monitorName(c, step) {
+  const made = c.mailbox(step.args[0]).monitor(textOf(c, step.args[1]), { tag: c.opt(step, "tag", 0) });
+  c.put(step.name, "monitor", made, made.id);
+  return OK;
+}
+
+export function demonitor(c, step) {
+  return result(c.of(step.args[0], "monitor").value.demonitor({ flush: step.args[1] === "flush" }) ?? "TD_ESTALE");
+}
+
+export function register(c, step) {
+  c.world.engine.register(textOf(c, step.args[1]), c.mailbox(step.args[0]));
+  return OK;
+}
+
+export function replace(c, step) {
+  const previous = c.world.engine.registerReplace(textOf(c, step.args[1]), c.mailbox(step.args[0]));
+  return result("ok", { mailbox: previous?.id ?? 0n });
+}
+
+export function unregister(c, step) {
+  c.world.engine.unregister(textOf(c, step.args[0]));
+  return OK;
+}
+
+export function whereis(c, step) {
+  const found = c.world.engine.whereis(textOf(c, step.args[0]));
+  return found === undefined ? result("TD_ENOTFOUND") : result("ok", { mailbox: found.id });
+}
+
+// ---- timers
+
+function armed(c, step, timer_) {
+  c.put(step.name, "timer", timer_, timer_.id);
+  return OK;
+}
+
+export function after(c, step) {
+  const [delay, tag] = [c.number(step.args[1]) / 1e6, c.number(step.args[2])];
+  return armed(c, step, c.world.engine.sendAfter(c.mailbox(step.args[0]), delay, payload(c, step), { tag }));
+}
+
+export function afterName(c, step) {
+  const [delay, tag] = [c.number(step.args[1]) / 1e6, c.number(step.args[2])];
+  return armed(c, step, c.world.engine.sendAfter(textOf(c, step.args[0]), delay, payload(c, step), { tag }));
+}
+
+export function every(c, step) {
+  const [period, tag] = [c.number(step.args[1]) / 1e6, c.number(step.args[2])];
+  return armed(c, step, c.world.engine.sendEvery(c.mailbox(step.args[0]), period, payload(c, step), { tag }));
+}
+
+const remaining = (left) => (left === undefined ? result("TD_ESTALE") : result("ok", { remaining: ns(left) }));
+export const cancel = (c, step) => remaining(c.of(step.args[0], "timer").value.cancel());
+export const timer = (c, step) => remaining(c.of(step.args[0], "timer").value.read());
+
+// ---- calls
+
+/** A reply, or the error a call ended with, as the result that the message would be. */
+function resultOfFailure(error) {
+  if (error.code === "REPLY_ERROR") return result("reply", { status: error.status, data: Buffer.from(error.data).toString("latin1") });
+  if (!String(error.code).startsWith("TD_")) throw error;
+  return result(error.code, error.data ? { data: Buffer.from(error.data).toString("latin1") } : {}, false, error.message);
+}
+
+export function call(c, step) {
+  const options = { tag: c.number(step.args[1]), from: sender(c, step), timeout: ms(c.opt(step, "timeout", Infinity)) };
+  return waiting(c, c.world.engine.call(c.mailbox(step.args[0]), payload(c, step), options)).then(resultOfMessage, resultOfFailure);
+}
+
+/** ask: the promise is the question; `recv ref=` looks at it. An error the library gives at once is the step's own outcome. */
+export async function ask(c, step) {
+  const stop = new AbortController();
+  const tag = c.number(step.args[1]);
+  const options = { tag, from: sender(c, step), timeout: ms(c.opt(step, "timeout", Infinity)), signal: stop.signal };
+  const question = { stop, got: undefined };
+  const settled = (got) => void (question.got = got);
+  const failed = (error) => {
+    if (stop.signal.aborted) return;
+    const got = resultOfFailure(error);
+    // what the library puts into the reply message: its status is the error's
+    question.got = got.outcome === "reply" ? got : result("reply", { status: statusOf(got.outcome), data: "", ...got.fields });
+    question.got.code = got.outcome;
+  };
+  c.put(step.name ?? "(unnamed question)", "call", question);
+  const slot = c.slot(step.name ?? "(unnamed question)");
+  slot.id = BigInt(++questions) << 64n; // no id of the library's: replies show the question they answer
+  c.world.engine.call(c.mailbox(step.args[0]), payload(c, step), options).then((m) => settled(resultOfMessage(m)), failed);
+  await null;
+  await null;
+  if (question.got?.code?.startsWith("TD_")) return result(question.got.code);
+  return OK;
+}
+let questions = 0;
+
+async function answered(slot) {
+  const question = slot.value;
+  for (let turns = 0; turns < 8 && question.got === undefined; turns++) {
+    if (turns > 1) globalThis.gc?.();
+    await turn();
+  }
+  if (question.got === undefined) return result("TD_EAGAIN");
+  const got = question.got;
+  question.got = undefined;
+  return result(got.outcome, { ...got.fields, ref: slot.id });
+}
+
+export function giveUp(c, step) {
+  c.of(step.args[0], "call").value.stop.abort();
+  return OK;
+}
+
+export function reply(c, step) {
+  const request = c.of(step.args[0], "ticket").value;
+  if ("status" in step.opts) request.replyError(c.opt(step, "status", 0), payload(c, step));
+  else request.reply(payload(c, step));
+  return OK;
+}
+
+/** A request is dropped by letting go of it; the collector, asked for by the wait for the answer, does the rest. */
+export function drop(c, step) {
+  const slot = c.of(step.args[0], "ticket");
+  c.world.kept = c.world.kept.filter((m) => m !== slot.value);
+  slot.value = undefined;
+  slot.kind = "unset";
+  setTimeout(() => globalThis.gc?.(), 1);
+  return OK;
+}
+
+// ---- topics
+
+export function subscribe(c, step) {
+  const options = { maxMessages: c.opt(step, "bound", 0), policy: step.opts.policy };
+  const made = c.mailbox(step.args[0]).subscribe(textOf(c, step.args[1]), options);
+  c.put(step.name, "subscription", made, made.id);
+  return OK;
+}
+
+export function unsubscribe(c, step) {
+  c.of(step.args[0], "subscription").value.unsubscribe({ flush: step.args[1] === "flush" });
+  return OK;
+}
+
+export function publish(c, step) {
+  return result("ok", c.world.engine.publish(textOf(c, step.args[0]), payload(c, step), { tag: tagOf(c, step), from: sender(c, step) }));
+}
+
+export function publishMany(c, step) {
+  return result("ok", c.world.engine.publishMany(textOf(c, step.args[0]), itemsOf(step), { from: sender(c, step) }));
+}
+
+// ---- loops and time
+
+/** The event loop is the loop; the name stands for it. */
+export function loop(c, step) {
+  c.put(step.args[0], "loop", c.world.engine, 1n << 64n);
+  return OK;
+}
+
+export function stopwatch(c, step) {
+  c.put(step.args[0], "stopwatch", ns(c.world.engine.now()));
+  return OK;
+}
+
+export function elapsed(c, step) {
+  return result("ok", { time: ns(c.world.engine.now()) - c.of(step.args[0], "stopwatch").value });
+}
+
+export function advance(c, step) {
+  c.world.engine.advance(c.number(step.args[0]) / 1e6);
+  return OK;
+}

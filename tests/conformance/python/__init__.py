@@ -1,0 +1,1 @@
+"""The parts of runner.py: the scenario language, what a scenario knows, the verbs."""
