@@ -162,6 +162,7 @@ impl Parker {
 }
 
 /// Nanoseconds of the monotonic clock.
+#[allow(clippy::unnecessary_cast)] // the fields of timespec are narrower elsewhere
 pub fn now() -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec to write to; CLOCK_MONOTONIC always exists.

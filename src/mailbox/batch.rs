@@ -4,45 +4,21 @@
 //! the cursor passes it; a signal is claimed as the cursor passes it, so one cancelled meanwhile is not seen; once the
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
-use super::receive::{Patience, Received};
+use super::hold::{not_a_batch, Hold, Signal};
 use super::segment::{At, Draft, Segment, GAP};
+use super::wait::{Patience, Received};
 use super::wake::handled;
 use super::{Head, Slot, Store};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::message::{Batch, Block, FrameHeader, FrameTrailer, Message, Payload, Trash};
+use crate::message::{Batch, FrameHeader, FrameTrailer, Message, Payload, Trash};
 use crate::message::{FRAME_BOUNDED, KIND_END, REASON_NORMAL};
 use crate::oneshot::Of;
 use crate::sync::atomic::Ordering::*;
-use crate::sync::Arc;
 
 /// Signals in one batch at most.
 const MOST_SIGNALS: usize = 512;
-
-/// What the owner id of a message or a batch stands for.
-#[derive(Default)]
-pub(crate) struct Hold {
-    pub(super) bytes: Vec<u8>,
-    pub(super) block: Option<Arc<Block>>,
-    pub(super) frame: Option<Arc<Box<Segment>>>,
-    /// Entries of the frame that a reader sees: live ones and gaps.
-    pub(super) places: Vec<At>,
-    /// For a batch of signals: the record of each entry.
-    pub(super) signals: Vec<Signal>,
-    /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
-    pub(super) mailbox: Id,
-    lost: u64,
-    /// The loop that runs the handler releases it.
-    pub(super) by_loop: bool,
-}
-
-/// One signal of a batch. The entry of a gap has no record and the life 0.
-pub(super) struct Signal {
-    pub index: u32,
-    pub life: u32,
-    pub claimed: Option<bool>,
-}
 
 /// A batch on its way to a reader.
 pub struct HandOver(pub Batch);
@@ -344,28 +320,6 @@ impl Store {
         }
     }
 
-    /// Lets go of a message that a receive call gave.
-    pub fn release_message(&self, owner: Id) -> Result<()> {
-        let batch = self.holds.with(owner, |hold| hold.frame.is_some())?;
-        if batch {
-            return Err(Error::Inval.because("this is the owner of a batch; release it with td_batch_release"));
-        }
-        let block = self.holds.close(owner, |hold| hold.block.take())?;
-        drop(block);
-        Ok(())
-    }
-
-    /// A message outside any mailbox, with an owner of its own.
-    pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
-        let (owner, mut message) = self.holds.open(|hold| hold.keep(block, copied, &[]))?;
-        message.owner = owner.0;
-        Ok(message)
-    }
-}
-
-#[cold]
-pub(super) fn not_a_batch() -> Error {
-    Error::Inval.because("this is the owner of a message; release it with td_message_release")
 }
 
 /// Where the message with this place in the mailbox's order begins.
@@ -393,31 +347,4 @@ fn with_gap(mut segment: Box<Segment>, lost: u64, trash: &mut Trash) -> Box<Segm
     copy.append_all(segment.entries());
     segment.empty_into(trash);
     copy
-}
-
-impl Hold {
-    pub(super) fn begin(&mut self, mailbox: Id) {
-        self.places.clear();
-        self.signals.clear();
-        (self.mailbox, self.lost, self.by_loop) = (mailbox, 0, false);
-    }
-
-    fn show(&mut self, frame: Box<Segment>) -> Batch {
-        self.share(Arc::new(frame))
-    }
-
-    pub(super) fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
-        let (bytes, size) = frame.frame();
-        self.frame = Some(frame);
-        Batch {
-            frame: bytes,
-            frame_size: size,
-            offsets: At::offsets(&self.places),
-            count: self.places.len() as u32,
-            cursor: 0,
-            mailbox: self.mailbox,
-            owner: 0,
-            reserved: [0; 2],
-        }
-    }
 }

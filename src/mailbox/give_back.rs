@@ -3,7 +3,7 @@
 //! Guarantees: what the cursor passed counts as delivered, what it did not goes back to the front of the queue in its
 //! order, or, when the mailbox has ended, counts as discarded; payloads are dropped with no lock held.
 
-use super::batch::{not_a_batch, Signal};
+use super::hold::{not_a_batch, Signal};
 use super::segment::{At, Segment, GAP};
 use super::{Head, Store};
 use crate::error::{Error, Result};

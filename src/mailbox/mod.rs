@@ -7,8 +7,12 @@
 //! Two locks: the *lease* guards the receiving side ([`Head`]), the slot lock the sending side ([`Tail`]). Order:
 //! lease, then slot; never two slots. The life and the counts of what was consumed are read without a lock.
 
+// A segment is moved between slots, chains and frames as one pointer, so that a slot stays small.
+#![allow(clippy::vec_box, clippy::redundant_allocation, clippy::boxed_local)]
+
 mod batch;
 mod give_back;
+mod hold;
 mod policy;
 mod queue;
 mod receive;
@@ -16,13 +20,15 @@ pub mod segment;
 mod select;
 mod signal;
 mod spin;
+mod wait;
 mod wake;
 
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
-pub use receive::{Patience, Wanted};
+pub use receive::Wanted;
 pub use select::Select;
 pub use signal::Cancelled;
+pub use wait::Patience;
 pub use wake::Attend;
 use wake::{MailBell, Waiter};
 
@@ -55,7 +61,7 @@ pub struct Store {
     pub slots: Slots,
     pub shots: Shots,
     pub quotas: policy::Quotas,
-    pub(crate) holds: Claims<batch::Hold>,
+    pub(crate) holds: Claims<hold::Hold>,
     pool: queue::Pool,
 }
 

@@ -319,6 +319,16 @@ impl Head {
         lost
     }
 
+    /// The losses before `place`, to show with the message delivered now.
+    #[inline]
+    pub(super) fn show_lost(&mut self, slot: &Slot, place: u64) -> u64 {
+        let lost = self.lost_before(place);
+        if lost > 0 {
+            slot.tail.lock().cold().count.lost_shown += lost;
+        }
+        lost
+    }
+
     /// Keeps an emptied segment for the next messages, if that is worth it.
     pub(super) fn spend(&mut self, pool: &Pool, mut used: Box<Segment>) {
         match used.capacity() {

@@ -4,6 +4,7 @@
 //! a reply or DOWN that is awaited by its ref is found through its record, however long the queue is.
 
 use super::segment::{At, Segment};
+use super::wait::Patience;
 use super::wake::handled;
 use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
@@ -152,7 +153,7 @@ impl Store {
     }
 
     /// A copy of the next message after `cursor`, which stays in the queue.
-    pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &super::receive::Patience<'_>) -> Result<Message> {
+    pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &Patience<'_>) -> Result<Message> {
         let copy = *cursor;
         let mut next = copy;
         let message =

@@ -4,9 +4,11 @@
 //! stamp (the number of messages taken in before it); a record is either delivered, flushed or discarded with the
 //! mailbox, never two of these. Cancelling is exact: once it has returned, the signal is not and will not be seen.
 
-use super::{Slot, Store, Tail};
+use super::segment::Entry;
+use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
-use crate::id::Id;
+use crate::id::{Id, Kind};
+use crate::message::Message;
 use crate::oneshot::{Body, List, Of, OneShot, State, NONE};
 use crate::sync::atomic::Ordering::*;
 
@@ -145,6 +147,35 @@ impl Store {
             self.after_receive(slot, owner);
         }
         Cancelled::Flushed
+    }
+
+    /// Takes a signal off the queue. Under the slot lock nobody can flush it meanwhile, so the claim succeeds.
+    pub(super) fn unqueue(&self, slot: &Slot, tail: &mut Tail, index: u32) -> bool {
+        tail.signals.remove(&self.shots, Of::Signal, index);
+        slot.note_first_signal(tail, self);
+        self.claim(index, self.shots.at(index).life())
+    }
+
+    /// Makes the message of a signal that was taken off the queue.
+    pub(super) fn signal_message(&self, slot: &Slot, head: &mut Head, index: u32) -> Result<Message> {
+        let shot = self.shots.at(index);
+        let reference = self.shots.id(index);
+        let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
+        // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
+        let stamp = shot.stamp();
+        self.shots.let_go(index);
+        message.owner = owner.0;
+        message.lost = head.show_lost(slot, stamp);
+        Ok(message)
+    }
+
+    /// A request whose caller no longer waits is not delivered.
+    pub(super) fn has_expired(&self, entry: &Entry<'_>) -> bool {
+        let ticket = Id(entry.header.r#ref);
+        match self.shots.find(ticket, Kind::Ticket) {
+            Ok(shot) => !shot.is(ticket.life(), State::Armed),
+            Err(_) => true,
+        }
     }
 
     /// Takes a queued signal for delivery. False when it was flushed meanwhile.

@@ -70,7 +70,7 @@ impl Slot {
     pub(super) fn set_pace(&self, count: u32) {
         let pace = self.receiving.pace.load(Relaxed);
         let next = match (pace, count) {
-            (0, _) => u8::from(self.arrived.load(Relaxed).is_multiple_of(8)),
+            (0, _) => u8::from(self.arrived.load(Relaxed) % 8 == 0),
             (_, 0..=2) => pace / 2,
             (_, 3..=48) => (pace * 2).min(LONGEST_PACE),
             _ => pace,

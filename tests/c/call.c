@@ -148,6 +148,39 @@ static void calling_ones_own_loop_is_a_deadlock(void) {
   CHECK_OK(td_loop_close(loop));
 }
 
+struct circle {
+  td_mailbox own, next;
+  int32_t result;
+};
+
+/* Calls the next in the circle; who gets through answers its own caller by ending. */
+static void *call_next(void *user) {
+  struct circle *circle = (struct circle *)user;
+  td_message reply;
+  circle->result = td_call(circle->next, circle->own, 0, NULL, 0, TD_FOREVER, 0, &reply);
+  if (circle->result == TD_OK || circle->result == TD_EDOWN) CHECK_OK(td_message_release(&reply));
+  CHECK_OK(td_mailbox_close(circle->own));
+  return NULL;
+}
+
+static void a_circle_of_calls_is_a_deadlock(void) {
+  enum { SIZE = 3 };
+  struct circle circle[SIZE];
+  pthread_t threads[SIZE];
+  int deadlocks = 0;
+  for (int i = 0; i < SIZE; i++) circle[i].own = open_mailbox(engine);
+  for (int i = 0; i < SIZE; i++) {
+    circle[i].next = circle[(i + 1) % SIZE].own;
+    CHECK_EQ(pthread_create(&threads[i], NULL, call_next, &circle[i]), 0);
+  }
+  for (int i = 0; i < SIZE; i++) {
+    CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    deadlocks += circle[i].result == TD_EDEADLK;
+    CHECK(circle[i].result == TD_EDEADLK || circle[i].result == TD_EDOWN || circle[i].result == TD_ENOPROC);
+  }
+  CHECK(deadlocks >= 1); /* at least one of the circle is told */
+}
+
 static void take_reply(td_mailbox caller, td_ticket ticket, int32_t status, uint64_t tag, const char *text) {
   td_message message;
   CHECK_OK(td_recv(caller, 0, 0, &message));
@@ -271,6 +304,7 @@ int main(void) {
   an_expired_request_is_not_delivered();
   calling_oneself_is_a_deadlock();
   calling_ones_own_loop_is_a_deadlock();
+  a_circle_of_calls_is_a_deadlock();
   started_calls_answer_into_the_mailbox();
   cancelled_calls_are_not_seen();
   a_caller_that_ends_leaves_nothing_behind();

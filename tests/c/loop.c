@@ -215,6 +215,23 @@ static void running_inside_a_handler_is_refused(void) {
   CHECK_OK(td_loop_close(loop));
 }
 
+static void *run_for_long(void *user) {
+  CHECK_IS(td_loop_run(*(td_loop *)user, TD_FOREVER, 0), 0);
+  return NULL;
+}
+
+static void two_threads_may_not_run_one_loop(void) {
+  td_loop loop = open_loop(engine);
+  pthread_t thread;
+  int32_t result;
+  CHECK_EQ(pthread_create(&thread, NULL, run_for_long, &loop), 0);
+  while ((result = td_loop_run(loop, 0, 0)) == 0) check_sleep(TD_MS(1));
+  CHECK_IS(result, TD_EDEADLK);
+  CHECK_OK(td_loop_wake(loop));
+  CHECK_EQ(pthread_join(thread, NULL), 0);
+  CHECK_OK(td_loop_close(loop));
+}
+
 static void options_are_checked(void) {
   td_loop_options options = TD_LOOP_OPTIONS_INIT;
   td_loop loop;
@@ -250,6 +267,7 @@ int main(void) {
   a_handler_may_close_its_own_loop();
   closing_ends_its_mailboxes();
   running_inside_a_handler_is_refused();
+  two_threads_may_not_run_one_loop();
   options_are_checked();
   CHECK_OK(td_engine_close(engine));
   return 0;

@@ -88,6 +88,38 @@ static void drop_old_spares_requests_and_signals(void) {
   CHECK_IS(td_recv(mailbox, 0, 0, &message), TD_EAGAIN);
 }
 
+/* Rule 1: from one sender to one mailbox, order is kept over messages and signals together, losses or not. */
+static void signals_keep_their_place(uint32_t policy, uint64_t before, uint64_t after) {
+  td_mailbox mailbox = open_bounded(engine, policy, 4), sender = open_mailbox(engine);
+  td_ticket ticket;
+  td_message message;
+  uint64_t last = 0, signals = 0;
+  for (uint64_t i = 1; i <= before; i++) CHECK_OK(td_send(mailbox, sender, i, NULL, 0));
+  CHECK_OK(td_call_start(sender, mailbox, before + 1, NULL, 0, TD_FOREVER, &ticket));
+  CHECK_OK(td_reply(ticket, NULL, 0));
+  for (uint64_t i = 1; i <= after; i++) CHECK_OK(td_send(mailbox, sender, before + 1 + i, NULL, 0));
+  while (td_recv(mailbox, 0, 0, &message) == TD_OK) {
+    CHECK(message.tag > last);
+    last = message.tag;
+    signals += message.kind == TD_KIND_REPLY;
+    CHECK_OK(td_message_release(&message));
+  }
+  CHECK_EQ(signals, 1);
+  CHECK_EQ(counters_of(mailbox).queued, 0);
+  CHECK_OK(td_mailbox_close(mailbox));
+  CHECK_OK(td_mailbox_close(sender));
+}
+
+static void signals_keep_their_place_under_every_policy(void) {
+  for (uint64_t before = 0; before <= 4; before++) {
+    for (uint64_t after = 0; after <= 9; after++) {
+      if (before + after <= 4) signals_keep_their_place(TD_FAIL, before, after);
+      signals_keep_their_place(TD_DROP_NEW, before, after);
+      signals_keep_their_place(TD_DROP_OLD, before, after);
+    }
+  }
+}
+
 struct sender {
   td_mailbox mailbox;
   int32_t result;
@@ -201,6 +233,7 @@ int main(void) {
   drop_old_tells_at_the_front();
   drop_old_by_bytes();
   drop_old_spares_requests_and_signals();
+  signals_keep_their_place_under_every_policy();
   block_waits_until_its_time_is_up();
   block_goes_on_when_there_is_room();
   block_ends_with_the_mailbox();

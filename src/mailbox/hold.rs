@@ -1,0 +1,155 @@
+//! Holds: what the owner id of a received message or batch stands for.
+//!
+//! Guarantees: a message's data and topic stay readable until its owner is released, wherever they came from: copied
+//! out of a segment, shared by reference, or part of a batch's frame. A frame lives until each owner of it has let go.
+
+use super::segment::{At, Entry, Segment};
+use super::Store;
+use crate::clock::FOREVER;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::message::{Batch, Block, Message, KIND_END};
+use crate::oneshot::{Body, OneShot};
+use crate::sync::Arc;
+
+/// What the owner id of a message or a batch stands for.
+#[derive(Default)]
+pub(crate) struct Hold {
+    pub(super) bytes: Vec<u8>,
+    pub(super) block: Option<Arc<Block>>,
+    pub(super) frame: Option<Arc<Box<Segment>>>,
+    /// Entries of the frame that a reader sees: live ones and gaps.
+    pub(super) places: Vec<At>,
+    /// For a batch of signals: the record of each entry.
+    pub(super) signals: Vec<Signal>,
+    /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
+    pub(super) mailbox: Id,
+    pub(super) lost: u64,
+    /// The loop that runs the handler releases it.
+    pub(super) by_loop: bool,
+}
+
+/// One signal of a batch. The entry of a gap has no record and the life 0.
+pub(super) struct Signal {
+    pub index: u32,
+    pub life: u32,
+    pub claimed: Option<bool>,
+}
+
+/// Data and topic of a message in a hold's own buffer.
+fn empty() -> *const u8 {
+    std::ptr::NonNull::<u64>::dangling().as_ptr().cast()
+}
+
+impl Hold {
+    /// Copies a message out of its segment; a payload by reference is shared.
+    pub(super) fn fill(&mut self, entry: &Entry<'_>) -> Message {
+        let trailer = entry.trailer();
+        let header = entry.header;
+        let block = entry.block();
+        let copied = if block.is_none() { entry.data() } else { &[] };
+        let mut message = self.keep(block, copied, entry.topic());
+        (message.kind, message.from, message.tag, message.r#ref) =
+            (header.kind as u32, Id(header.from), header.tag, header.r#ref);
+        if let Some(trailer) = trailer {
+            (message.deadline, message.status) = (trailer.deadline, trailer.status);
+        }
+        message
+    }
+
+    /// Copies what a signal says out of its record.
+    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: Id) -> Message {
+        let body = shot.body();
+        let Body { tag, status, from, data, name, .. } = &*body;
+        let mut message = self.keep(data.clone(), &[], name.as_deref().unwrap_or("").as_bytes());
+        (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
+        (message.tag, message.r#ref) = (*tag, reference.0);
+        message
+    }
+
+    pub(super) fn fill_end(&mut self) -> Message {
+        let mut message = self.keep(None, &[], &[]);
+        message.kind = KIND_END;
+        message
+    }
+
+    /// A message that belongs to no mailbox: what a blocking call returns.
+    pub(super) fn keep(&mut self, block: Option<Arc<Block>>, copied: &[u8], topic: &[u8]) -> Message {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(copied);
+        self.bytes.extend_from_slice(topic);
+        let text = self.bytes.as_ptr().wrapping_add(copied.len());
+        let (data, data_size) = match &block {
+            Some(block) if block.size() > 0 => (block.data(), block.size()),
+            Some(_) => (empty(), 0),
+            None if copied.is_empty() => (empty(), 0),
+            None => (self.bytes.as_ptr(), copied.len()),
+        };
+        self.block = block;
+        Message {
+            kind: 0,
+            status: 0,
+            data: data.cast(),
+            data_size,
+            from: Id::NONE,
+            tag: 0,
+            r#ref: 0,
+            topic: if topic.is_empty() { empty().cast() } else { text.cast() },
+            topic_size: topic.len(),
+            deadline: FOREVER,
+            lost: 0,
+            owner: 0,
+            reserved: [0; 2],
+        }
+    }
+
+    pub(super) fn begin(&mut self, mailbox: Id) {
+        self.places.clear();
+        self.signals.clear();
+        (self.mailbox, self.lost, self.by_loop) = (mailbox, 0, false);
+    }
+
+    pub(super) fn show(&mut self, frame: Box<Segment>) -> Batch {
+        self.share(Arc::new(frame))
+    }
+
+    pub(super) fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
+        let (bytes, size) = frame.frame();
+        self.frame = Some(frame);
+        Batch {
+            frame: bytes,
+            frame_size: size,
+            offsets: At::offsets(&self.places),
+            count: self.places.len() as u32,
+            cursor: 0,
+            mailbox: self.mailbox,
+            owner: 0,
+            reserved: [0; 2],
+        }
+    }
+}
+
+impl Store {
+    /// Lets go of a message that a receive call gave.
+    pub fn release_message(&self, owner: Id) -> Result<()> {
+        let batch = self.holds.with(owner, |hold| hold.frame.is_some())?;
+        if batch {
+            return Err(Error::Inval.because("this is the owner of a batch; release it with td_batch_release"));
+        }
+        let block = self.holds.close(owner, |hold| hold.block.take())?;
+        drop(block);
+        Ok(())
+    }
+
+    /// A message outside any mailbox, with an owner of its own.
+    pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
+        let (owner, mut message) = self.holds.open(|hold| hold.keep(block, copied, &[]))?;
+        message.owner = owner.0;
+        Ok(message)
+    }
+}
+
+#[cold]
+pub(super) fn not_a_batch() -> Error {
+    Error::Inval.because("this is the owner of a message; release it with td_message_release")
+}

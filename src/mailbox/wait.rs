@@ -1,0 +1,162 @@
+//! Waiting for something to receive.
+//!
+//! Guarantees: a wait that ends without a message leaves the mailbox as it was; a receiver that was woken looks once
+//! more before it gives up, and one that is interrupted passes its wake-up on, so none is lost with it.
+
+use super::wake::Waiter;
+use super::{Receiving, Slot, Store};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::message::{Message, Trash};
+use crate::notify::{Parker, Wake};
+use crate::sync::atomic::Ordering::*;
+
+/// How long a receive call waits.
+pub struct Patience<'a> {
+    pub clock: &'a Clock,
+    /// On that clock; `None` polls.
+    pub deadline: Option<i64>,
+    pub interruptible: bool,
+}
+
+/// A message taken out, and what its taking asks for once the locks are gone.
+pub(super) struct Taken<T> {
+    pub what: Option<T>,
+    pub belled: bool,
+    pub blocked: bool,
+    pub trash: Trash,
+}
+
+/// What a receive call gives.
+pub(super) trait Received: Sized {
+    /// For the end marker.
+    fn from_end(message: Message) -> Result<Self>;
+    /// Messages in a batch.
+    fn batched(&self) -> Option<u32>;
+}
+
+impl Received for Message {
+    fn from_end(message: Message) -> Result<Self> {
+        Ok(message)
+    }
+    fn batched(&self) -> Option<u32> {
+        None
+    }
+}
+
+impl Store {
+    /// Tries, and waits, until `attempt` gives something. An attempt that finds nothing notes the slot's count of
+    /// arrivals, under its lock, so that only something newer ends the wait.
+    pub(super) fn wait_for<T>(
+        &self,
+        id: Id,
+        patience: &Patience<'_>,
+        selective: bool,
+        mut attempt: impl FnMut(&Slot, &mut u32) -> Result<Option<T>>,
+    ) -> Result<T>
+    where
+        T: Received,
+    {
+        let slot = self.slot(id)?;
+        let mut spun = false;
+        loop {
+            let mut seen = 0;
+            match attempt(slot, &mut seen) {
+                Ok(Some(message)) => {
+                    if let (true, Some(count)) = (spun, message.batched()) {
+                        slot.set_pace(count);
+                    }
+                    return Ok(message);
+                }
+                Ok(None) => {}
+                Err(Error::Closed) => return self.closed(slot, id).and_then(T::from_end),
+                Err(error) => return Err(error),
+            }
+            let Some(deadline) = patience.deadline else { return Err(Error::Again) };
+            if patience.clock.now() >= deadline {
+                return Err(Error::TimedOut);
+            }
+            spun = patience.clock.is_real() && slot.spin_for_arrival(seen);
+            if spun {
+                slot.gather();
+                continue;
+            }
+            if self.park(slot, id, seen, selective, patience, deadline)? == Wake::Interrupted {
+                return Err(Error::Intr);
+            }
+        }
+    }
+
+    /// Registers this thread and parks it, unless something has come since `seen`.
+    fn park(
+        &self,
+        slot: &Slot,
+        id: Id,
+        seen: u32,
+        selective: bool,
+        patience: &Patience<'_>,
+        deadline: i64,
+    ) -> Result<Wake> {
+        let parker = Parker::current();
+        parker.reset();
+        {
+            let mut tail = slot.tail.lock();
+            if !slot.is_live(id) {
+                return Ok(Wake::Notified);
+            }
+            let news = slot.arrived.load(Acquire) != seen || (!selective && tail.pending(slot));
+            if news {
+                return Ok(Wake::Notified);
+            }
+            tail.add_waiter(Waiter { parker: parker.clone(), selective });
+        }
+        let wake = patience.clock.wait(&parker, deadline, patience.interruptible);
+        let passed_on = {
+            let mut tail = slot.tail.lock();
+            let was_woken = slot.is_live(id) && !tail.remove_waiter(&parker);
+            // A wake-up that was meant for this thread must not end with its interruption.
+            if wake == Wake::Interrupted && was_woken && tail.pending(slot) {
+                tail.roused(id)
+            } else {
+                None
+            }
+        };
+        self.rouse(passed_on);
+        Ok(wake)
+    }
+
+    /// Does what taking asked for: room for senders, the descriptor, payloads that came free.
+    pub(super) fn after_taking<T>(&self, slot: &Slot, id: Id, taken: Taken<T>) -> Option<T> {
+        if taken.blocked {
+            self.room_came_free(slot, id);
+        }
+        if taken.belled {
+            self.after_receive(slot, id);
+        }
+        drop(taken.trash);
+        taken.what
+    }
+
+    /// What a receive call on an ended mailbox gives: once an end marker, if losses were not shown, then the error.
+    fn closed(&self, slot: &Slot, id: Id) -> Result<Message> {
+        let mut tail = slot.tail.lock();
+        if slot.receiving.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
+            return Err(Error::Closed);
+        }
+        let lost = std::mem::take(&mut tail.lost) as u64;
+        let reason = tail.reason;
+        drop(tail);
+        let (owner, mut message) = self.holds.open(|hold| hold.fill_end())?;
+        (message.owner, message.lost, message.status) = (owner.0, lost, reason);
+        Ok(message)
+    }
+}
+
+impl Slot {
+    /// What a taking asks for. Call it under the lease.
+    pub(super) fn taken<T>(&self, what: Option<T>, trash: Trash) -> Taken<T> {
+        let Receiving { belled, blocked, .. } = &self.receiving;
+        Taken { what, belled: belled.load(Relaxed), blocked: blocked.load(Relaxed), trash }
+    }
+}
