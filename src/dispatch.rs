@@ -240,7 +240,7 @@ impl Loop {
                 Err(Error::Deadlock
                     .because("this loop is running on this thread already; return from the handler first"))
             }
-            Some(_) => Err(Error::Inval.because("another thread runs this loop; one thread at a time may")),
+            Some(_) => Err(Error::Deadlock.because("another thread runs this loop; one thread at a time may")),
             None => {
                 state.runner = Some(me);
                 drop(state);
