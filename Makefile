@@ -1,0 +1,151 @@
+# tidings: everything a person or a machine runs here. `make` alone lists the targets.
+#
+# What is built stays in target/ (Rust), build/ (all else) and node_modules/. The demo and the tests use the library
+# as a user does: installed, into build/prefix.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CARGO   ?= cargo
+PYTHON  ?= python3
+NODE    ?= node
+NPM     ?= npm
+CFLAGS  ?= -O2 -g
+# -C leaves alone what has not changed, so that what depends on it is not built again.
+INSTALL ?= install -C
+LANGUAGE ?= c
+PORT    ?= 8080
+ID      ?=
+ROUNDS  ?= 7
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI     := $(shell sed -n 's/^const ABI_VERSION: u32 = \([0-9]*\);/\1/p' build.rs)
+SONAME  := libtidings.so.$(ABI)
+# What the Rust standard library needs when it is linked statically.
+LIBS_PRIVATE := -lgcc_s -lpthread -lm -ldl -lc
+
+BUILT   := target/release
+STAGE   := $(CURDIR)/build/prefix
+VENV    := $(CURDIR)/build/venv
+C_EXAMPLES := $(patsubst examples/c/%.c,build/examples/%,$(wildcard examples/c/*.c))
+C_BENCHES  := $(patsubst benches/c/%.c,build/bench/%,$(wildcard benches/c/*.c))
+USE_STAGE  := -I$(STAGE)/include -L$(STAGE)/lib -Wl,-rpath,$(STAGE)/lib -ltidings -lpthread
+C99     := -std=c99 -Wall -Wextra -Wpedantic
+
+# Runners find what they test by these.
+export TIDINGS_PREFIX := $(STAGE)
+TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
+
+.PHONY: help build install uninstall stage examples python node prepare demo serve test loom bench check clean \
+  examples-built python-built node-built benches-built
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@echo "tidings $(VERSION), ABI $(ABI)"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1#\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+# ---- the library
+
+build: ## the library, shared and static, optimised
+	$(CARGO) build --release --lib --locked
+	@ln -sf libtidings.so $(BUILT)/$(SONAME)
+
+# An rpath only where the dynamic linker does not look by itself.
+RPATH := $(if $(filter /usr /usr/local,$(PREFIX)),,-Wl,-rpath,$${libdir})
+
+install: build ## header, libraries and pkg-config file into PREFIX (/usr/local); DESTDIR for packagers
+	@case '$(PREFIX)' in /*) ;; *) echo "make install: PREFIX=$(PREFIX) must be an absolute path" >&2; exit 2;; esac
+	@mkdir -p build
+	@packaging/localise-archive.sh $(BUILT)/libtidings.a build/libtidings.a
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@RPATH@|$(RPATH)|' \
+	  -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' packaging/tidings.pc.in > build/tidings.pc
+	mkdir -p '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
+	$(INSTALL) -m 644 include/tidings.h '$(DESTDIR)$(PREFIX)/include/tidings.h'
+	$(INSTALL) -m 755 $(BUILT)/libtidings.so '$(DESTDIR)$(PREFIX)/lib/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(PREFIX)/lib/libtidings.so'
+	$(INSTALL) -m 644 build/libtidings.a '$(DESTDIR)$(PREFIX)/lib/libtidings.a'
+	$(INSTALL) -m 644 build/tidings.pc '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc'
+	@if [ -z '$(DESTDIR)' ] && [ -z '$(RPATH)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+uninstall: ## what install put into PREFIX
+	rm -f '$(DESTDIR)$(PREFIX)/include/tidings.h' '$(DESTDIR)$(PREFIX)/lib/$(SONAME)' \
+	  '$(DESTDIR)$(PREFIX)/lib/libtidings.so' '$(DESTDIR)$(PREFIX)/lib/libtidings.a' \
+	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc'
+
+# Into the checkout itself, for the demo, the tests and the benchmarks.
+stage: build
+	@mkdir -p build
+	@$(MAKE) --no-print-directory install PREFIX='$(STAGE)' DESTDIR= > build/stage.log 2>&1 || { cat build/stage.log; exit 1; }
+
+# ---- the faces
+# Each looks at the staged library only once it is there, in a make of its own.
+
+examples: stage
+	@$(MAKE) --no-print-directory examples-built
+
+python: stage
+	@$(MAKE) --no-print-directory python-built
+
+node: stage
+	@$(MAKE) --no-print-directory node-built
+
+examples-built: $(C_EXAMPLES); @:
+python-built: build/python-installed; @:
+node-built: build/node-installed; @:
+benches-built: $(C_BENCHES); @:
+
+STAGED := $(STAGE)/include/tidings.h $(STAGE)/lib/$(SONAME)
+sources = $(shell find $(1) -type f -not -path '*/node_modules/*' -not -path '*/build/*' -not -path '*/__pycache__/*' \
+  -not -path '*.egg-info/*' -not -name '*.so*' 2>/dev/null)
+
+build/examples/%: examples/c/%.c $(wildcard examples/c/*.h) $(STAGED)
+	@mkdir -p $(@D)
+	$(CC) $(C99) $(CFLAGS) $< -o $@ $(USE_STAGE)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	  { echo "$(PYTHON) is older than 3.9; name a newer one by PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) cannot make a virtual environment; install its venv module" >&2; exit 1; }
+
+build/python-installed: $(VENV)/bin/python $(call sources,bindings/python) $(STAGED)
+	TIDINGS_LIB_DIR=$(STAGE)/lib $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check './bindings/python[test]'
+	@touch $@
+
+# node_modules/tidings is what `import ... from 'tidings'` finds from the examples and the tests.
+build/node-installed: $(call sources,bindings/node) $(STAGED)
+	cd bindings/node && TIDINGS_LIB_DIR=$(STAGE)/lib $(NPM) install --no-audit --no-fund --loglevel=error
+	@mkdir -p node_modules && ln -sfn ../bindings/node node_modules/tidings
+	@touch $@
+
+prepare: examples python node
+
+# ---- what people run
+
+demo: prepare ## the data stream served in C, Python and Node, and driven by curl
+	@$(TOOLS) EXAMPLES_BIN=$(CURDIR)/build/examples examples/demo
+
+serve: $(patsubst c,examples,$(filter c python node,$(LANGUAGE))) ## leave one server running: LANGUAGE=c|python|node PORT=8080, then curl -N localhost:8080/stream
+	@scripts/serve.sh '$(LANGUAGE)' '$(PORT)'
+
+test: prepare ## everything there is to test
+	@$(TOOLS) scripts/test.sh
+
+loom: ## the models of the hand-over, the doorbell, exits and cancels
+	@CARGO=$(CARGO) scripts/loom.sh
+
+bench: stage ## ours beside its peers: ID=P1 for one, all without; ROUNDS=7
+	@$(MAKE) --no-print-directory benches-built
+	@$(CARGO) build --quiet --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers || echo "make bench: the peers could not be built"
+	@$(PYTHON) benches/run.py --programs build/bench --programs target/peers/release --rounds $(ROUNDS) $(ID)
+
+build/bench/%: benches/c/%.c benches/c/bench.h $(STAGED)
+	@mkdir -p $(@D)
+	$(CC) $(C99) -Ibenches/c -O2 $< -o $@ $(USE_STAGE)
+
+check: ## formatting and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+clean: ## forget everything built
+	rm -rf build node_modules bindings/node/node_modules bindings/node/build
+	$(CARGO) clean

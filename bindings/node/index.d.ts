@@ -1,0 +1,370 @@
+/**
+ * Erlang's mailboxes, monitors, names, timers and topics in Node, in the same engine that C and Python in this process use.
+ *
+ * Times are milliseconds, fractions allowed. Ids are 64-bit: `bigint`. Tags go in as numbers or bigints and come out as numbers up to
+ * `Number.MAX_SAFE_INTEGER`, as bigints beyond. Nothing here blocks the thread unless it says so, and nothing keeps the process alive
+ * unless it says so.
+ */
+
+/** What can be sent: text goes as UTF-8; bytes are copied, except those of {@link alloc}. Nothing is an empty payload. */
+export type Data = string | ArrayBufferView | ArrayBuffer | null | undefined;
+
+/** One of several messages. */
+export type Item = Data | { data?: Data; tag?: Tag };
+
+/** What stands for a mailbox: any object with its id (also one that came through `postMessage`), or the id. */
+export type Target = { readonly id: bigint } | bigint;
+
+/** A 64-bit number that the application chooses. */
+export type Tag = number | bigint;
+
+export type Kind = "message" | "request" | "topic" | "down" | "timer" | "reply" | "end";
+
+/** What happens to a send when the mailbox is full: an error, waiting (see {@link SendOptions.timeout}), or the newest or oldest is lost. */
+export type Policy = "fail" | "block" | "drop_new" | "drop_old";
+
+/** Why a mailbox ended. `user_N` for the reasons that applications give (N >= 1024). */
+export type ReasonName =
+  | "normal"
+  | "killed"
+  | "noproc"
+  | "callback_failed"
+  | "overflow"
+  | "engine_closed"
+  | "runtime_exit"
+  | `user_${number}`
+  | `reason_${number}`;
+
+/** The numbers of the reasons. Yours begin at `Reason.USER`. */
+export const Reason: {
+  readonly NORMAL: 0;
+  readonly KILLED: 1;
+  readonly NOPROC: 2;
+  readonly CALLBACK_FAILED: 3;
+  readonly OVERFLOW: 4;
+  readonly ENGINE_CLOSED: 5;
+  readonly RUNTIME_EXIT: 6;
+  readonly USER: 1024;
+};
+
+export type ErrorCode =
+  | "TD_EINVAL" | "TD_EBADID" | "TD_ENOPROC" | "TD_ESTALE" | "TD_ECLOSED" | "TD_ENOTFOUND" | "TD_EEXIST" | "TD_EAGAIN" | "TD_ETIMEDOUT"
+  | "TD_EINTR" | "TD_EFULL" | "TD_ETOOBIG" | "TD_ENOMEM" | "TD_EDOWN" | "TD_ENOREPLY" | "TD_EDEADLK" | "TD_EFORKED" | "TD_EPANIC"
+  | "TD_ESYS" | "TD_EUNSUPPORTED";
+
+/** Whatever goes wrong in the library: its code, and its own words in `message`. */
+export class TidingsError extends Error {
+  protected constructor();
+  readonly code: ErrorCode | "REPLY_ERROR";
+  /** The library's number for it. */
+  readonly errno: number;
+  /** Of a failed call with `TD_EDOWN`: what the mailbox called left behind when it ended. */
+  readonly data?: Uint8Array;
+}
+
+/** A call was answered with `replyError`. */
+export class ReplyError extends TidingsError {
+  readonly code: "REPLY_ERROR";
+  /** What the other side gave. */
+  readonly status: number;
+  readonly data: Uint8Array;
+}
+
+export interface EngineOptions {
+  /** Time stands still until {@link Engine.advance} moves it: for tests. */
+  virtualClock?: boolean;
+}
+
+export interface MailboxOptions {
+  /** Registered before anyone can see the mailbox. */
+  name?: string;
+  /** Bound in messages; 65,536 if not given. */
+  maxMessages?: number;
+  /** Bound in payload bytes; 64 MiB if not given. */
+  maxBytes?: number;
+  /** When a bound is reached; "fail" if not given. */
+  policy?: Policy;
+  /** Policy "block": how long senders in other languages wait. Without limit if not given. */
+  blockTimeout?: number;
+  /**
+   * Gets every message, one after another, on this thread. Without one the mailbox is read with `recv`, `tryRecv` or `for await`.
+   * When it throws, or a promise it returned is rejected, this mailbox ends with reason "callback_failed" and the error's text, a
+   * TidingsWarning is emitted on `process`, and everything else goes on. A promise it returns is not waited for.
+   */
+  handler?: (message: Message) => unknown;
+}
+
+export interface SendOptions {
+  tag?: Tag;
+  /** On whose behalf: the receiver sees it as `message.from`. */
+  from?: Target;
+  /**
+   * Policy "block" only: the longest to wait for room. This blocks the thread, so it is for workers; without it a full mailbox is an error
+   * at once.
+   */
+  timeout?: number;
+}
+
+export interface CallOptions {
+  tag?: Tag;
+  /** A mailbox of this thread on whose behalf to call. */
+  from?: Mailbox;
+  /** 5000 if not given. Until the call is settled it keeps the process alive, unless this is Infinity. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+export interface PublishOptions {
+  tag?: Tag;
+  from?: Target;
+}
+
+/** What a received message must look like. All that is given must hold; the oldest such message is taken, the others stay in order. */
+export interface Match {
+  kind?: Kind;
+  tag?: Tag;
+  /** Which bits of the tag count. */
+  tagMask?: Tag;
+  from?: Target;
+  /** A monitor, timer or subscription, or its id. */
+  ref?: bigint | { readonly id: bigint };
+  /** Anything else. It should only look at the message. */
+  predicate?: (message: Message) => unknown;
+}
+
+export interface RecvOptions extends Match {
+  /** Rejects with `TD_ETIMEDOUT`. A wait with a timeout keeps the process alive until it is over. */
+  timeout?: number;
+  /** Rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+export interface MonitorOptions {
+  /** The target was there, and ended. */
+  died?: (reason: ReasonName, down: Message) => void;
+  /** The target was not there when the monitor was made. */
+  alreadyDown?: (down: Message) => void;
+  tag?: Tag;
+}
+
+export interface SubscribeOptions {
+  /** When the bound is reached: "drop_new" (if not given) or "drop_old". */
+  policy?: Policy;
+  /** How many of this subscription's messages may be queued; only the mailbox's own bound if not given. */
+  maxMessages?: number;
+}
+
+/** What a publish came to, counted in copies. */
+export interface Receipt {
+  matched: number;
+  queued: number;
+  dropped: number;
+}
+
+export interface MailboxStats {
+  open: boolean;
+  /** Of an ended mailbox. */
+  reason?: number;
+  sent: number;
+  delivered: number;
+  lost: number;
+  flushed: number;
+  expired: number;
+  discarded: number;
+  queued: number;
+  queuedBytes: number;
+  refused: number;
+  monitors: number;
+  monitoredBy: number;
+  timers: number;
+  subscriptions: number;
+  names: number;
+}
+
+export interface EngineStats {
+  mailboxes: number;
+  names: number;
+  timers: number;
+  subscriptions: number;
+  deadLetters: number;
+  published: number;
+  threads: number;
+}
+
+/** A message. Its fields are decoded when they are asked for, and stay valid as long as you hold it. */
+export class Message {
+  private constructor();
+  readonly kind: Kind;
+  readonly tag: Tag;
+  /** Who sent it; of a "down" who ended; undefined for nobody. */
+  readonly from: Address | undefined;
+  /**
+   * The payload, a view of the memory of the batch that the message came in: holding it holds up to a megabyte of neighbours. To keep a few bytes for
+   * long, copy them (`slice`).
+   */
+  readonly data: Uint8Array;
+  /** The payload as text. */
+  text(): string;
+  /** Of a "topic" message the topic, of a "down" the name that was monitored. */
+  readonly topic: string | undefined;
+  /** The ticket, subscription, monitor or timer it belongs to. */
+  readonly ref: bigint;
+  /** Of a "down" or "end" the reason's number. */
+  readonly status: number;
+  /** Of a "down" or "end" the reason. */
+  readonly reason: ReasonName | undefined;
+  /** Of a "request": when the caller gives up, on the clock of `engine.now()`. */
+  readonly deadline: number | undefined;
+  /** How many messages were dropped just before this one. */
+  readonly lost: number;
+  /** Answers a "request". A request that is neither answered nor kept fails its call with `TD_ENOREPLY` once it is garbage collected. */
+  reply(data?: Data): void;
+  /** Answers a "request" with an error: the caller's promise is rejected with a {@link ReplyError}. `status` is 1 or more. */
+  replyError(status: number, data?: Data): void;
+}
+
+/** A mailbox anywhere in the engine, by its id. Holding one keeps nothing alive. */
+export class Address {
+  protected constructor();
+  readonly id: bigint;
+  readonly engine: Engine;
+  /** Throws `TD_EFULL` when it is full, `TD_ENOPROC` when it is over. */
+  send(data?: Data, options?: SendOptions): void;
+  /** Several, in order; answers how many were accepted. Throws when the first was refused. */
+  sendMany(items: Iterable<Item>, options?: { from?: Target }): number;
+  /** See {@link Engine.call}. */
+  call(data?: Data, options?: CallOptions): Promise<Message>;
+  /** Ends it with reason "normal". */
+  close(): void;
+  /** Ends it with a reason, which everyone who monitors it is told: "normal" if not given, or a number of yours, `Reason.USER` or more. */
+  exit(reason?: number | "normal" | "callback_failed" | "runtime_exit", data?: Data): void;
+  /** Ends it with reason "killed". */
+  kill(): void;
+  stats(): MailboxStats;
+  toString(): string;
+}
+
+/**
+ * A mailbox that this thread opened. `mailbox.send` sends to it. It stays open until it is closed, its engine is, or this thread ends;
+ * dropping the object does not close it.
+ */
+export class Mailbox extends Address implements AsyncIterable<Message> {
+  private constructor();
+  readonly name: string | undefined;
+  /** The oldest message that matches, or undefined. Throws `TD_ECLOSED` when the mailbox is over. */
+  tryRecv(match?: Match): Message | undefined;
+  /**
+   * Waits for one. A wait that is aborted or times out has taken nothing. Without a timeout it does not keep the process alive:
+   * call {@link ref} where nothing else does.
+   */
+  recv(options?: RecvOptions): Promise<Message>;
+  /**
+   * The messages as they come, taken from the mailbox a batch at a time; ends when the mailbox does. What of a batch was not looked at when
+   * the loop is left goes back to the queue. Like `recv` it does not keep the process alive.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+  /**
+   * Watches for the end of a mailbox, once. With a callback the news goes to it: `alreadyDown` when the target was not there (or the name
+   * not taken), `died` when it ended later; exactly one of them is called, once. While someone iterates over this mailbox it is called in the
+   * order of the messages, else as soon as possible, also before messages that nobody has read. Without callbacks it is a message of kind
+   * "down".
+   */
+  monitor(target: Target | string, options?: MonitorOptions): Monitor;
+  demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
+  /** Topics are words with dots; in a pattern `*` stands for one word, `>` for one or more at the end. */
+  subscribe(pattern: string, options?: SubscribeOptions): Subscription;
+  /** Keeps the process alive while this mailbox is open. */
+  ref(): this;
+  unref(): this;
+}
+
+/** An engine: an isolated world of mailboxes, shared by every thread and language of this process that knows its id. */
+export class Engine {
+  constructor(options?: EngineOptions);
+  /** The engine with this id, opened by another worker or language in this process. */
+  static from(id: bigint | { readonly id: bigint }): Engine;
+  readonly id: bigint;
+
+  mailbox(options?: MailboxOptions): Mailbox;
+  /** The mailbox with this id, which may belong to anyone. */
+  address(id: Target): Address;
+
+  /** To a mailbox, or to whoever holds a name (`TD_ENOTFOUND` when nobody does). */
+  send(target: Target | string, data?: Data, options?: SendOptions): void;
+  /**
+   * Sends a request and waits for its answer, a message of kind "reply". Rejects with `TD_ENOPROC` when nobody is there, `TD_EDOWN` when the target
+   * ends before it answers, `TD_ETIMEDOUT`, `TD_ENOREPLY`, or a {@link ReplyError}.
+   */
+  call(target: Target | string, data?: Data, options?: CallOptions): Promise<Message>;
+  publish(topic: string, data?: Data, options?: PublishOptions): Receipt;
+  /** Several messages to one topic, in order, for little more than the price of one. */
+  publishMany(topic: string, items: Iterable<Item>, options?: { from?: Target }): Receipt;
+
+  register(name: string, mailbox: Target): void;
+  /** Takes the name over if it is taken; answers who held it. */
+  registerReplace(name: string, mailbox: Target): Address | undefined;
+  unregister(name: string): void;
+  whereis(name: string): Address | undefined;
+
+  /** A message of kind "timer" after `ms`, to a mailbox or to whoever holds the name then. */
+  sendAfter(target: Target | string, ms: number, data?: Data, options?: { tag?: Tag }): Timer;
+  /** Every `ms`; one tick at most is queued. */
+  sendEvery(target: Target, ms: number, data?: Data, options?: { tag?: Tag }): Timer;
+  now(): number;
+  /** Virtual clock: moves time on, through every expiry on the way. */
+  advance(ms: number): void;
+
+  /**
+   * Runs handlers now instead of in a later turn of the event loop, until nothing is queued for them (or 100,000 batches, for handlers
+   * that never let it come to that); answers how many batches it was. An error inside a handler.
+   */
+  run(): number;
+  stats(): EngineStats;
+  /** Keeps the process alive until `unref` or `close`. */
+  ref(): this;
+  unref(): this;
+  /**
+   * Ends the engine and all its mailboxes, if it was opened by `new Engine`; else (from, defaultEngine) only what this thread has in it. A
+   * thread that ends does the same to its engines.
+   */
+  close(): void;
+}
+
+/** The engine that everyone in the process shares who does not open one. */
+export function defaultEngine(): Engine;
+
+export class Monitor {
+  private constructor();
+  readonly id: bigint;
+  /**
+   * "armed": it was still watching; "flushed": its queued "down" was removed; "delivered": it had fired (without `flush` its "down" may still be
+   * queued); undefined: nothing is known of it any more. After a demonitor with flush nothing of it is ever seen.
+   */
+  demonitor(options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
+}
+
+export class Subscription {
+  private constructor();
+  readonly id: bigint;
+  /** No new message comes after this; with `flush` the queued ones go too. */
+  unsubscribe(options?: { flush?: boolean }): void;
+}
+
+export class Timer {
+  private constructor();
+  readonly id: bigint;
+  /** The time that was left, or undefined when it has fired or was cancelled before. */
+  cancel(): number | undefined;
+  read(): number | undefined;
+}
+
+/**
+ * Zeroed memory that can be sent without a copy: sends and publishes of 4 KiB and more of it travel by reference, and it lives until the last
+ * view and the last message that has it are gone. Do not change bytes that are under way.
+ */
+export function alloc(size: number): Uint8Array;
+
+/** The version of the library in use. */
+export const version: string;
+/** Where it came from: it was in the process already, TIDINGS_LIBRARY named it, or it is the package's own. */
+export const library: { readonly origin: "process" | "TIDINGS_LIBRARY" | "bundled"; readonly path: string };

@@ -1,0 +1,25 @@
+// The package `tidings`: Erlang's mailboxes, monitors, names, timers and topics in Node. See README.md and index.d.ts.
+"use strict";
+const { Engine, defaultEngine } = require("./lib/engine.js");
+const { Mailbox } = require("./lib/mailbox.js");
+const { Message } = require("./lib/message.js");
+const { Address, Monitor, Subscription, Timer } = require("./lib/address.js");
+const { TidingsError, ReplyError } = require("./lib/errors.js");
+const { Reason } = require("./lib/names.js");
+const { native } = require("./lib/native.js");
+
+// Written out one by one, so that ESM's `import { Engine }` sees them without a second file to keep.
+exports.Engine = Engine;
+exports.defaultEngine = defaultEngine;
+exports.Mailbox = Mailbox;
+exports.Message = Message;
+exports.Address = Address;
+exports.Monitor = Monitor;
+exports.Subscription = Subscription;
+exports.Timer = Timer;
+exports.TidingsError = TidingsError;
+exports.ReplyError = ReplyError;
+exports.Reason = Reason;
+exports.alloc = (size) => native.alloc(size);
+exports.version = native.version;
+exports.library = Object.freeze({ origin: native.libraryOrigin, path: native.libraryPath });

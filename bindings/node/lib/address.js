@@ -1,0 +1,108 @@
+// Ids as objects: an Address of any mailbox, and what monitor, subscribe and the timers give back.
+// Guarantees: an id is a 64-bit value and nothing else; holding one keeps nothing alive, and one that has gone stale gives an error.
+"use strict";
+const { inspect } = require("node:util");
+const { native } = require("./native.js");
+const { OUTCOME, reasonNumber } = require("./names.js");
+const { invalid } = require("./errors.js");
+
+const hex = (id) => `0x${id.toString(16).padStart(16, "0")}`;
+
+/** The id in whatever stands for a mailbox: an Address, a Mailbox, what is left of one after postMessage, or a bigint. */
+function idOf(target, what) {
+  if (typeof target === "bigint") return target;
+  const id = target?.id;
+  if (typeof id === "bigint") return id;
+  throw invalid(`${what} must be a Mailbox, an Address or a bigint id, not ${inspect(target)}`);
+}
+const idOrNobody = (from) => (from === undefined || from === null ? 0n : idOf(from, "from"));
+
+/** Items as sendMany and publishMany take them: data, or { data, tag }. */
+function itemsOf(items) {
+  const datas = [];
+  const tags = [];
+  for (const item of items) {
+    const plain = typeof item === "string" || ArrayBuffer.isView(item) || item instanceof ArrayBuffer;
+    datas.push(plain ? item : item?.data);
+    tags.push((plain ? undefined : item?.tag) ?? 0);
+  }
+  return { datas, tags };
+}
+
+// Raised by everything that ends mailboxes: a batch that is being handed out then asks whether its own is over.
+const withdrawals = { count: 0 };
+
+class Id {
+  constructor(engine, id) {
+    this.id = id;
+    Object.defineProperty(this, "engine", { value: engine, enumerable: false });
+  }
+  toString() {
+    return `${this.constructor.name} ${hex(this.id)}`;
+  }
+  [inspect.custom]() {
+    return `<${this}>`;
+  }
+}
+
+class Address extends Id {
+  send(data, { tag = 0, from, timeout } = {}) {
+    native.send(this.id, idOrNobody(from), tag, data, timeout);
+    this.engine._sent();
+  }
+  sendMany(items, { from } = {}) {
+    const { datas, tags } = itemsOf(items);
+    const accepted = native.sendMany(this.id, idOrNobody(from), datas, tags);
+    this.engine._sent();
+    return accepted;
+  }
+  call(data, options) {
+    return this.engine.call(this, data, options);
+  }
+  close() {
+    this.exit();
+  }
+  exit(reason, data) {
+    withdrawals.count++;
+    native.exit(this.id, reasonNumber(reason), data);
+    this.engine._sent();
+  }
+  kill() {
+    withdrawals.count++;
+    native.kill(this.id);
+    this.engine._sent();
+  }
+  stats() {
+    return native.stats(this.id);
+  }
+}
+
+class Monitor extends Id {
+  #forget;
+  constructor(engine, id, forget) {
+    super(engine, id);
+    this.#forget = forget;
+  }
+  demonitor({ flush = false } = {}) {
+    const outcome = OUTCOME[native.demonitor(this.id, flush)];
+    if (outcome !== "delivered" || flush) this.#forget?.();
+    return outcome;
+  }
+}
+
+class Subscription extends Id {
+  unsubscribe({ flush = false } = {}) {
+    native.unsubscribe(this.id, flush);
+  }
+}
+
+class Timer extends Id {
+  cancel() {
+    return native.timerCancel(this.id);
+  }
+  read() {
+    return native.timerRead(this.id);
+  }
+}
+
+module.exports = { Address, Monitor, Subscription, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals };

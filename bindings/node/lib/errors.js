@@ -1,0 +1,34 @@
+// The one error class of the package.
+// Guarantees: every failure that comes from the library has the library's code ("TD_EFULL") and its own words.
+"use strict";
+
+class TidingsError extends Error {
+  constructor(code, text, errno) {
+    super(`${text} (${code})`);
+    this.code = code;
+    this.errno = errno;
+  }
+  get name() {
+    return "TidingsError";
+  }
+}
+
+// The other side answered a call with message.replyError(status, data).
+class ReplyError extends TidingsError {
+  constructor(status, data) {
+    const text = data.length ? `: ${Buffer.from(data.buffer, data.byteOffset, data.length).toString()}` : "";
+    super("REPLY_ERROR", `the call was answered with error status ${status}${text}`, status);
+    this.status = status;
+    this.data = data;
+  }
+  get name() {
+    return "ReplyError";
+  }
+}
+
+const makeError = (code, errno, text) => new TidingsError(code, text, errno);
+
+const invalid = (text) => new TidingsError("TD_EINVAL", text, -1);
+const closed = () => new TidingsError("TD_ECLOSED", "the mailbox is over", -5);
+
+module.exports = { TidingsError, ReplyError, makeError, invalid, closed };

@@ -1,0 +1,250 @@
+// A mailbox that this thread opened: its handler, or its reader.
+// Guarantees: a handler that throws ends its own mailbox with reason callback_failed and the error's text, and nothing else; what a handler
+// closes, cancels or flushes is gone from the rest of the batch it is in.
+"use strict";
+const { inspect } = require("node:util");
+const { native, hooks } = require("./native.js");
+const { KIND, Reason, isSignal, policyNumber } = require("./names.js");
+const { Address, Monitor, Subscription, idOf, withdrawals } = require("./address.js");
+const { closed, invalid } = require("./errors.js");
+const { Packet } = require("./message.js");
+const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
+const { enter } = require("./turns.js");
+
+const opened = []; // by slot
+const NONE = Object.freeze([]);
+
+hooks.onBatch = (slot, packet) => {
+  enter();
+  return opened[slot]._deliver(new Packet(packet));
+};
+hooks.onReadable = (slot) => {
+  enter();
+  opened[slot]?._readable();
+};
+hooks.onEnded = (slot) => opened[slot]?._ended();
+
+function openMailbox(engine, host, options) {
+  const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, handler } = options;
+  if (handler !== undefined && typeof handler !== "function") throw invalid("handler must be a function");
+  if (name !== undefined && typeof name !== "string") throw invalid("name must be a string");
+  if (name === "") throw invalid("name must not be empty");
+  const [slot, id] = native.mailboxOpen(host, handler !== undefined, policyNumber(policy), maxMessages, maxBytes, blockTimeout, name);
+  return (opened[slot] = new Mailbox(engine, slot, id, name, handler));
+}
+
+class Mailbox extends Address {
+  #slot;
+  #name;
+  #handler;
+  #receiver;
+  #routes = new Map(); // ref of a call or a monitor -> { deliver(message), ended(), inOrder }
+  #lost = 0;
+  #referenced = false;
+
+  constructor(engine, slot, id, name, handler) {
+    super(engine, id);
+    this.#slot = slot;
+    this.#name = name;
+    this.#handler = handler;
+    this.#receiver = handler === undefined ? new Receiver(this) : undefined;
+  }
+
+  get name() {
+    return this.#name;
+  }
+  toString() {
+    return this.#name === undefined ? super.toString() : `${super.toString()} ${inspect(this.#name)}`;
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  tryRecv(options) {
+    const got = this.#reader().take(wanted(options));
+    if (got === CLOSED) throw closed();
+    return got;
+  }
+
+  async recv(options) {
+    const reader = this.#reader();
+    const want = wanted(options);
+    const { signal, timeout } = options ?? {};
+    signal?.throwIfAborted();
+    return reader.wait(() => reader.take(want), want === ANY, { signal, deadline: this.engine._deadline(timeout) });
+  }
+
+  [Symbol.asyncIterator]() {
+    const reader = this.#reader();
+    const next = () => reader.next();
+    let state = "new";
+    const finish = () => {
+      if (state === "begun") reader.iterating(-1);
+      state = "over";
+    };
+    return {
+      next: async () => {
+        if (state === "over") return { value: undefined, done: true };
+        if (state === "new") reader.iterating(+1);
+        state = "begun";
+        try {
+          const ready = reader.nextAtOnce();
+          if (ready !== undefined && ready !== CLOSED) return { value: ready, done: false };
+          return { value: await reader.wait(next, true), done: false };
+        } catch (error) {
+          finish();
+          if (error?.code !== "TD_ECLOSED") throw error;
+          return { value: undefined, done: true };
+        }
+      },
+      return: async (value) => {
+        finish();
+        reader.putBack();
+        reader.look(); // callbacks that waited for their turn
+        return { value, done: true };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  #reader() {
+    if (this.#receiver === undefined) throw invalid("this mailbox has a handler, which gets its messages; open one without a handler to receive from it");
+    return this.#receiver;
+  }
+
+  // ---------------------------------------------------------------- what it watches, subscribes to and waits for
+
+  monitor(target, { died, alreadyDown, tag = 0 } = {}) {
+    const ref = typeof target === "string" ? native.monitorName(this.id, target, tag) : native.monitor(this.id, idOf(target, "target"), tag);
+    if (died === undefined && alreadyDown === undefined) return new Monitor(this.engine, ref);
+    const deliver = (down) => (down.status === Reason.NOPROC ? alreadyDown?.(down) : died?.(down.reason, down));
+    this._expect(ref, { deliver, inOrder: true });
+    return new Monitor(this.engine, ref, () => this._forget(ref));
+  }
+
+  demonitor(monitor, options) {
+    if (!(monitor instanceof Monitor)) throw invalid("demonitor takes what monitor() gave");
+    return monitor.demonitor(options);
+  }
+
+  subscribe(pattern, { policy, maxMessages = 0 } = {}) {
+    if (typeof pattern !== "string") throw invalid("pattern must be a string");
+    return new Subscription(this.engine, native.subscribe(this.id, pattern, policyNumber(policy), maxMessages));
+  }
+
+  /** A signal with this ref goes to `route` and to nobody else. */
+  _expect(ref, route) {
+    this.#routes.set(ref, route);
+    this.#receiver?.look();
+  }
+  _forget(ref) {
+    this.#routes.delete(ref);
+  }
+  _routed(message) {
+    return this.#routes.size !== 0 && isSignal(KIND[message.kind]) && this.#routes.has(message.ref);
+  }
+  _route(message) {
+    if (!this._routed(message)) return false;
+    const { ref } = message;
+    const route = this.#routes.get(ref);
+    this.#routes.delete(ref);
+    try {
+      route.deliver(message);
+    } catch (error) {
+      this.#failed(error);
+    }
+    return true;
+  }
+  /** The refs to look for; without those that a reader meets in order. */
+  _routedRefs(beingRead) {
+    if (this.#routes.size === 0) return NONE;
+    const refs = [...this.#routes.keys()];
+    return beingRead ? refs.filter((ref) => !this.#routes.get(ref).inOrder) : refs;
+  }
+
+  // ---------------------------------------------------------------- called by the addon
+
+  get _slot() {
+    return this.#slot;
+  }
+  _slotGone() {
+    opened[this.#slot] = undefined;
+    this.#slot = -1;
+  }
+  _readable() {
+    this.#receiver.readable();
+  }
+
+  /** Hands a packet's messages to the handler; answers how many of its entries were passed. */
+  _deliver(packet) {
+    const { count } = packet;
+    const withdrawn = withdrawals.count;
+    for (let i = 0; i < count; i++) {
+      const kind = packet.kind(i);
+      if (kind === KIND.gap) {
+        this.#lost += packet.gap(i);
+        continue;
+      }
+      if ((isSignal(kind) || withdrawals.count !== withdrawn) && !native.claim(this.#slot, i)) {
+        if (this.#over()) return i;
+        continue;
+      }
+      const message = packet.message(i, this.#lost, this.engine);
+      this.#lost = 0;
+      if (this._route(message)) continue;
+      try {
+        const answer = this.#handler(message);
+        if (typeof answer?.then === "function") answer.then(undefined, (error) => this.#failed(error));
+      } catch (error) {
+        this.#failed(error);
+        return i + 1;
+      }
+    }
+    return count;
+  }
+
+  #over() {
+    try {
+      return !this.stats().open;
+    } catch {
+      return true;
+    }
+  }
+
+  #failed(error) {
+    const text = String(error);
+    try {
+      this.exit(Reason.CALLBACK_FAILED, text);
+    } catch {
+      return; // it was over already: whoever watches has been told
+    }
+    const warning = new Error(`${this} ended: its callback failed with ${text}`, { cause: error });
+    warning.name = "TidingsWarning";
+    if (typeof error?.stack === "string") warning.stack = `${warning.name}: ${warning.message}\n${error.stack}`;
+    process.emitWarning(warning);
+  }
+
+  _ended() {
+    this.unref();
+    if (this.#receiver !== undefined) this.#receiver.ended();
+    else this._slotGone();
+    for (const route of this.#routes.values()) route.ended?.();
+    this.#routes.clear();
+  }
+
+  // ---------------------------------------------------------------- staying alive
+
+  ref() {
+    if (!this.#referenced && this.#slot >= 0) this.engine._hold(1);
+    this.#referenced = this.#slot >= 0;
+    return this;
+  }
+  unref() {
+    if (this.#referenced) this.engine._hold(-1);
+    this.#referenced = false;
+    return this;
+  }
+}
+
+module.exports = { Mailbox, openMailbox };

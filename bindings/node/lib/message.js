@@ -1,0 +1,150 @@
+// Messages, read lazily from packets (src/frame.c describes their layout).
+// Guarantees: making a message costs one small object; each field is decoded when it is asked for. `data` is a view of the packet, so it
+// stays valid as long as anything holds it, and it keeps the packet's memory.
+"use strict";
+const { inspect } = require("node:util");
+const { Address } = require("./address.js");
+const { native } = require("./native.js");
+const { KIND, KIND_NAMES, isSignal, reasonName } = require("./names.js");
+const { invalid } = require("./errors.js");
+
+const BY_REF = 1;
+const TRAILER = 2;
+const HEADER = 32;
+const FOREVER = 0x7fffffffffffffffn;
+const FIRST_OFFSET = 4; // in 32-bit words: count, zero, lost
+
+const pad8 = (n) => (n + 7) & ~7;
+
+class Packet {
+  constructor(buffer) {
+    this.buffer = buffer;
+    this.words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.longs = undefined; // made when an id or a large tag is asked for
+    this.count = this.words[0];
+  }
+  kind(index) {
+    return this.words[(this.words[FIRST_OFFSET + index] >>> 2) + 1] & 0xff;
+  }
+  long(word) {
+    this.longs ??= new BigUint64Array(this.buffer, 0, this.buffer.byteLength >>> 3);
+    return this.longs[word >>> 1];
+  }
+  // A number where it is exact, else a bigint.
+  integer(word) {
+    const high = this.words[word + 1];
+    return high < 0x200000 ? high * 0x100000000 + this.words[word] : this.long(word);
+  }
+  /** Dropped before the first message of a single-message packet. */
+  get lost() {
+    return this.integer(2);
+  }
+  message(index, lost, engine) {
+    return new Message(this, this.words[FIRST_OFFSET + index] >>> 2, lost, engine);
+  }
+  /** What a GAP entry stands for. */
+  gap(index) {
+    return Number(this.integer((this.words[FIRST_OFFSET + index] >>> 2) + 4));
+  }
+}
+
+// Tickets of requests that were collected unanswered: their callers are told now, not at their deadline.
+const unanswered = new FinalizationRegistry((ticket) => native.ticketDrop(ticket));
+
+class Message {
+  #packet;
+  #word; // where its header begins, in 32-bit words
+  #engine;
+  #data = undefined;
+  constructor(packet, word, lost, engine) {
+    this.#packet = packet;
+    this.#word = word;
+    this.#engine = engine;
+    this.lost = lost;
+    if ((packet.words[word + 1] & 0xff) === KIND.request) unanswered.register(this, this.ref, this);
+  }
+
+  get kind() {
+    return KIND_NAMES[this.#packet.words[this.#word + 1] & 0xff];
+  }
+  get tag() {
+    return this.#packet.integer(this.#word + 4);
+  }
+  get ref() {
+    return this.#packet.long(this.#word + 6);
+  }
+  get from() {
+    const words = this.#packet.words;
+    if (words[this.#word + 2] === 0 && words[this.#word + 3] === 0) return undefined;
+    return new Address(this.#engine, this.#packet.long(this.#word + 2));
+  }
+  get data() {
+    if (this.#data !== undefined) return this.#data;
+    const { words, buffer } = this.#packet;
+    const word = this.#word;
+    this.#data =
+      ((words[word + 1] >>> 8) & BY_REF) === 0
+        ? new Uint8Array(buffer, word * 4 + HEADER, words[word])
+        : new Uint8Array(buffer, this.#packet.integer(word + 8), this.#packet.integer(word + 10));
+    return this.#data;
+  }
+  /** The payload as text (UTF-8). */
+  text() {
+    const data = this.data;
+    return Buffer.from(data.buffer, data.byteOffset, data.length).utf8Slice();
+  }
+  get topic() {
+    const size = this.#packet.words[this.#word + 1] >>> 16;
+    return size === 0 ? undefined : Buffer.from(this.#packet.buffer, this.#word * 4 + HEADER + pad8(this.#packet.words[this.#word]), size).utf8Slice();
+  }
+  get status() {
+    const trailer = this.#trailer();
+    return trailer === 0 ? 0 : this.#packet.words[trailer + 2] | 0;
+  }
+  get reason() {
+    const kind = this.#packet.words[this.#word + 1] & 0xff;
+    return kind === KIND.down || kind === KIND.end ? reasonName(this.status) : undefined;
+  }
+  get deadline() {
+    const trailer = this.#trailer();
+    if (trailer === 0) return undefined;
+    const ns = this.#packet.long(trailer);
+    return ns === FOREVER ? undefined : Number(ns) / 1e6;
+  }
+  #trailer() {
+    const { words } = this.#packet;
+    const second = words[this.#word + 1];
+    return ((second >>> 8) & TRAILER) === 0 ? 0 : this.#word + (HEADER + pad8(words[this.#word]) + pad8(second >>> 16)) / 4;
+  }
+
+  reply(data) {
+    native.reply(this.#ticket(), data);
+    unanswered.unregister(this);
+    this.#engine._sent();
+  }
+  replyError(status, data) {
+    native.replyError(this.#ticket(), status, data);
+    unanswered.unregister(this);
+    this.#engine._sent();
+  }
+  #ticket() {
+    if ((this.#packet.words[this.#word + 1] & 0xff) !== KIND.request) throw invalid(`only a request can be answered, not a message of kind ${this.kind}`);
+    return this.ref;
+  }
+
+  [inspect.custom](depth, options) {
+    const shown = {};
+    const { kind, tag, topic, from, lost, reason } = this;
+    if (tag !== 0) shown.tag = tag;
+    if (topic !== undefined) shown.topic = topic;
+    if (from !== undefined) shown.from = from;
+    if (isSignal(KIND[kind]) || kind === "request") shown.ref = this.ref;
+    if (reason !== undefined) shown.reason = reason;
+    else if (this.status !== 0) shown.status = this.status;
+    if (lost !== 0) shown.lost = lost;
+    if (this.data.length !== 0) shown.data = Buffer.from(this.data.buffer, this.data.byteOffset, this.data.length);
+    return `Message ${kind} ${inspect(shown, options)}`;
+  }
+}
+
+module.exports = { Message, Packet };

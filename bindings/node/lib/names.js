@@ -1,0 +1,52 @@
+// The words of the JavaScript interface for the header's numbers.
+"use strict";
+const { invalid } = require("./errors.js");
+
+const EAGAIN = -8;
+const ECLOSED = -5;
+
+const KIND = { message: 1, request: 2, topic: 3, down: 16, timer: 17, reply: 18, end: 32, gap: 33 };
+const KIND_NAMES = [];
+for (const [name, number] of Object.entries(KIND)) KIND_NAMES[number] = name;
+const isSignal = (kind) => kind >= KIND.down && kind <= KIND.reply;
+
+const POLICY = { fail: 0, block: 1, drop_new: 2, drop_old: 3 };
+
+const Reason = Object.freeze({
+  NORMAL: 0,
+  KILLED: 1,
+  NOPROC: 2,
+  CALLBACK_FAILED: 3,
+  OVERFLOW: 4,
+  ENGINE_CLOSED: 5,
+  RUNTIME_EXIT: 6,
+  USER: 1024,
+});
+const REASON_NAMES = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit"];
+
+const reasonName = (status) => REASON_NAMES[status] ?? (status >= Reason.USER ? `user_${status}` : `reason_${status}`);
+
+const OUTCOME = [undefined, "armed", "flushed", "delivered"];
+
+const MATCH = { KIND: 1, TAG: 2, FROM: 4, REF: 8 };
+
+function pick(table, what, name, fallback) {
+  if (name === undefined) return fallback;
+  const number = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (number === undefined) throw invalid(`${what} must be one of ${Object.keys(table).join(", ")}, not ${String(name)}`);
+  return number;
+}
+const kindNumber = (name) => pick(KIND, "kind", name);
+const policyNumber = (name, fallback = POLICY.fail) => pick(POLICY, "policy", name, fallback);
+
+function reasonNumber(reason) {
+  if (reason === undefined) return Reason.NORMAL;
+  if (typeof reason === "number") return reason;
+  const number = REASON_NAMES.indexOf(reason);
+  if (number < 0) throw invalid(`reason must be a number or one of ${REASON_NAMES.join(", ")}, not ${String(reason)}`);
+  return number;
+}
+
+module.exports = {
+  EAGAIN, ECLOSED, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
+};

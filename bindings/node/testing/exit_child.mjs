@@ -1,0 +1,53 @@
+// Run by exit.test.mjs: fills the process with live streams and native threads that flood it, and then ends in the way it is told.
+//   node exit_child.mjs PRODUCER WAY
+import { Worker, isMainThread, workerData } from "node:worker_threads";
+import { createRequire } from "node:module";
+
+const [producer, way] = isMainThread ? process.argv.slice(2) : workerData;
+const host = createRequire(import.meta.url)(producer);
+const { alloc, defaultEngine } = await import("../index.mjs");
+const engine = defaultEngine();
+const suffix = isMainThread ? "main" : "worker";
+
+let handled = 0;
+const handler = engine.mailbox({ name: `handler.${suffix}`, policy: "drop_old", maxMessages: 1000, handler: () => void handled++ });
+const stream = engine.mailbox({ name: `stream.${suffix}`, policy: "drop_old", maxMessages: 1000 });
+let streamed = 0;
+(async () => {
+  for await (const message of stream) streamed += message.data.length > 0 ? 1 : 0;
+})();
+const idle = engine.mailbox({ policy: "drop_old", maxMessages: 4 });
+idle.recv({ tag: 1 });
+engine.mailbox({ name: `failing.${suffix}`, handler: () => {} }).monitor("nobody.there", { alreadyDown: () => {} });
+engine.sendEvery(idle, 1);
+engine.call(idle, "never answered", { timeout: Infinity }).catch(() => {});
+const own = alloc(65536);
+for (let i = 0; i < 32; i++) engine.send(i % 2 ? idle : stream, own, { tag: 2 });
+
+host.flood(`handler.${suffix}`, 1);
+host.flood(`stream.${suffix}`, 1);
+if (isMainThread && way.startsWith("worker")) new Worker(new URL(import.meta.url), { workerData: [producer, way] });
+
+const enough = () => handled > 50 && streamed > 50;
+const end = {
+  natural: () => {},
+  exit: () => process.exit(3),
+  throw: () => {
+    throw new Error("meant to");
+  },
+  "in-handler": () => {
+    engine.mailbox({ name: "leaver", handler: () => process.exit(5) }).ref();
+    engine.send("leaver", "now");
+  },
+  closed: () => engine.close(),
+  worker: () => (isMainThread ? process.exit(7) : undefined), // with the worker running
+  "worker-exits": () => (isMainThread ? undefined : process.exit(0)),
+}[way];
+// A timer is what keeps this program alive until it has seen enough; nothing of tidings does.
+const started = Date.now();
+const wait = setInterval(() => {
+  if (!enough() && Date.now() - started < 20_000) return;
+  clearInterval(wait);
+  if (!enough()) process.exitCode = 99;
+  end();
+}, 1);

@@ -1,0 +1,74 @@
+// Compiled, never run, by types.test.mjs.
+import { Address, alloc, defaultEngine, Engine, library, Mailbox, Message, Monitor, Reason, ReplyError, Subscription, TidingsError, Timer, version } from "tidings";
+import type { Data, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
+
+const engine: Engine = new Engine({ virtualClock: true });
+const shared: Engine = defaultEngine();
+const same: Engine = Engine.from(engine.id);
+const mailbox: Mailbox = engine.mailbox({ name: "a", maxMessages: 10, maxBytes: 1000, policy: "drop_old", blockTimeout: 5 });
+engine.mailbox({ handler: (message) => message.reply(message.data) });
+engine.mailbox({ handler: async (message: Message) => void message.text() });
+
+const target: Target = mailbox.id;
+const data: Data = alloc(10);
+const tag: Tag = 12n;
+mailbox.send("text", { tag, from: mailbox, timeout: 5 });
+engine.send("name", data);
+engine.send(target, new ArrayBuffer(3));
+const accepted: number = mailbox.sendMany(["a", { data: new Uint8Array(1), tag: 1 }]);
+const receipt: Receipt = engine.publish("a.b", Buffer.from("x"), { tag: 1, from: target });
+engine.publishMany("a.b", [{ tag: 3 }]);
+
+const maybe: Message | undefined = mailbox.tryRecv({ kind: "down", tag: 1, tagMask: 3n, from: target, ref: 5n, predicate: (m) => m.lost > 0 });
+const message: Message = await mailbox.recv({ timeout: 100, signal: AbortSignal.timeout(5) });
+for await (const { kind, text, from, topic, reason, deadline, status, ref, lost } of mailbox) {
+  const narrowed: Kind = kind;
+  const sender: Address | undefined = from;
+  const why: ReasonName | undefined = reason;
+  void [narrowed, text, sender, topic, why, deadline, status, ref, lost];
+}
+
+const monitor: Monitor = mailbox.monitor("name", { died: (reason: ReasonName, down) => void [reason, down.text()], alreadyDown: (down) => void down.topic, tag });
+const outcome: "armed" | "flushed" | "delivered" | undefined = monitor.demonitor({ flush: true });
+mailbox.demonitor(monitor);
+const subscription: Subscription = mailbox.subscribe("a.*", { policy: "drop_new" as Policy, maxMessages: 3 });
+subscription.unsubscribe({ flush: true });
+const timer: Timer = engine.sendAfter("name", 1.5, "x", { tag: 1 });
+const left: number | undefined = timer.cancel() ?? engine.sendEvery(mailbox, 10).read();
+
+try {
+  const reply: Message = await engine.call("name", "x", { tag: 1, from: mailbox, timeout: 10, signal: new AbortController().signal });
+  await reply.from?.call("x");
+} catch (error) {
+  if (error instanceof ReplyError) void [error.status.toFixed(), error.data.length];
+  else if (error instanceof TidingsError) {
+    const code: TidingsError["code"] = error.code;
+    if (code === "TD_EFULL") void error.errno.toFixed();
+    // @ts-expect-error no such code
+    if (code === "TD_EWRONG") void 0;
+  }
+}
+const holder: Address | undefined = engine.registerReplace("name", mailbox) ?? engine.whereis("name");
+engine.register("other", mailbox);
+engine.unregister("other");
+const stats: MailboxStats = mailbox.stats();
+mailbox.ref().unref().exit(Reason.USER + 1, "words");
+mailbox.exit("callback_failed");
+engine.advance(5);
+const batches: number = engine.run();
+const origin: "process" | "TIDINGS_LIBRARY" | "bundled" = library.origin;
+
+// @ts-expect-error an object is not data
+mailbox.send({ a: 1 });
+// @ts-expect-error no such policy
+engine.mailbox({ policy: "drop" });
+// @ts-expect-error a tag is a number or a bigint
+mailbox.send("x", { tag: "1" });
+// @ts-expect-error a call comes from a mailbox of this thread
+engine.call("name", "x", { from: holder });
+// @ts-expect-error messages are made by the engine
+new Message();
+// @ts-expect-error a duration is a number
+engine.sendAfter(mailbox, "1s");
+
+void [shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];

@@ -1,0 +1,164 @@
+/* Messages as Python objects, made from a frame's entry or from a td_message.
+ *
+ * Guarantees: a message owns its payload, so nothing of the engine is held by it; a request that goes away without an
+ * answer drops its ticket, so that its caller is told (TD_ENOREPLY) instead of waiting for its deadline. */
+#include "tdpy.h"
+#include <structmember.h>
+
+PyTypeObject *tdpy_message_class;
+
+static tdpy_message *blank(PyObject *engine, const void *data, size_t size, const void *topic, size_t topic_size) {
+  tdpy_message *self = (tdpy_message *)tdpy_message_class->tp_alloc(tdpy_message_class, 0);
+  if (!self) return NULL;
+  Py_INCREF(engine);
+  self->engine = engine;
+  self->data = PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
+  if (topic_size) self->topic = PyUnicode_DecodeUTF8(topic, (Py_ssize_t)topic_size, "replace");
+  if (self->data && (!topic_size || self->topic)) return self;
+  Py_DECREF(self);
+  return NULL;
+}
+
+static size_t padded(size_t size) { return (size + 7) & ~(size_t)7; }
+
+PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost) {
+  const td_frame_header *header = tdpy_entry(batch, index);
+  const uint8_t *body = (const uint8_t *)(header + 1), *topic = body + padded(header->size);
+  const void *data = body;
+  size_t size = header->size;
+  if (header->flags & TD_FRAME_BY_REF) {
+    const td_frame_by_ref *by_ref = (const void *)body;
+    data = by_ref->data;
+    size = (size_t)by_ref->data_size;
+  }
+  tdpy_message *self = blank(engine, data, size, topic, header->topic_size);
+  if (!self) return NULL;
+  self->deadline = TD_FOREVER;
+  if (header->flags & TD_FRAME_TRAILER) {
+    const td_frame_trailer *trailer = (const void *)(topic + padded(header->topic_size));
+    self->deadline = trailer->deadline;
+    self->status = trailer->status;
+  }
+  self->mailbox = batch->mailbox.id;
+  self->from = header->from;
+  self->tag = header->tag;
+  self->ref = header->ref;
+  self->lost = lost;
+  self->kind = header->kind;
+  self->ticket = header->kind == TD_KIND_REQUEST;
+  return (PyObject *)self;
+}
+
+PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket) {
+  tdpy_message *self = blank(engine, message->data, message->data_size, message->topic, message->topic_size);
+  if (!self) return NULL;
+  self->mailbox = mailbox;
+  self->from = message->from.id;
+  self->tag = message->tag;
+  self->ref = message->ref;
+  self->lost = message->lost + lost;
+  self->deadline = message->deadline;
+  self->status = message->status;
+  self->kind = (uint8_t)message->kind;
+  self->ticket = owns_ticket && message->kind == TD_KIND_REQUEST;
+  return (PyObject *)self;
+}
+
+static void dealloc(tdpy_message *self) {
+  if (self->ticket) td_ticket_drop((td_ticket){self->ref});
+  Py_CLEAR(self->engine);
+  Py_CLEAR(self->data);
+  Py_CLEAR(self->topic);
+  Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyObject *answer(tdpy_message *self, int32_t status, PyObject *payload) {
+  if (self->kind != TD_KIND_REQUEST) {
+    PyErr_SetString(PyExc_ValueError, "only a request can be answered; this message is none");
+    return NULL;
+  }
+  Py_buffer data;
+  if (PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) return NULL;
+  td_ticket ticket = {self->ref};
+  int32_t code = status ? td_reply_error(ticket, status, data.buf, (size_t)data.len)
+                        : td_reply(ticket, data.buf, (size_t)data.len);
+  PyBuffer_Release(&data);
+  if (code < 0) return tdpy_fail(code);
+  self->ticket = 0;
+  Py_RETURN_NONE;
+}
+
+static PyObject *reply(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  if (count > 1) return PyErr_Format(PyExc_TypeError, "reply(data=b\"\") takes one argument, not %zd", count);
+  PyObject *data = count ? args[0] : PyBytes_FromStringAndSize(NULL, 0);
+  PyObject *result = data ? answer((tdpy_message *)self, 0, data) : NULL;
+  if (!count) Py_XDECREF(data);
+  return result;
+}
+
+static PyObject *reply_error(PyObject *self, PyObject *args) {
+  int status;
+  PyObject *data = NULL;
+  if (!PyArg_ParseTuple(args, "i|O:reply_error", &status, &data)) return NULL;
+  if (status < 1) return PyErr_Format(PyExc_ValueError, "the status of an error is 1 or more, not %d", status);
+  PyObject *empty = data ? NULL : PyBytes_FromStringAndSize(NULL, 0);
+  if (!data && !empty) return NULL;
+  PyObject *result = answer((tdpy_message *)self, status, data ? data : empty);
+  Py_XDECREF(empty);
+  return result;
+}
+
+static PyObject *drop(PyObject *base, PyObject *unused) {
+  tdpy_message *self = (tdpy_message *)base;
+  if (self->ticket) td_ticket_drop((td_ticket){self->ref});
+  self->ticket = 0;
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_topic(tdpy_message *self, void *unused) {
+  PyObject *topic = self->topic ? self->topic : PyUnicode_New(0, 0);
+  if (self->topic) Py_INCREF(topic);
+  return topic;
+}
+
+static PyObject *get_deadline(tdpy_message *self, void *unused) {
+  if (self->deadline == TD_FOREVER) Py_RETURN_NONE;
+  return PyFloat_FromDouble((double)self->deadline / 1e9);
+}
+
+static PyMemberDef members[] = {
+    {"engine", T_OBJECT, offsetof(tdpy_message, engine), READONLY, "The engine it came through."},
+    {"data", T_OBJECT, offsetof(tdpy_message, data), READONLY, "The payload, as bytes."},
+    {"kind", T_UBYTE, offsetof(tdpy_message, kind), READONLY, "What it is; a value of Kind."},
+    {"status", T_INT, offsetof(tdpy_message, status), READONLY, "The reason of a DOWN, the status of a REPLY, else 0."},
+    {"tag", T_ULONGLONG, offsetof(tdpy_message, tag), READONLY, "The number its sender chose."},
+    {"ref", T_ULONGLONG, offsetof(tdpy_message, ref), READONLY, "Monitor, timer, subscription or ticket it belongs to."},
+    {"lost", T_ULONGLONG, offsetof(tdpy_message, lost), READONLY, "How many messages were dropped just before it."},
+    {"mailbox_id", T_ULONGLONG, offsetof(tdpy_message, mailbox), READONLY, "Id of the mailbox that received it."},
+    {"sender_id", T_ULONGLONG, offsetof(tdpy_message, from), READONLY, "Id of the sending mailbox; 0: nobody."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"topic", (getter)get_topic, NULL, "The topic it came through, the name of a DOWN by name, or \"\".", NULL},
+    {"deadline", (getter)get_deadline, NULL, "When the caller of a request gives up, on Engine.now(); None: never.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef methods[] = {
+    {"reply", (PyCFunction)(void (*)(void))reply, METH_FASTCALL, "Answers a request."},
+    {"reply_error", reply_error, METH_VARARGS, "Answers a request with a status of 1 or more instead of a result."},
+    {"drop", drop, METH_NOARGS, "Says that this request will not be answered; its caller gets NoReplyError."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject tdpy_message_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "tidings._fast.MessageBase",
+    .tp_basicsize = sizeof(tdpy_message),
+    .tp_dealloc = (destructor)dealloc,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_members = members,
+    .tp_getset = getset,
+    .tp_methods = methods,
+};

@@ -1,0 +1,95 @@
+/* Shared by the C files of the package's extension: what each of them offers to the others.
+ *
+ * These files hold the message path only (send, receive, handlers); all else goes through cffi from Python.
+ * Two rules keep the process safe at exit: nothing that the engine may call without being asked by Python
+ * (release, drop, handler) touches Python without the checks in release.c and loop.c; and everything that
+ * waits does so without the GIL. */
+#ifndef TDPY_H
+#define TDPY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include "tdpy_table.h"
+
+#if PY_VERSION_HEX < 0x030a0000
+static inline PyObject *Py_NewRef(PyObject *object) {
+  Py_INCREF(object);
+  return object;
+}
+#endif
+
+/* engine.c */
+extern int tdpy_exiting;                       /* set once by atexit: no handler enters Python any more */
+extern pthread_t tdpy_exiting_thread;
+PyObject *tdpy_fail(int32_t code);             /* raises the exception of a negative result, with td_last_error; returns NULL */
+int tdpy_parse_timeout(PyObject *seconds, int64_t *timeout);   /* None is TD_FOREVER; 0 ok, -1 raised */
+int tdpy_parse_u64(PyObject *value, const char *what, uint64_t *out);
+int tdpy_timeout_arg(PyObject *value, void *out);              /* the "O&" form of tdpy_parse_timeout */
+
+/* wait.c */
+typedef struct {
+  td_engine engine;                            /* whose clock the timeout is on */
+  int64_t timeout;                             /* what is left of it */
+  int64_t deadline;
+} tdpy_wait;
+void tdpy_wait_begin(tdpy_wait *wait, uint64_t engine, int64_t timeout);
+bool tdpy_wait_again(tdpy_wait *wait, int32_t code);   /* after a wait, GIL held: whether to go on waiting (false with an exception set, too) */
+void tdpy_pause_at_exit(void);                 /* GIL held: before news of an end that only the exit has caused */
+
+/* release.c */
+void tdpy_drain(void);                         /* GIL held: lets go of what the engine has released meanwhile */
+bool tdpy_by_reference(PyObject *data);        /* whether data is sent without a copy */
+void *tdpy_hold(PyObject *object);             /* a reference for the engine, NULL when out of memory; ended by one of: */
+void tdpy_unhold(void *held);                  /*   here, GIL held */
+void tdpy_let_go(void *held);                  /*   anywhere, GIL or not */
+PyObject *tdpy_held_object(void *held);        /*   not ended: the object, borrowed */
+void tdpy_release(void *data, size_t size, void *held);   /* td_release_fn over tdpy_let_go */
+
+/* message.c */
+typedef struct {
+  PyObject_HEAD
+  PyObject *engine;
+  PyObject *data;
+  PyObject *topic;                             /* NULL: none */
+  uint64_t mailbox, from, tag, ref, lost;
+  int64_t deadline;
+  int32_t status;
+  uint8_t kind;
+  char ticket;                                 /* ref is a ticket this object must drop if nobody answers */
+} tdpy_message;
+extern PyTypeObject tdpy_message_type;
+extern PyTypeObject *tdpy_message_class;       /* the subclass written in Python */
+PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost);
+PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket);
+static inline const td_frame_header *tdpy_entry(const td_batch *batch, uint32_t index) {
+  return (const td_frame_header *)(const void *)(batch->frame + batch->offsets[index]);
+}
+
+/* address.c */
+typedef struct {
+  PyObject_HEAD
+  PyObject *engine;
+  uint64_t id;
+  uint64_t engine_id;
+  int64_t block_timeout;                       /* 0: not known */
+  uint64_t lost;                               /* of gaps passed whose next message has not come yet */
+  char may_block;                              /* its policy is TD_BLOCK, or not known: sends go without the GIL */
+} tdpy_address;
+extern PyTypeObject tdpy_address_type;
+static inline uint64_t tdpy_take_lost(tdpy_address *mailbox) {   /* for the message that is delivered next */
+  uint64_t lost = mailbox->lost;
+  mailbox->lost = 0;
+  return lost;
+}
+int tdpy_mailbox_id(PyObject *value, uint64_t *id);    /* None is nobody; 0 ok, -1 raised */
+
+/* loop.c */
+int tdpy_loop_ready(void);
+
+/* methods of the module, by file */
+extern PyMethodDef tdpy_engine_methods[], tdpy_send_methods[], tdpy_receive_methods[], tdpy_loop_methods[];
+extern PyTypeObject tdpy_batches_type;
+
+#endif

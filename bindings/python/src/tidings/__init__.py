@@ -1,0 +1,88 @@
+"""tidings: Erlang-style mailboxes, monitors, names, timers and topics, over the tidings C library.
+
+    import tidings
+
+    with tidings.Engine() as engine, engine.mailbox("inbox") as inbox:
+        engine.send("inbox", b"hello")
+        print(inbox.recv(timeout=1).data)
+"""
+
+from ._native import _fast as _fast
+from ._native import ffi, lib, library_path
+from .engine import Engine, default_engine
+from .errors import (
+    AgainError,
+    BadIdError,
+    ClosedError,
+    DeadlockError,
+    DownError,
+    ExistsError,
+    ForkedError,
+    FullError,
+    InterruptError,
+    InvalidError,
+    NoMemoryError,
+    NoProcError,
+    NoReplyError,
+    NotFoundError,
+    PanicError,
+    StaleError,
+    SystemCallError,
+    TidingsError,
+    TimedOutError,
+    TooBigError,
+    UnsupportedError,
+    make_error,
+)
+from .handles import Call, Monitor, Subscription, Timer
+from .loop import Loop
+from .mailbox import Address, Mailbox
+from .message import Kind, Message
+from .types import EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
+
+_fast.setup(make_error, Message)
+
+#: Version of the shared library in use.
+__version__: str = ffi.string(lib.td_version()).decode()
+
+__all__ = [
+    "Address",
+    "AgainError",
+    "BadIdError",
+    "Call",
+    "ClosedError",
+    "DeadlockError",
+    "DownError",
+    "Engine",
+    "EngineStats",
+    "ExistsError",
+    "ForkedError",
+    "FullError",
+    "InterruptError",
+    "InvalidError",
+    "Kind",
+    "Loop",
+    "Mailbox",
+    "MailboxStats",
+    "Message",
+    "Monitor",
+    "NoMemoryError",
+    "NoProcError",
+    "NoReplyError",
+    "NotFoundError",
+    "Outcome",
+    "PanicError",
+    "Policy",
+    "Reason",
+    "Receipt",
+    "StaleError",
+    "Subscription",
+    "SystemCallError",
+    "TidingsError",
+    "TimedOutError",
+    "Timer",
+    "TooBigError",
+    "UnsupportedError",
+    "default_engine",
+    "library_path",
+]

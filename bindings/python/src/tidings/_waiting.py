@@ -1,0 +1,110 @@
+"""Waits that are not in C: the rare blocking calls, and asyncio's.
+
+Guarantees: a wait that a signal interrupted goes on with the rest of its time after Python's signal handlers
+ran; cancelling an asyncio wait loses no message, since a message is only taken in the step that returns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Callable
+
+from . import _fast
+from ._native import lib
+from .errors import AgainError, ClosedError, TimedOutError, check
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .mailbox import Mailbox
+    from .message import Message
+
+
+def interruptible(engine: Engine, timeout: float | None, wait: Callable[[int], int]) -> int:
+    """Calls wait(nanoseconds) again after each TD_EINTR. Between the calls Python runs its signal handlers."""
+    left = _fast.nanoseconds(timeout)
+    deadline = None if timeout is None else engine.now() + timeout
+    while True:
+        code = wait(left)
+        if code != lib.TD_EINTR:
+            return check(code)
+        if deadline is not None and left:
+            left = _fast.nanoseconds(max(deadline - engine.now(), 1e-9))
+
+
+class Readiness:
+    """The descriptor of a mailbox, and the asyncio tasks that wait for it."""
+
+    __slots__ = ("fd", "_waiters")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._waiters: deque[asyncio.Future[bool]] = deque()
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Whether the mailbox was ready before the time was up."""
+        loop = asyncio.get_running_loop()
+        if self._waiters and self._waiters[0].get_loop() is not loop:
+            raise RuntimeError("this mailbox is awaited in another event loop; one at a time")
+        waiter: asyncio.Future[bool] = loop.create_future()
+        if not self._waiters:
+            loop.add_reader(self.fd, self._ring)
+        self._waiters.append(waiter)
+        clock = None if timeout is None else loop.call_later(timeout, _settle, waiter, False)
+        try:
+            return await waiter
+        finally:
+            if clock is not None:
+                clock.cancel()
+            self._waiters.remove(waiter)
+            if not self._waiters:
+                loop.remove_reader(self.fd)
+
+    def _ring(self) -> None:
+        for waiter in self._waiters:
+            _settle(waiter, True)
+
+    async def recv(self, mailbox: Mailbox, timeout: float | None) -> Message:
+        loop = asyncio.get_running_loop()
+        deadline = None if not timeout else loop.time() + timeout
+        while True:
+            try:
+                return _fast.recv(mailbox, 0)
+            except AgainError:
+                if timeout == 0:
+                    raise
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and (left <= 0 or not await self.wait(left)):
+                raise TimedOutError(f"no message within {timeout} s")
+            if left is None:
+                await self.wait()
+
+
+def _settle(waiter: asyncio.Future[bool], ready: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(ready)
+
+
+class AsyncMessages:
+    """`async for` over a mailbox, by native batches. Ends when the mailbox has ended."""
+
+    __slots__ = ("_batches", "_readiness")
+
+    def __init__(self, mailbox: Mailbox, readiness: Readiness) -> None:
+        self._batches = _fast.Batches(mailbox)
+        self._readiness = readiness
+
+    def __aiter__(self) -> AsyncMessages:
+        return self
+
+    async def __anext__(self) -> Message:
+        if not self._batches.in_hand:
+            await asyncio.sleep(0)  # between batches others get their turn, also under a flood
+        while True:
+            try:
+                message = self._batches.poll()
+            except ClosedError:
+                raise StopAsyncIteration from None
+            if message is not None:
+                return message
+            await self._readiness.wait()

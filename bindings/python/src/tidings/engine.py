@@ -1,0 +1,268 @@
+"""The engine: a world of mailboxes, and what is addressed by name or topic in it.
+
+Guarantees: an engine that this package opened is closed when the interpreter exits, before anything of Python
+goes away, so that a process ends with its own status while streams are live. The process-wide default
+engine may be shared with C or another language: there only this package's own loops and mailboxes end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Callable, Iterable
+from weakref import WeakSet, WeakValueDictionary
+
+from . import _fast
+from ._native import ffi, lib
+from .errors import NoProcError, NotFoundError, check
+from .handles import Timer
+from .loop import Loop
+from .mailbox import Address, Mailbox, encode
+from .types import EngineStats, Policy, Receipt
+
+if TYPE_CHECKING:
+    from .mailbox import Item
+    from .message import Message
+    from .types import Buffer
+
+_opened: dict[int, Engine] = {}
+_opened_lock = threading.Lock()
+
+
+class Engine:
+    """An isolated world of mailboxes inside this process. A context manager; leaving it closes the engine."""
+
+    def __init__(self, *, virtual_clock: bool = False, time: str = "thread") -> None:
+        if time not in ("thread", "host"):
+            raise ValueError(f'time is "thread" (the library\'s own timer thread) or "host" (Loop.run), not {time!r}')
+        options = ffi.new("td_engine_options *")
+        options.size = ffi.sizeof("td_engine_options")
+        options.flags = lib.TD_ENGINE_VIRTUAL_CLOCK if virtual_clock else 0
+        options.time = lib.TD_TIME_HOST if time == "host" else lib.TD_TIME_THREAD
+        engine = ffi.new("td_engine *")
+        check(lib.td_engine_open(options, engine))
+        self._adopt(engine.id, host_time=time == "host", default=False)
+
+    def _adopt(self, id: int, host_time: bool, default: bool) -> None:
+        self.id = id
+        self.host_time = host_time
+        self.is_default = default
+        self._loops: WeakSet[Loop] = WeakSet()
+        self._mailboxes: WeakValueDictionary[int, Mailbox] = WeakValueDictionary()
+        with _opened_lock:
+            if not _opened:
+                atexit.unregister(_close_all)
+                atexit.register(_close_all)
+            _opened[id] = self
+
+    def __repr__(self) -> str:
+        return f"<tidings.Engine {self.id:#x}{' (default)' if self.is_default else ''}>"
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every mailbox with reason engine_closed. Never waits; closing twice does nothing."""
+        with _opened_lock:
+            _opened.pop(self.id, None)
+        code = lib.td_engine_close((self.id,))
+        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
+            check(code)
+        _fast.drain()
+
+    # Mailboxes and loops
+
+    def mailbox(
+        self,
+        name: str | None = None,
+        *,
+        max_messages: int = 0,
+        max_bytes: int = 0,
+        policy: Policy = Policy.FAIL,
+        block_timeout: float | None = None,
+        handler: Callable[[Message], object] | None = None,
+        loop: Loop | None = None,
+    ) -> Mailbox:
+        """Opens a mailbox: to be read with `recv` and iteration, or, with `handler` and `loop`, by that loop.
+
+        Bounds of 0 are the library's defaults (65,536 messages, 64 MiB). `policy` says what a full mailbox
+        does; with BLOCK a send waits `block_timeout` seconds.
+        """
+        if (handler is None) != (loop is None):
+            raise TypeError("handler= and loop= go together: the loop is what runs the handler")
+        if block_timeout == 0:
+            raise ValueError("block_timeout is more than 0; for a send that never waits use policy FAIL")
+        block = 0 if block_timeout is None else _fast.nanoseconds(block_timeout)
+        box = Mailbox(self, Policy(policy), block)
+        options = ffi.new("td_mailbox_options *")
+        options.size = ffi.sizeof("td_mailbox_options")
+        options.policy = policy
+        options.max_messages = max_messages
+        options.max_bytes = max_bytes
+        options.block_timeout = block
+        if name is not None:
+            text = ffi.from_buffer(encode(name))
+            options.name, options.name_size = text, len(text)
+        if handler is not None and loop is not None:
+            _check_handler(handler)
+            box._callbacks = {}
+            run, user, drop = _fast.registration(box, handler, loop.id)
+            options.loop.id = loop.id
+            options.handler = ffi.cast("td_handler_fn", run)
+            options.user = ffi.cast("void *", user)
+            options.drop = ffi.cast("td_drop_fn", drop)
+        mailbox = ffi.new("td_mailbox *")
+        check(lib.td_mailbox_open((self.id,), options, mailbox))
+        box._id = mailbox.id
+        self._mailboxes[box.id] = box
+        return box
+
+    def loop(self, budget: int = 0) -> Loop:
+        """Opens a loop for handler mailboxes. `budget` bounds the batches of one `run`; 0: no bound."""
+        return Loop(self, budget)
+
+    def address(self, id: int) -> Address:
+        """The address (or this package's own mailbox) of an id that came from elsewhere, from C for example."""
+        return self._mailboxes.get(id) or Address(self, self.id, id)
+
+    # By name and by topic
+
+    def whereis(self, name: str) -> Address | None:
+        """Who has a name now, or None."""
+        text, mailbox = encode(name), ffi.new("td_mailbox *")
+        try:
+            check(lib.td_whereis((self.id,), text, len(text), mailbox))
+        except NotFoundError:
+            return None
+        return self.address(mailbox.id)
+
+    def unregister(self, name: str) -> None:
+        """Frees a name."""
+        text = encode(name)
+        check(lib.td_unregister((self.id,), text, len(text)))
+
+    def send(self, name: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None) -> None:
+        """Sends to whoever has the name now."""
+        # Not td_send_name: that cannot be interrupted where the mailbox makes its senders wait.
+        target = self.whereis(name)
+        while target is not None:
+            try:
+                return target.send(data, tag, sender=sender)
+            except NoProcError:  # it ended since: its name is free, or another's
+                previous, target = target, self.whereis(name)
+                if target == previous:
+                    raise
+        raise NotFoundError(f"no mailbox has the name {name!r}")
+
+    def send_after(self, name: str, delay: float, data: Buffer = b"", tag: int = 0) -> Timer:
+        """A TIMER message to whoever has the name when so many seconds have passed."""
+        text, timer = encode(name), ffi.new("td_timer *")
+        with ffi.from_buffer(data) as view:
+            check(
+                lib.td_send_after_name(
+                    (self.id,), text, len(text), _fast.nanoseconds(delay), tag, view, len(view), timer
+                )
+            )
+        self._timer_armed()
+        return Timer(timer.id)
+
+    def publish(self, topic: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None) -> Receipt:
+        """One message to every subscription that fits the topic."""
+        return Receipt(*_fast.publish(self.id, sender, topic, tag, data))
+
+    def publish_many(self, topic: str, items: Iterable[Item], *, sender: Address | None = None) -> Receipt:
+        """Several messages (payloads, or (tag, payload) pairs) in order, each subscriber visited once."""
+        return Receipt(*_fast.publish_many(self.id, sender, topic, items))
+
+    # Time and counters
+
+    def now(self) -> float:
+        """Seconds on this engine's clock; only differences mean something."""
+        now = ffi.new("int64_t *")
+        check(lib.td_now((self.id,), now))
+        return float(now[0]) / 1e9
+
+    def stats(self) -> EngineStats:
+        """Counters of the engine."""
+        c = ffi.new("td_engine_counters *")
+        c.size = ffi.sizeof("td_engine_counters")
+        check(lib.td_engine_stats((self.id,), c))
+        return EngineStats(*(getattr(c, name) for name in EngineStats._fields))
+
+    def advance(self, seconds: float) -> None:
+        """Moves a virtual clock, through every expiry on the way, in order."""
+        check(lib.td_clock_advance((self.id,), _fast.nanoseconds(seconds)))
+
+    def wait_parked(self, count: int, timeout: float | None = None) -> None:
+        """Waits (in real time) until so many threads wait on this engine's virtual clock."""
+        step = _fast.nanoseconds(0.05)  # this wait is not interruptible: short ones let Ctrl-C in between
+        left = _fast.nanoseconds(timeout)
+        while True:
+            code = lib.td_clock_wait_parked((self.id,), count, min(step, left))
+            left -= min(step, left) if timeout is not None else 0
+            if code not in (lib.TD_ETIMEDOUT, lib.TD_EAGAIN) or not left:
+                check(code)
+                return
+
+    def _timer_armed(self) -> None:
+        if self.host_time:
+            for loop in list(self._loops):
+                loop._timer_armed()
+
+    def _at_exit(self) -> None:
+        if not self.is_default:
+            lib.td_engine_close((self.id,))
+            return
+        for loop in list(self._loops):
+            lib.td_loop_close((loop.id,))
+        for box in list(self._mailboxes.values()):
+            lib.td_mailbox_close((box.id,))
+
+
+def default_engine() -> Engine:
+    """The engine that the whole process shares, C code included. It opens on first use."""
+    out = ffi.new("td_engine *")
+    check(lib.td_engine_default(out))
+    with _opened_lock:
+        known = _opened.get(out.id)
+    if known is None:
+        known = Engine.__new__(Engine)
+        known._adopt(out.id, host_time=False, default=True)
+    return known
+
+
+def _check_handler(handler: Callable[[Message], object]) -> None:
+    if not callable(handler):
+        raise TypeError(f"a handler is a function of one message, not {type(handler).__name__}")
+    code = getattr(handler, "__code__", None) or getattr(getattr(handler, "__func__", None), "__code__", None)
+    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
+        raise TypeError("a handler is a plain function; for a coroutine iterate with `async for` instead")
+
+
+def _forget_parent() -> None:
+    """In a forked child: the engines are the parent's, and their locks may be held by threads that are not here."""
+    global _opened_lock
+    _opened_lock = threading.Lock()
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parent)
+
+
+def _close_all() -> None:
+    """At exit: from here on no handler enters Python, and whoever waits is told."""
+    _fast.set_exiting()
+    with _opened_lock:
+        engines = list(_opened.values())
+        _opened.clear()
+    for engine in engines:
+        engine._at_exit()
+
+

@@ -1,0 +1,77 @@
+"""Which copy of the library the package uses, and which it refuses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import DEADLINE, Script, c_compiler
+
+import tidings
+from tidings import _cffi
+
+SHOW = "import tidings; print(tidings.library_path)"
+
+
+def test_the_bundled_copy_is_used_by_default(script: Script) -> None:
+    done = script("import os; os.environ.pop('TIDINGS_LIBRARY', None)\n" + SHOW)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).samefile(Path(tidings.__file__).parent / "libtidings.so.0")
+
+
+def test_the_bundled_copy_has_its_soname() -> None:
+    bundled = Path(tidings.__file__).parent / "libtidings.so.0"
+    dynamic = subprocess.run(["readelf", "-d", str(bundled)], capture_output=True, text=True, check=True).stdout
+    assert "Library soname: [libtidings.so.0]" in dynamic
+
+
+def test_the_extension_does_not_link_the_library() -> None:
+    dynamic = subprocess.run(["readelf", "-d", _cffi.__file__], capture_output=True, text=True, check=True).stdout
+    assert "NEEDED" in dynamic and "tidings" not in dynamic.replace(os.path.basename(_cffi.__file__), "")
+
+
+def test_the_environment_names_another_copy(script: Script, tmp_path: Path) -> None:
+    copy = tmp_path / "libtidings.so.0"
+    shutil.copyfile(tidings.library_path, copy)
+    done = script(SHOW, TIDINGS_LIBRARY=str(copy))
+    assert done.stdout.strip() == str(copy), done.stderr
+
+
+def test_a_copy_in_the_process_comes_first(script: Script, tmp_path: Path) -> None:
+    copy, other = tmp_path / "first.so", tmp_path / "other.so"
+    shutil.copyfile(tidings.library_path, copy)
+    shutil.copyfile(tidings.library_path, other)
+    done = script("import ctypes, sys; ctypes.CDLL(sys.argv[1])\n" + SHOW, str(copy), TIDINGS_LIBRARY=str(other))
+    assert done.stdout.strip() == str(copy), done.stderr
+
+
+def build(folder: Path, text: str) -> Path:
+    source, out = folder / "other.c", folder / "libother.so"
+    source.write_text(text)
+    subprocess.run([*c_compiler(), "-shared", "-fPIC", str(source), "-o", str(out)], check=True, timeout=DEADLINE)
+    return out
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unsigned td_abi_version(void) { return 7; }", "has ABI version 7, this package needs 0"),
+        ("unsigned td_abi_version(void) { return 0; }", "has no function td_"),
+        ("int something(void) { return 0; }", "is not a tidings library: it has no td_abi_version"),
+    ],
+)
+def test_another_library_is_refused(script: Script, tmp_path: Path, text: str, message: str) -> None:
+    other = build(tmp_path, text)
+    done = script(SHOW, TIDINGS_LIBRARY=str(other))
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError") and message in last, done.stderr
+
+
+def test_a_missing_library_is_named(script: Script) -> None:
+    done = script(SHOW, TIDINGS_LIBRARY="/nowhere/libtidings.so.0")
+    assert "ImportError" in done.stderr and "/nowhere/libtidings.so.0" in done.stderr

@@ -1,0 +1,27 @@
+"""The package and the examples are clean under mypy --strict."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CHECKOUT
+
+import tidings
+
+pytest.importorskip("mypy")
+
+
+def test_strict() -> None:
+    assert (Path(tidings.__file__).parent / "py.typed").is_file()
+    examples = sorted(str(path) for path in (CHECKOUT / "examples" / "python").glob("*.py"))
+    assert len(examples) >= 2
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "-p", "tidings"]
+    for arguments in (command, [*command[:-2], *examples]):
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=300, cwd=CHECKOUT / "examples", env={**os.environ, "MYPYPATH": ""}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

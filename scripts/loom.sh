@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs the loom models of src/models: every interleaving of their threads within LOOM_MAX_PREEMPTIONS. Fails when a model
+# does, and when fewer run than there have to be: the hand-over, the doorbell, monitor against exit, timer cancel.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fewest=4
+log=build/loom.log
+mkdir -p build
+RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2} \
+  "${CARGO:-cargo}" test --release --lib --locked --target-dir target/loom models:: 2>&1 | tee "$log"
+ran=$(grep -c '^test models::.* ok$' "$log" || true)
+if [ "$ran" -lt "$fewest" ]; then
+  echo "loom: $ran models ran; there have to be at least $fewest"
+  exit 1
+fi
+echo "loom: $ran models hold in every interleaving"

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Every test of the project, one runner after the other, each into build/test/NAME.log; `make test` calls it.
+# Prints for each runner its own closing line, or the end of its log when it failed. A failure does not keep the
+# others from running; the last line says whether all passed, and so does the exit status.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+: "${MAKE:=make}" "${CARGO:=cargo}" "${PYTHON:=build/venv/bin/python}" "${NODE:=node}" "${NPM:=npm}" "${CC:=cc}"
+: "${TIDINGS_PREFIX:=$PWD/build/prefix}"
+export MAKE CARGO PYTHON NODE NPM CC TIDINGS_PREFIX
+export PYTHONDONTWRITEBYTECODE=1
+logs=build/test
+mkdir -p "$logs"
+failed=()
+
+# The line a runner closes with; cargo closes once for each test binary, so its lines are added up.
+closing_line() {
+  awk '
+    /^test result:/ { passed += $4; failed += $6; ignored += $8; binaries++ }
+    /[^[:space:]]/ { last = $0 }
+    END {
+      if (binaries) printf "%d passed, %d failed, %d ignored in %d test binaries\n", passed, failed, ignored, binaries
+      else print last
+    }' "$1"
+}
+
+last_line() { grep -v '^[[:space:]]*$' "$1" | tail -n 1; }
+
+# node:test closes with counts on lines of their own.
+closing_lines_of_node() { grep -E '^(# |ℹ )(tests|pass|fail|skipped) ' "$1" | sed 's/^[^a-z]*//' | paste -sd ',' | sed 's/,/, /g'; }
+
+# step NAME [-c CLOSING] COMMAND...
+step() {
+  local name=$1 closing=closing_line begun=$SECONDS log status
+  shift
+  if [ "$1" = -c ]; then closing=$2; shift 2; fi
+  log=$logs/$(tr -c '[:alnum:]\n' '-' <<<"$name").log
+  printf '== %s\n' "$name"
+  "$@" >"$log" 2>&1 </dev/null
+  status=$?
+  grep -iE '^(skip|skipped):? ' "$log" | sed 's/^/   /'
+  if [ "$status" -eq 0 ]; then
+    printf '   %s  (%d s)\n' "$("$closing" "$log")" $((SECONDS - begun))
+  else
+    failed+=("$name")
+    tail -n 60 "$log" | sed 's/^/   | /'
+    printf '   FAILED with status %d; all of it is in %s\n' "$status" "$log"
+  fi
+}
+
+step "cargo test" "$CARGO" test --locked
+step "loom models" -c last_line scripts/loom.sh
+step "C tests" tests/c/run.sh
+step "installed library" packaging/check.sh
+step "conformance in C" scripts/conformance.sh c
+step "conformance in Python" scripts/conformance.sh python
+step "conformance in Node" scripts/conformance.sh node
+step "Python tests" "$PYTHON" -m pytest -q bindings/python/tests
+step "Node tests" -c closing_lines_of_node "$NPM" --prefix bindings/node --silent test
+step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
+step "README programs" "$PYTHON" scripts/readme.py
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'make test: FAILED: %s\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
+  exit 1
+fi
+echo "make test: all passed"
