@@ -4,6 +4,7 @@
 const { native } = require("./native.js");
 const { Address, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals } = require("./address.js");
 const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
+const { ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { stir } = require("./turns.js");
 const { inspect } = require("node:util");
@@ -11,8 +12,7 @@ const { inspect } = require("node:util");
 const VIRTUAL_CLOCK = 1;
 const CALL_TIMEOUT = 5000;
 
-const ERRORS = { "-14": "TD_EDOWN", "-9": "TD_ETIMEDOUT", "-15": "TD_ENOREPLY", "-3": "TD_ENOPROC", "-11": "TD_EFULL", "-5": "TD_ECLOSED" };
-const ERROR_TEXTS = {
+const CALL_ERRORS = {
   TD_EDOWN: "the mailbox called ended before it answered",
   TD_ETIMEDOUT: "no answer came in time",
   TD_ENOREPLY: "the request was dropped without an answer",
@@ -23,9 +23,9 @@ let theDefault;
 
 function replyFailure(reply) {
   if (reply.status > 0) return new ReplyError(reply.status, reply.data);
-  const code = ERRORS[reply.status] ?? `TD_E${reply.status}`;
+  const code = ERROR_NAMES[-reply.status] ?? "TD_EINVAL";
   const words = reply.text();
-  const error = new TidingsError(code, `call: ${ERROR_TEXTS[code] ?? "it failed"}${words === "" ? "" : `: ${words}`}`, reply.status);
+  const error = new TidingsError(code, `call: ${CALL_ERRORS[code] ?? "it failed"}${words === "" ? "" : `: ${words}`}`, reply.status);
   error.data = reply.data;
   return error;
 }

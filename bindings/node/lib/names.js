@@ -5,6 +5,10 @@ const { invalid } = require("./errors.js");
 const EAGAIN = -8;
 const ECLOSED = -5;
 
+/** The header's error codes: TD_EINVAL is -1, and so on. */
+const ERROR_NAMES =
+  "TD_OK TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR TD_EFULL TD_ETOOBIG TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED".split(" ");
+
 const KIND = { message: 1, request: 2, topic: 3, down: 16, timer: 17, reply: 18, end: 32, gap: 33 };
 const KIND_NAMES = [];
 for (const [name, number] of Object.entries(KIND)) KIND_NAMES[number] = name;
@@ -48,5 +52,5 @@ function reasonNumber(reason) {
 }
 
 module.exports = {
-  EAGAIN, ECLOSED, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
+  EAGAIN, ECLOSED, ERROR_NAMES, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
 };

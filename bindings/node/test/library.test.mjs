@@ -58,3 +58,11 @@ test("the function table has every function of the header, and no function is li
   assert.deepEqual(functionsOf('#define X(a) a\ntypedef void (*td_a_fn)(int);\ntypedef struct td_b { int c; void (*td_d)(int); } td_b;\nextern "C" {\nconst char *td_e(void); /* td_f(int); */\nint32_t td_g(int a,\n  td_b *b);\n}'), ["td_e", "td_g"]);
   assert.throws(() => tableOf("int other(void);"), /not the header of tidings/);
 });
+
+test("the error names are the header's", () => {
+  const { ERROR_NAMES } = require("../lib/names.js");
+  const header = require("node:fs").readFileSync(path.join(checkoutRoot, "include", "tidings.h"), "utf8");
+  const defined = Object.fromEntries([...header.matchAll(/^#define (TD_E[A-Z]+|TD_OK) (-?\d+)\b/gm)].map(([, name, number]) => [name, -number]));
+  assert.ok(Object.keys(defined).length > 20);
+  assert.deepEqual(Object.fromEntries(ERROR_NAMES.map((name, i) => [name, i])), { ...defined, TD_OK: 0 });
+});
