@@ -161,7 +161,15 @@ class Engine {
     if (typeof timeout !== "number" || !(timeout >= 0)) throw invalid("timeout must be a number of milliseconds from 0 to Infinity");
     if (!this.#virtual) {
       return (expired) => {
-        const timer = setTimeout(expired, Math.min(timeout, 0x7fffffff));
+        // Node's timers count whole milliseconds of the loop's time, so one may end up to a millisecond early.
+        const until = performance.now() + timeout;
+        let timer;
+        const look = () => {
+          const left = until - performance.now();
+          if (left > 0) timer = setTimeout(look, Math.min(Math.ceil(left), 0x7fffffff));
+          else expired();
+        };
+        timer = setTimeout(look, Math.min(Math.ceil(timeout), 0x7fffffff));
         return () => clearTimeout(timer);
       };
     }
