@@ -15,16 +15,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import signal
+import socket
 import sys
 import time
 from typing import Callable
 
 import tidings
 
-JOIN = 1  # to the source: the sender wants the data
+JOIN = 1  # to the source: the sender wants the data; its payload is the number that people know it by
 TICK = 2  # to the source: time to sample
 DATA = 3  # to a client: one line
+GONE = tidings.Reason.USER  # why a client's mailbox ends when its connection does
+
+ALLOWED = {"/stream": "GET", "/stop": "POST"}
+REQUEST = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.1\r\n(?:[!-9;-~]+:[^\r\n]*\r\n)*\r\n")
 
 Deliver = Callable[[bytes], None]
 
@@ -87,9 +93,9 @@ class Source:
         if message.kind == tidings.Kind.TIMER:
             self.tick()
         elif message.tag == JOIN and message.sender is not None:
-            self.join(message.sender)
+            self.join(message.sender, message.data.decode())
 
-    def join(self, client: tidings.Address) -> None:
+    def join(self, client: tidings.Address, number: str) -> None:
         if client in self.clients:
             return
 
@@ -98,11 +104,11 @@ class Source:
 
         def forget(reason: tidings.Reason) -> None:
             del self.clients[client]
-            say(f"forgot client {client.id} ({reason})")
+            say(f"forgot client {number} ({reason.data.decode() or reason.name})")
 
         self.clients[client] = deliver
         self.mailbox.monitor(client, died=forget, already_down=lambda: forget(tidings.Reason(tidings.Reason.NOPROC)))
-        say(f"client {client.id} joined")
+        say(f"client {number} joined")
 
     def tick(self) -> None:
         line = self.figures.sample()  # encoded once: every client gets the same bytes
@@ -124,6 +130,7 @@ class Server:
         self.engine = engine
         self.source = source
         self.stopped = False
+        self.clients = 0
         self.connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,18 +139,11 @@ class Server:
         self.connections[task] = writer
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=10)
-            method, path = head.split(b"\r\n", 1)[0].split(b" ")[:2]
-            if (method, path) == (b"GET", b"/stream"):
-                await self.stream(reader, writer)
-            elif (method, path) == (b"POST", b"/stop"):
-                self.stop()
-                await self.answer(writer, "200 OK", b"stopped\n")
-            else:
-                await self.answer(writer, "404 Not Found", b"GET /stream or POST /stop\n")
+            await self.respond(head, reader, writer)
+        except asyncio.LimitOverrunError:
+            await self.answer(writer, "431 Request Header Fields Too Large", "the header is too large\n")
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # the client went away, or never asked
-        except (ValueError, asyncio.LimitOverrunError):
-            await self.answer(writer, "400 Bad Request", b"not an HTTP request\n")
         finally:
             writer.close()
             del self.connections[task]
@@ -158,9 +158,24 @@ class Server:
         if self.connections:
             await asyncio.wait(list(self.connections))
 
-    async def answer(self, writer: asyncio.StreamWriter, status: str, body: bytes) -> None:
-        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + body)
+    async def respond(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = REQUEST.fullmatch(head)
+        if request is None:
+            return await self.answer(writer, "400 Bad Request", "this is not an HTTP/1.1 request\n")
+        method, path = request[1].decode(), request[2].decode("latin-1")
+        allowed = ALLOWED.get(path)
+        if allowed is None:
+            return await self.answer(writer, "404 Not Found", "GET /stream or POST /stop\n")
+        if method != allowed:
+            return await self.answer(writer, "405 Method Not Allowed", "see Allow\n", f"Allow: {allowed}\r\n")
+        if path == "/stream":
+            return await self.stream(reader, writer)
+        self.stop()
+        await self.answer(writer, "200 OK", "stopped\n")
+
+    async def answer(self, writer: asyncio.StreamWriter, status: str, body: str, extra: str = "") -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n{extra}"
+        writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
         await writer.drain()
 
     def stop(self) -> None:
@@ -175,12 +190,16 @@ class Server:
             b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\n"
             b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         )
+        # What a slow reader has not taken waits in its mailbox, under that one's bound, not in other buffers.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        writer.transport.set_write_buffer_limits(0)
+        self.clients += 1
         with self.engine.mailbox(max_messages=64, policy=tidings.Policy.DROP_OLD) as mailbox:
             watch = asyncio.ensure_future(self.hang_up(reader, mailbox))
             try:
                 mailbox.monitor("source")
                 try:
-                    self.engine.send("source", tag=JOIN, sender=mailbox)
+                    self.engine.send("source", str(self.clients).encode(), JOIN, sender=mailbox)
                 except tidings.NotFoundError:
                     pass  # not there: the monitor's DOWN says so
                 async for message in mailbox:
@@ -190,6 +209,8 @@ class Server:
                     writer.write(b"%x\r\n%b\r\n" % (len(message.data), message.data))
                     await writer.drain()  # a slow reader waits here, and its mailbox drops the oldest
                 await writer.drain()
+            except ConnectionError:
+                mailbox.exit(GONE, b"connection closed")
             finally:
                 watch.cancel()
 
@@ -200,7 +221,7 @@ class Server:
                 pass
         except ConnectionError:
             pass
-        mailbox.close()
+        mailbox.exit(GONE, b"connection closed")
 
 
 async def serve(port: int, interval: float) -> None:

@@ -33,9 +33,9 @@ static int32_t send_once(td_mailbox to, td_mailbox from, uint64_t tag, const Py_
   int32_t code;
   if (!without_gil) return held ? td_send_ex(to, from, tag, view->buf, (size_t)view->len, &options)
                                 : td_send(to, from, tag, view->buf, (size_t)view->len);
-  Py_BEGIN_ALLOW_THREADS
+  PyThreadState *state = tdpy_leave_python();
   code = td_send_ex(to, from, tag, view->buf, (size_t)view->len, &options);
-  Py_END_ALLOW_THREADS
+  tdpy_return_to_python(state);
   return code;
 }
 
@@ -51,7 +51,7 @@ static int32_t send_waiting(const tdpy_address *to, uint64_t from, uint64_t tag,
 }
 
 static PyObject *send_to(tdpy_address *self, PyObject *data, uint64_t tag, uint64_t from, int64_t timeout) {
-  tdpy_drain();
+  tdpy_enter();
   Py_buffer view;
   if (get_payload(data, &view) < 0) return NULL;
   void *held = NULL;
@@ -150,7 +150,7 @@ static PyObject *send_many(PyObject *base, PyObject *const *args, Py_ssize_t cou
   uint64_t from = 0;
   if (count < 1 || count > 2) return PyErr_Format(PyExc_TypeError, "send_many(items, sender=None) takes one or two arguments");
   if (count == 2 && tdpy_mailbox_id(args[1], &from) < 0) return NULL;
-  tdpy_drain();
+  tdpy_enter();
   PyObject *list = PySequence_Tuple(args[0]);
   if (!list) return NULL;
   batch many;
@@ -182,7 +182,7 @@ static PyObject *publish(PyObject *module, PyObject *const *args, Py_ssize_t cou
   if (tdpy_parse_u64(args[0], "an id", &engine) < 0 || tdpy_mailbox_id(args[1], &from) < 0 ||
       !(topic = PyUnicode_AsUTF8AndSize(args[2], &topic_size)) || tdpy_parse_u64(args[3], "a tag", &tag) < 0)
     return NULL;
-  tdpy_drain();
+  tdpy_enter();
   Py_buffer view;
   if (get_payload(args[4], &view) < 0) return NULL;
   td_send_options options = {.size = sizeof options};
@@ -209,7 +209,7 @@ static PyObject *publish_many(PyObject *module, PyObject *const *args, Py_ssize_
   if (tdpy_parse_u64(args[0], "an id", &engine) < 0 || tdpy_mailbox_id(args[1], &from) < 0 ||
       !(topic = PyUnicode_AsUTF8AndSize(args[2], &topic_size)))
     return NULL;
-  tdpy_drain();
+  tdpy_enter();
   PyObject *list = PySequence_Tuple(args[3]), *result = NULL;
   if (!list) return NULL;
   batch many;

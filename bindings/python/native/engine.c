@@ -12,8 +12,6 @@
 #include "tdpy.h"
 
 struct tdpy_table tdpy_table;
-int tdpy_exiting;
-pthread_t tdpy_exiting_thread;
 static PyObject *make_error;                   /* (code, detail) -> exception, given by tidings.errors */
 
 /* load(path or None) -> path of the copy, or None. None asks for a copy that is in the process already. */
@@ -63,7 +61,7 @@ PyObject *tdpy_fail(int32_t code) {
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);
   }
-  tdpy_pause_at_exit();
+  tdpy_rest_at_exit();
   return NULL;
 }
 
@@ -117,12 +115,6 @@ static PyObject *setup(PyObject *self, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-static PyObject *set_exiting(PyObject *self, PyObject *unused) {
-  tdpy_exiting_thread = pthread_self();
-  __atomic_store_n(&tdpy_exiting, 1, __ATOMIC_SEQ_CST);
-  Py_RETURN_NONE;
-}
-
 static PyObject *drain(PyObject *self, PyObject *unused) {
   tdpy_drain();
   Py_RETURN_NONE;
@@ -134,7 +126,6 @@ PyMethodDef tdpy_engine_methods[] = {
     {"fail", fail, METH_O, NULL},
     {"nanoseconds", nanoseconds, METH_O, NULL},
     {"setup", setup, METH_VARARGS, NULL},
-    {"set_exiting", set_exiting, METH_NOARGS, NULL},
     {"drain", drain, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -145,9 +136,10 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "tidings._fast", NULL
 PyMODINIT_FUNC PyInit__fast(void);
 PyMODINIT_FUNC PyInit__fast(void) {
   if (tdpy_loop_ready() < 0) return NULL;
+  if (tdpy_exit_ready() != 0) return PyErr_SetFromErrno(PyExc_OSError);
   PyObject *fast = PyModule_Create(&module);
   if (!fast) return NULL;
-  PyMethodDef *methods[] = {tdpy_engine_methods, tdpy_send_methods, tdpy_receive_methods, tdpy_loop_methods};
+  PyMethodDef *methods[] = {tdpy_engine_methods, tdpy_exit_methods, tdpy_send_methods, tdpy_receive_methods, tdpy_loop_methods};
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
     if (PyModule_AddFunctions(fast, methods[i]) < 0) goto failed;
   if (PyModule_AddType(fast, &tdpy_message_type) < 0 || PyModule_AddType(fast, &tdpy_address_type) < 0 ||

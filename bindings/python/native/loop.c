@@ -57,7 +57,7 @@ static PyObject *deliver(registration *self, PyObject *message, uint8_t kind) {
 static void run_batch(td_batch *batch, registration *self) {
   tdpy_address *mailbox = (tdpy_address *)self->mailbox;
   mailbox->id = batch->mailbox.id;             /* td_mailbox_open may not have returned yet */
-  for (uint32_t i = batch->cursor; i < batch->count && !interrupt; i++) {
+  for (uint32_t i = batch->cursor; i < batch->count && !interrupt && !tdpy_exiting; i++) {
     const td_frame_header *header = tdpy_entry(batch, i);
     uint8_t kind = header->kind;
     uint64_t gap = kind == TD_KIND_GAP ? header->tag : 0;
@@ -84,11 +84,13 @@ static void hang(void *unused) {
 static void handle(td_batch *batch, void *held) {
   if (__atomic_load_n(&tdpy_exiting, __ATOMIC_SEQ_CST)) return;
   pthread_cleanup_push(hang, NULL);
+  tdpy_handler_begins();
   PyGILState_STATE gil = PyGILState_Ensure();
   tdpy_drain();
   registration *self = (registration *)tdpy_held_object(held);
   if (!interrupt) run_batch(batch, self);
   PyGILState_Release(gil);
+  tdpy_handler_ends();
   pthread_cleanup_pop(0);
 }
 
@@ -100,14 +102,14 @@ static PyObject *loop_run(PyObject *module, PyObject *args) {
   if (!PyArg_ParseTuple(args, "KKO&", &loop, &engine, tdpy_timeout_arg, &timeout)) return NULL;
   PyObject *outer = interrupt;
   interrupt = NULL;
-  tdpy_drain();
+  tdpy_enter();
   tdpy_wait wait;
   tdpy_wait_begin(&wait, engine, timeout);
   running++;
   do {
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = tdpy_leave_python();
     code = td_loop_run((td_loop){loop}, wait.timeout, TD_INTERRUPTIBLE);
-    Py_END_ALLOW_THREADS
+    tdpy_return_to_python(state);
   } while (!interrupt && tdpy_wait_again(&wait, code));
   running--;
   tdpy_drain();

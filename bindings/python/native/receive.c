@@ -23,15 +23,15 @@ static int32_t receive(const request *r, int64_t timeout, uint32_t flags) {
 
 /* The result of the call; TD_EINTR only with a Python exception set. */
 static int32_t receive_waiting(const request *r, const tdpy_address *mailbox, int64_t timeout) {
-  tdpy_drain();
+  tdpy_enter();
   int32_t code = receive(r, 0, 0);
   if (code != TD_EAGAIN || timeout == 0) return code;
   tdpy_wait wait;
   tdpy_wait_begin(&wait, mailbox->engine_id, timeout);
   do {
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = tdpy_leave_python();
     code = receive(r, wait.timeout, TD_INTERRUPTIBLE);
-    Py_END_ALLOW_THREADS
+    tdpy_return_to_python(state);
   } while (tdpy_wait_again(&wait, code));
   tdpy_drain();
   return code;
@@ -124,13 +124,13 @@ static PyObject *call(PyObject *module, PyObject *args) {
                         &interruptible))
     return NULL;
   PyObject *result = NULL;
-  tdpy_drain();
+  tdpy_enter();
   if (tdpy_mailbox_id(sender, &from) == 0 && tdpy_parse_u64(number, "a tag", &tag) == 0) {
     int32_t code;
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = tdpy_leave_python();
     code = td_call((td_mailbox){to->id}, (td_mailbox){from}, tag, data.buf, (size_t)data.len, timeout,
                    interruptible ? TD_INTERRUPTIBLE : 0, &reply);
-    Py_END_ALLOW_THREADS
+    tdpy_return_to_python(state);
     if (code == TD_OK || code == TD_EDOWN) {
       PyObject *message = tdpy_from_message(&reply, from, to->engine, 0, false);
       td_message_release(&reply);
@@ -191,6 +191,7 @@ static PyObject *next_in_batch(batches *self) {
 /* The next message, waiting at most timeout for a batch; NULL with *code set, or with an exception. */
 static PyObject *next_message(batches *self, int64_t timeout, int32_t *code) {
   *code = TD_OK;
+  tdpy_rest_at_exit();
   for (;;) {
     PyObject *message = next_in_batch(self);
     if (message || PyErr_Occurred()) return message;
@@ -207,7 +208,7 @@ static PyObject *iternext(batches *self) {
   PyObject *message = next_message(self, TD_FOREVER, &code);
   if (message || PyErr_Occurred()) return message;
   if (code != TD_ECLOSED) return tdpy_fail(code);
-  tdpy_pause_at_exit();
+  tdpy_rest_at_exit();
   return NULL;                                 /* over: the loop ends */
 }
 

@@ -3,7 +3,7 @@
  * These files hold the message path only (send, receive, handlers); all else goes through cffi from Python.
  * Two rules keep the process safe at exit: nothing that the engine may call without being asked by Python
  * (release, drop, handler) touches Python without the checks in release.c and loop.c; and everything that
- * waits does so without the GIL. */
+ * waits does so without the GIL, see exit.c. */
 #ifndef TDPY_H
 #define TDPY_H
 
@@ -21,8 +21,6 @@ static inline PyObject *Py_NewRef(PyObject *object) {
 #endif
 
 /* engine.c */
-extern int tdpy_exiting;                       /* set once by atexit: no handler enters Python any more */
-extern pthread_t tdpy_exiting_thread;
 PyObject *tdpy_fail(int32_t code);             /* raises the exception of a negative result, with td_last_error; returns NULL */
 int tdpy_parse_timeout(PyObject *seconds, int64_t *timeout);   /* None is TD_FOREVER; 0 ok, -1 raised */
 int tdpy_parse_u64(PyObject *value, const char *what, uint64_t *out);
@@ -36,7 +34,16 @@ typedef struct {
 } tdpy_wait;
 void tdpy_wait_begin(tdpy_wait *wait, uint64_t engine, int64_t timeout);
 bool tdpy_wait_again(tdpy_wait *wait, int32_t code);   /* after a wait, GIL held: whether to go on waiting (false with an exception set, too) */
-void tdpy_pause_at_exit(void);                 /* GIL held: before news of an end that only the exit has caused */
+
+/* exit.c */
+extern int tdpy_exiting;                       /* set once by atexit: no handler enters Python any more */
+int tdpy_exit_ready(void);
+void tdpy_enter(void);                         /* at the begin of every call from Python; also drains (release.c) */
+void tdpy_rest_at_exit(void);                  /* GIL held: before news of an end that perhaps only the exit has caused */
+PyThreadState *tdpy_leave_python(void);        /* around every wait, instead of Py_BEGIN_ALLOW_THREADS */
+void tdpy_return_to_python(PyThreadState *state);
+void tdpy_handler_begins(void);
+void tdpy_handler_ends(void);
 
 /* release.c */
 void tdpy_drain(void);                         /* GIL held: lets go of what the engine has released meanwhile */
@@ -89,7 +96,7 @@ int tdpy_mailbox_id(PyObject *value, uint64_t *id);    /* None is nobody; 0 ok, 
 int tdpy_loop_ready(void);
 
 /* methods of the module, by file */
-extern PyMethodDef tdpy_engine_methods[], tdpy_send_methods[], tdpy_receive_methods[], tdpy_loop_methods[];
+extern PyMethodDef tdpy_engine_methods[], tdpy_exit_methods[], tdpy_send_methods[], tdpy_receive_methods[], tdpy_loop_methods[];
 extern PyTypeObject tdpy_batches_type;
 
 #endif

@@ -41,31 +41,36 @@ def test_cancelling_loses_no_message(engine: tidings.Engine) -> None:
     inbox = engine.mailbox()
     count = 3000
 
-    async def main() -> list[int]:
-        def send() -> None:
-            for n in range(count):
-                inbox.send(b"", n)
-                if n % 3 == 0:
-                    time.sleep(0.0001)
+    room = threading.Semaphore(5)
 
+    def send() -> None:
+        for n in range(count):
+            assert room.acquire(timeout=20)
+            inbox.send(b"", n)
+
+    async def main() -> list[int]:
+        early = asyncio.ensure_future(inbox.recv_async())
+        await asyncio.sleep(0)
+        early.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await early
         sender = threading.Thread(target=send)
         sender.start()
         seen: list[int] = []
-        cancelled = turn = 0
+        turn = 0
         while len(seen) < count:
             task = asyncio.ensure_future(inbox.recv_async())
-            await asyncio.sleep(0)
             turn += 1
-            if turn % 2 and not task.done():
-                if turn % 4 == 1:
-                    await asyncio.sleep(0.0001)
+            for _ in range(turn % 4):
+                await asyncio.sleep(0)
+            if turn % 2:
                 task.cancel()
             try:
                 seen.append((await task).tag)
+                room.release()
             except asyncio.CancelledError:
-                cancelled += 1
+                pass
         sender.join()
-        assert cancelled > 0
         return seen
 
     assert run(main()) == list(range(count))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Iterator
@@ -40,12 +42,9 @@ def test_the_chat_room() -> None:
 class Server:
     def __init__(self, tmp_path: Path, *arguments: str) -> None:
         self.log = tmp_path / "log"
-        self.process = subprocess.Popen(
-            [sys.executable, str(EXAMPLES / "data_stream.py"), *arguments],
-            stdout=self.log.open("w"),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, str(EXAMPLES / "data_stream.py"), *arguments]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.PIPE, text=True)
         self.url = self.wait_for("listening on ").split()[-1]
 
     def lines(self) -> list[str]:
@@ -95,7 +94,7 @@ def test_the_data_stream(server: Server, tmp_path: Path) -> None:
     wait_lines(two, 3)
     first.kill()
     first.wait()
-    assert server.wait_for("forgot client").endswith("(normal)")
+    assert re.fullmatch(r"forgot client [12] \(connection closed\)", server.wait_for("forgot client"))
     so_far = len(two.read_bytes().splitlines())
     wait_lines(two, so_far + 5)
     stopped = subprocess.run(["curl", "-s", "-X", "POST", server.url + "/stop"], capture_output=True, timeout=20)
@@ -151,8 +150,9 @@ def test_bad_requests_are_answered(server: Server) -> None:
         return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
 
     assert ask(server.url + "/other") == "404"
-    assert ask("-X", "DELETE", server.url + "/stream") == "404"
-    assert ask("-H", "X: " + "x" * 100_000, server.url + "/stream") == "400"
+    assert ask("-X", "DELETE", server.url + "/stream") == "405"
+    assert ask("--http1.0", server.url + "/stream") == "400"
+    assert ask("-H", "X: " + "x" * 100_000, server.url + "/stream") == "431"
     assert ask("-X", "POST", server.url + "/stop") == "200"
     assert ask("-X", "POST", server.url + "/stop") == "200"
 
@@ -163,3 +163,21 @@ def test_a_taken_port_is_named(server: Server) -> None:
         [sys.executable, str(EXAMPLES / "data_stream.py"), "--port", port], capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 1 and f"cannot listen on port {port}" in done.stderr
+
+
+def test_a_machine_without_proc_is_told_so() -> None:
+    text = """
+    import builtins, runpy, sys
+    real = builtins.open
+    def blind(name, *rest, **options):
+        if str(name).startswith("/proc"):
+            raise FileNotFoundError(2, "No such file or directory", name)
+        return real(name, *rest, **options)
+    builtins.open = blind
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(text), str(EXAMPLES / "data_stream.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "shows figures of /proc, which this machine has not" in done.stderr and len(done.stderr.splitlines()) == 1

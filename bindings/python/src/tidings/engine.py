@@ -251,18 +251,20 @@ def _forget_parent() -> None:
     global _opened_lock
     _opened_lock = threading.Lock()
     _opened.clear()
+    _fast.after_fork()
 
 
 os.register_at_fork(after_in_child=_forget_parent)
 
 
 def _close_all() -> None:
-    """At exit: from here on no handler enters Python, and whoever waits is told."""
-    _fast.set_exiting()
+    """At exit: from here on no handler enters Python, and other threads that come to this package stop there."""
+    _fast.begin_exit()
     with _opened_lock:
         engines = list(_opened.values())
         _opened.clear()
     for engine in engines:
         engine._at_exit()
+    _fast.settle()
 
 
