@@ -144,6 +144,7 @@ build/bench/%: benches/c/%.c benches/c/bench.h $(STAGED)
 
 check: ## formatting and lints
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path benches/peers/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 clean: ## forget everything built

@@ -787,7 +787,7 @@ int32_t td_call(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, 
  *
  * Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
  * Threads: any.
- * Blocks: as td_send.
+ * Blocks: no; a full mailbox is TD_EFULL, whatever its policy.
  * Owns: the caller keeps data.
  * Since: 0.1 */
 int32_t td_call_start(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, size_t data_size, int64_t timeout,

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit
 export MAKE CARGO PYTHON NODE NPM CC TIDINGS_PREFIX
 export PYTHONDONTWRITEBYTECODE=1
 logs=build/test
+PATIENCE=1500 # seconds for one runner
 mkdir -p "$logs"
 failed=()
 
@@ -35,8 +36,9 @@ step() {
   if [ "$1" = -c ]; then closing=$2; shift 2; fi
   log=$logs/$(tr -c '[:alnum:]\n' '-' <<<"$name").log
   printf '== %s\n' "$name"
-  "$@" >"$log" 2>&1 </dev/null
+  timeout -k 10 "$PATIENCE" "$@" >"$log" 2>&1 </dev/null
   status=$?
+  [ "$status" -ne 124 ] || echo "no end after $PATIENCE s" >>"$log"
   grep -iE '^(skip|skipped):? ' "$log" | sed 's/^/   /'
   if [ "$status" -eq 0 ]; then
     printf '   %s  (%d s)\n' "$("$closing" "$log")" $((SECONDS - begun))
@@ -47,7 +49,7 @@ step() {
   fi
 }
 
-step "cargo test" "$CARGO" test --locked
+step "cargo test" "$CARGO" test --locked --no-fail-fast
 step "loom models" -c last_line scripts/loom.sh
 step "C tests" tests/c/run.sh
 step "installed library" packaging/check.sh

@@ -72,8 +72,27 @@ pub struct Run<'a> {
     pub clock: &'a Clock,
     pub timeout: i64,
     pub interruptible: bool,
-    /// Fires due timers, when the host drives time, and gives the next deadline.
-    pub tick: &'a dyn Fn() -> i64,
+    pub time: &'a dyn Time,
+}
+
+/// Timers that are the loop's to fire, when the host drives time.
+pub trait Time {
+    /// Fires those that are due.
+    fn tick(&self);
+    /// The next deadline; `parker` is woken when an earlier one is armed.
+    fn watch(&self, parker: &Arc<Parker>) -> i64;
+    fn unwatch(&self, parker: &Arc<Parker>);
+}
+
+/// An engine with a timer thread of its own.
+pub struct NotMine;
+
+impl Time for NotMine {
+    fn tick(&self) {}
+    fn watch(&self, _: &Arc<Parker>) -> i64 {
+        FOREVER
+    }
+    fn unwatch(&self, _: &Arc<Parker>) {}
 }
 
 impl Loop {
@@ -115,7 +134,7 @@ impl Loop {
         let _inside = self.enter()?;
         let deadline = run.clock.deadline(run.timeout);
         loop {
-            let next_timer = (run.tick)();
+            run.time.tick();
             match self.round(run)? {
                 Some(handled) => return Ok(handled),
                 None if run.timeout <= 0 || run.clock.now() >= deadline => return Ok(0),
@@ -130,7 +149,9 @@ impl Loop {
                 }
                 state.parked = Some(parker.clone());
             }
+            let next_timer = run.time.watch(&parker);
             let wake = run.clock.wait(&parker, deadline.min(next_timer), run.interruptible);
+            run.time.unwatch(&parker);
             self.state.lock().parked = None;
             if wake == Wake::Interrupted {
                 return Err(Error::Intr);
@@ -160,9 +181,9 @@ impl Loop {
         let only_chores = ready.is_empty() && !woken;
         releases.into_iter().for_each(Release::run);
         drop(retired);
-        let mut handled = 0;
+        let (mut handled, mut failed) = (0, None);
         while let Some(mailbox) = ready.pop_front() {
-            handled += u32::from(self.handle(run.store, mailbox)?);
+            let outcome = self.handle(run.store, mailbox);
             let more = run.store.settle(mailbox);
             let mut state = self.state.lock();
             if more && !state.closed {
@@ -171,7 +192,11 @@ impl Loop {
             if state.closed {
                 break;
             }
-            if self.budget > 0 && handled >= self.budget {
+            match outcome {
+                Ok(one) => handled += u32::from(one),
+                Err(_) => failed = outcome.err(),
+            }
+            if failed.is_some() || self.budget > 0 && handled >= self.budget {
                 while let Some(mailbox) = ready.pop_back() {
                     state.ready.push_front(mailbox);
                 }
@@ -181,6 +206,9 @@ impl Loop {
         let retired = std::mem::take(&mut self.state.lock().retired);
         drop(retired);
         self.signal_rest();
+        if let Some(error) = failed {
+            return Err(error);
+        }
         Ok(if only_chores { None } else { Some(handled) })
     }
 
@@ -242,9 +270,9 @@ impl Loop {
             }
             Some(_) => Err(Error::Deadlock.because("another thread runs this loop; one thread at a time may")),
             None => {
+                // A thread that is ending has no locals any more and cannot run handlers.
+                INSIDE.try_with(|inside| inside.borrow_mut().push(self)).map_err(|_| ending())?;
                 state.runner = Some(me);
-                drop(state);
-                INSIDE.with(|inside| inside.borrow_mut().push(self));
                 Ok(Inside(self))
             }
         }
@@ -301,6 +329,10 @@ fn closed() -> Error {
     Error::Closed.because("the loop is closed")
 }
 
+fn ending() -> Error {
+    Error::Inval.because("this thread is ending; run the loop from one that is not")
+}
+
 fn call_wake(wake: Option<Arc<Callback<WakeFn>>>) {
     if let Some(wake) = wake {
         assert_unlocked("a wake function");
@@ -339,13 +371,13 @@ impl Attend for Loop {
     }
 
     fn is_mine(&self) -> bool {
-        INSIDE.with(|inside| inside.borrow().iter().any(|other| std::ptr::eq(*other, self)))
+        INSIDE.try_with(|inside| inside.borrow().iter().any(|other| std::ptr::eq(*other, self))).unwrap_or(false)
     }
 
     fn is_running(&self, mailbox: Id, parker: &Arc<Parker>) -> bool {
         let mut state = self.state.lock();
         let running = state.current == mailbox;
-        if running {
+        if running && !state.waiting.iter().any(|other| Arc::ptr_eq(other, parker)) {
             state.waiting.push(parker.clone());
         }
         running
@@ -362,9 +394,4 @@ impl ReleasePlace for Loop {
         });
         left.map_or(Ok(()), Err)
     }
-}
-
-/// The next deadline of a host that does not drive time.
-pub fn no_timers() -> i64 {
-    FOREVER
 }

@@ -225,8 +225,17 @@ enum Bytes {
 
 impl Block {
     /// A copy of `data`.
+    #[cfg(test)]
     pub fn copy(data: &[u8]) -> Arc<Block> {
         Arc::new(Block { bytes: Bytes::Owned(data.into()) })
+    }
+
+    /// A copy of `data`, or nothing when there is no memory for it.
+    pub fn try_copy(data: &[u8]) -> Option<Arc<Block>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(data.len()).ok()?;
+        bytes.extend_from_slice(data);
+        Some(Arc::new(Block { bytes: Bytes::Owned(bytes.into()) }))
     }
 
     /// The host's own memory, until `release` runs. The block is disarmed with [`cancel`](Self::cancel) when a send

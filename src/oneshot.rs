@@ -107,7 +107,7 @@ pub struct OneShot {
     /// Position in the timer heap.
     pub place: AtomicU32,
     linked: AtomicU8,
-    holds: AtomicU8,
+    holds: AtomicU32,
     usage: AtomicU8,
     home: AtomicU32,
     repeats: AtomicU8,
@@ -126,7 +126,7 @@ impl Default for OneShot {
             links: [link(), link(), link()],
             place: AtomicU32::new(NONE),
             linked: AtomicU8::new(0),
-            holds: AtomicU8::new(0),
+            holds: AtomicU32::new(0),
             usage: AtomicU8::new(0),
             home: AtomicU32::new(0),
             repeats: AtomicU8::new(0),
@@ -258,7 +258,7 @@ impl Shots {
         shot.target.store(making.target.0, Relaxed);
         shot.place.store(NONE, Relaxed);
         shot.linked.store(0, Relaxed);
-        shot.holds.store(making.holds, Relaxed);
+        shot.holds.store(making.holds as u32, Relaxed);
         shot.usage.store(making.usage as u8, Relaxed);
         shot.home.store(making.home, Relaxed);
         shot.repeats.store((making.body.period > 0) as u8, Relaxed);
@@ -295,7 +295,9 @@ impl Shots {
     /// Ends one membership; the last one frees the row. No lock may be held: a payload may be released here.
     pub fn let_go(&self, index: u32) {
         let shot = self.at(index);
-        if shot.holds.fetch_sub(1, AcqRel) == 1 {
+        let holds = shot.holds.fetch_sub(1, AcqRel);
+        assert!(holds > 0 || !cfg!(any(debug_assertions, loom)), "a record was let go of too often");
+        if holds == 1 {
             let life = shot.life() + 1;
             let body = std::mem::take(&mut *shot.body.lock());
             shot.word.store(word(life, State::Free), Release);
@@ -329,8 +331,15 @@ impl List {
         self.insert_after(shots, of, self.last, index);
     }
 
-    pub fn push_front(&mut self, shots: &Shots, of: Of, index: u32) {
-        self.insert_after(shots, of, NONE, index);
+    /// Puts a record back before those of a higher number.
+    pub fn insert(&mut self, shots: &Shots, of: Of, index: u32) {
+        let number = shots.at(index).number();
+        let mut previous = NONE;
+        let mut next = self.first;
+        while next != NONE && shots.at(next).number() < number {
+            (previous, next) = (next, Self::next(shots, of, next));
+        }
+        self.insert_after(shots, of, previous, index);
     }
 
     fn insert_after(&mut self, shots: &Shots, of: Of, previous: u32, index: u32) {
@@ -433,7 +442,7 @@ mod tests {
         }
         assert!(list.remove(&shots, Of::Target, ids[1]) && !list.remove(&shots, Of::Target, ids[1]));
         assert!(list.remove(&shots, Of::Target, ids[3]));
-        list.push_front(&shots, Of::Target, ids[3]);
+        list.insert(&shots, Of::Target, ids[3]);
         assert_eq!(list.iter(&shots, Of::Target).collect::<Vec<_>>(), [ids[3], ids[0], ids[2]]);
         assert_eq!(list.len, 3);
         for id in [ids[0], ids[3], ids[2]] {

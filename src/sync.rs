@@ -185,6 +185,15 @@ pub fn assert_unlocked(what: &str) {
     let _ = what;
 }
 
+/// For a loop that waits for another thread to leave a few instructions.
+#[inline]
+pub fn pause() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
+}
+
 /// A pointer of the host's that travels with a callback. The engine only hands it back.
 #[derive(Debug)]
 pub struct UserPtr(std::sync::atomic::AtomicPtr<std::ffi::c_void>);

@@ -14,10 +14,10 @@ use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
-/// Rows of one leaf, leaves of one branch, branches: together the 28 bits of an index.
+/// Rows of one leaf, leaves of one branch, branches: together the 28 bits of an index (fewer in a model).
 const LEAF: u32 = if cfg!(loom) { 2 } else { 9 };
-const BRANCH: u32 = 9;
-const ROOT: u32 = 28 - LEAF - BRANCH;
+const BRANCH: u32 = if cfg!(loom) { 2 } else { 9 };
+const ROOT: u32 = if cfg!(loom) { 2 } else { 28 - LEAF - BRANCH };
 
 type Leaf<T> = OnceLock<Box<[T]>>;
 type Branch<T> = OnceLock<Box<[Leaf<T>]>>;
@@ -144,7 +144,7 @@ impl<T: Default> Claims<T> {
         Ok((Id::new(Kind::Hold, life, index), result))
     }
 
-    /// Runs `work` on the content. `TD_ESTALE` when the claim is over, `TD_EINVAL` when another thread is inside.
+    /// Runs `work` on the content. `TD_ESTALE` when the claim is over. Waits while another thread is inside.
     #[inline]
     pub fn with<R>(&self, id: Id, work: impl FnOnce(&mut T) -> R) -> Result<R> {
         let row = self.enter(id)?;
@@ -171,12 +171,16 @@ impl<T: Default> Claims<T> {
     fn enter(&self, id: Id) -> Result<&Claim<T>> {
         id.expect(Kind::Hold)?;
         let row = self.rows.get(id.index()).ok_or_else(|| id.bad(Kind::Hold))?;
-        match row.word.compare_exchange(id.life(), id.life() | BUSY, Acquire, Relaxed) {
-            Ok(_) => Ok(row),
-            Err(word) if word == id.life() | BUSY => {
-                Err(Error::Inval.because("another thread is using this message or batch; use it from one at a time"))
+        if id.life() & BUSY != 0 {
+            return Err(id.bad(Kind::Hold));
+        }
+        loop {
+            match row.word.compare_exchange(id.life(), id.life() | BUSY, Acquire, Relaxed) {
+                Ok(_) => return Ok(row),
+                // Another thread is inside, for a moment: no user code runs there.
+                Err(word) if word == id.life() | BUSY => crate::sync::pause(),
+                Err(word) => return Err(id.gone(Kind::Hold, word & !BUSY, Error::Stale)),
             }
-            Err(word) => Err(id.gone(Kind::Hold, word & !BUSY, Error::Stale)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! needs no stack. Closing is safe at any time, from any thread and from inside a handler, and never waits.
 
 use super::*;
-use crate::dispatch::Run;
+use crate::dispatch::{NotMine, Run, Time};
 use crate::mailbox::{Attend, Handler, Limit, Opening, Policy, Remains};
 use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
 use crate::message::{
@@ -125,7 +125,8 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     };
     let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
     owner.mailboxes.fetch_add(1, AcqRel);
-    let admitted = looped.map_or(Ok(()), |looped| looped.admit(id));
+    let admitted =
+        looped.map_or(Ok(()), |looped| looped.admit(id).map_err(|_| Error::Stale.because("the loop is closed")));
     let named =
         admitted.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
     if let Err(error) = named {
@@ -160,14 +161,17 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
 pub(crate) fn end_in(store: &Store, engine: &Engine, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let remains = store.end(id, reason)?;
     if reason == REASON_CALLBACK_FAILED {
-        let text = || format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data));
+        let text = || {
+            format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data).escape_debug())
+        };
         crate::log::write(crate::log::WARN, text);
     }
     engine.mailboxes.fetch_sub(1, AcqRel);
     engine.registry.free(id, &remains.names);
     engine.topics.forget(store, &remains.quotas);
     disown(store, engine, &remains);
-    let data = copy(data);
+    // Without memory for the reason's bytes the code alone must do: the mailbox has ended.
+    let data = copy(data).unwrap_or(None);
     store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
         Use::Monitor => monitor::down(store, index, life, reason, &data),
         _ => {
@@ -212,21 +216,16 @@ fn finish(store: &Store, mut remains: Remains) {
 pub fn mailbox_wait(id: Id, timeout: i64, interruptible: bool) -> Result<()> {
     let world = world();
     let store = &world.store;
-    let Ok(engine) = world.engine_of(id) else { return store.slot(id).map(drop) };
-    let deadline = engine.clock.deadline(timeout);
+    let reader = store.reader_or_last(id)?;
+    // A mailbox whose engine is closed has ended; only its handler may still run, and that in real time.
+    let engine = world.engine_of(id).ok();
+    let clock = engine.as_ref().map_or(&Clock::Real, |engine| &engine.clock);
+    let deadline = clock.deadline(timeout);
     let parker = Parker::current();
-    let wait = || match engine.clock.wait(&parker, deadline, interruptible) {
+    let wait = || match clock.wait(&parker, deadline, interruptible) {
         Wake::Interrupted => Err(Error::Intr),
-        _ if engine.clock.now() >= deadline => Err(if timeout <= 0 { Error::Again } else { Error::TimedOut }),
+        _ if clock.now() >= deadline => Err(if timeout <= 0 { Error::Again } else { Error::TimedOut }),
         _ => Ok(()),
-    };
-    let reader = match store.reader(id) {
-        Ok(reader) => reader,
-        Err(Error::NoProc) => world.loops.ids(|_| true).into_iter().find_map(|looped| {
-            let looped = world.looped(looped).ok()?;
-            looped.is_running(id, &parker).then_some(looped as Arc<dyn Attend>)
-        }),
-        Err(error) => return Err(error),
     };
     if let Some(reader) = reader.iter().find(|reader| reader.is_mine()) {
         if reader.is_running(id, &parker) {
@@ -290,12 +289,22 @@ pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
     })?;
     let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
     let (store, clock) = (&world.store, &engine.clock);
-    let host_tick = || {
-        engine.expire(store, clock.now());
-        engine.timers.next_deadline()
-    };
-    let tick: &dyn Fn() -> i64 = if engine.host_time { &host_tick } else { &crate::dispatch::no_timers };
-    looped.run(&Run { store, clock, timeout, interruptible, tick })
+    let time: &dyn Time = if engine.host_time { &*engine } else { &NotMine };
+    looped.run(&Run { store, clock, timeout, interruptible, time })
+}
+
+impl Time for Engine {
+    fn tick(&self) {
+        self.expire(&world().store);
+    }
+
+    fn watch(&self, parker: &Arc<Parker>) -> i64 {
+        self.timers.watch(parker).unwrap_or(crate::clock::FOREVER)
+    }
+
+    fn unwatch(&self, parker: &Arc<Parker>) {
+        self.timers.unwatch(parker);
+    }
 }
 
 pub fn loop_fd(id: Id) -> Result<isize> {

@@ -20,7 +20,7 @@ use crate::dispatch::Loop;
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::Store;
-use crate::message::{Block, Release as Owed};
+use crate::message::{Block, Release as Owed, INLINE_MAX};
 use crate::oneshot::{State, Use};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
@@ -66,6 +66,8 @@ pub(crate) struct Engine {
     pub dead_letters: AtomicU64,
     pub published: AtomicU64,
     pub threads: AtomicU32,
+    /// Threads that want timers fired; the first of them does it.
+    expiring: AtomicU32,
 }
 
 /// Objects by id that are counted, not kept in a row.
@@ -188,12 +190,31 @@ impl Engine {
             dead_letters: AtomicU64::new(0),
             published: AtomicU64::new(0),
             threads: AtomicU32::new(0),
+            expiring: AtomicU32::new(0),
         }
     }
 
-    /// Fires every timer whose time has come, in order.
-    pub fn expire(&self, store: &Store, now: i64) {
-        while let Some(due) = self.timers.next_due(store, now) {
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
+    /// Fires every timer whose time has come, in order. One thread does it at a time; another that comes meanwhile
+    /// leaves it to that one, which then looks again.
+    pub fn expire(&self, store: &Store) {
+        if self.expiring.fetch_add(1, AcqRel) > 0 {
+            return;
+        }
+        loop {
+            let wanted = self.expiring.load(Acquire);
+            self.expire_due(store);
+            if self.expiring.compare_exchange(wanted, 0, AcqRel, Acquire).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn expire_due(&self, store: &Store) {
+        while let Some(due) = self.timers.next_due(store, self.clock.now()) {
             let shot = store.shots.at(due.index);
             match shot.usage() {
                 Use::Call => {
@@ -246,9 +267,8 @@ impl Engine {
             loop {
                 parker.reset();
                 let Some(deadline) = engine.timers.watch(&parker) else { break };
-                let now = engine.clock.now();
-                if deadline <= now {
-                    engine.expire(store, now);
+                if deadline <= engine.clock.now() {
+                    engine.expire(store);
                 } else {
                     engine.clock.wait(&parker, deadline, false);
                 }
@@ -266,6 +286,8 @@ impl Engine {
 /// A release function, and where it must run.
 pub struct Release {
     pub call: crate::message::ReleaseFn,
+    /// The payload as the host gave it, also when its size is 0.
+    pub data: *mut std::ffi::c_void,
     pub user: *mut std::ffi::c_void,
     /// A loop, or [`Id::NONE`] for any thread.
     pub on_loop: Id,
@@ -276,14 +298,27 @@ fn lend(world: &World, data: &[u8], release: &Release) -> Result<Arc<Block>> {
     let place = if release.on_loop.is_none() { None } else { Some(world.looped(release.on_loop)? as Arc<_>) };
     let owed = Owed {
         call: release.call,
-        data: UserPtr::new(data.as_ptr().cast_mut().cast()),
+        data: UserPtr::new(release.data),
         size: data.len(),
         user: UserPtr::new(release.user),
     };
     Ok(Block::lend(owed, place))
 }
 
-/// A copy of `data`, unless it is empty.
-fn copy(data: &[u8]) -> Option<Arc<Block>> {
-    (!data.is_empty()).then(|| Block::copy(data))
+/// A copy of `data`, unless it is empty. `TD_ENOMEM` when there is no memory for it.
+fn copy(data: &[u8]) -> Result<Option<Arc<Block>>> {
+    (!data.is_empty()).then(|| try_copy(data)).transpose()
+}
+
+fn try_copy(data: &[u8]) -> Result<Arc<Block>> {
+    Block::try_copy(data).ok_or_else(|| Error::NoMem.because(format!("no memory for a copy of {} bytes", data.len())))
+}
+
+/// A copy of what is too large to be copied into a mailbox, unless `to` could never hold it.
+fn copy_if_large(store: &Store, to: Id, data: &[u8]) -> Result<Option<Arc<Block>>> {
+    if data.len() <= INLINE_MAX {
+        return Ok(None);
+    }
+    store.check_size(to, data.len() as u64)?;
+    try_copy(data).map(Some)
 }

@@ -78,7 +78,7 @@ pub fn send_after(to: Id, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
     world.store.live(to)?;
     let engine = world.engine_of(to)?;
     engine.ensure_ticking()?;
-    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data) };
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data)? };
     engine.timers.arm(&world.store, to, alarm)
 }
 
@@ -88,7 +88,7 @@ pub fn send_after_name(engine: Id, name: &str, delay: i64, tag: u64, data: &[u8]
     let world = world();
     let engine = world.engine(engine)?;
     engine.ensure_ticking()?;
-    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data) };
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data)? };
     engine.timers.arm_name(&world.store, name, alarm)
 }
 
@@ -98,7 +98,7 @@ pub fn send_every(to: Id, period: i64, tag: u64, data: &[u8]) -> Result<Id> {
     world.store.live(to)?;
     let engine = world.engine_of(to)?;
     engine.ensure_ticking()?;
-    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(period), period, tag, data: copy(data) };
+    let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(period), period, tag, data: copy(data)? };
     engine.timers.arm(&world.store, to, alarm)
 }
 

@@ -33,11 +33,16 @@ pub fn clock_advance(engine: Id, by: i64) -> Result<()> {
         }
         hand.set(next);
         if !engine.host_time {
-            engine.expire(&world.store, engine.clock.now());
+            engine.expire(&world.store);
         }
         hand.wake_due();
     }
+    // Somebody may have begun to wait for a time that has passed while this looked for the next one.
     hand.set(target);
+    if !engine.host_time {
+        engine.expire(&world.store);
+    }
+    hand.wake_due();
     Ok(())
 }
 
@@ -48,6 +53,9 @@ pub fn clock_wait_parked(engine: Id, count: u32, real_timeout: i64) -> Result<()
     let start = Instant::now();
     let limit = Duration::from_nanos(real_timeout.max(0) as u64);
     while hand.parked() < count as usize {
+        if engine.is_closed() {
+            return Err(Error::Stale.because("the engine was closed meanwhile"));
+        }
         if start.elapsed() >= limit {
             let detail = format!("{} threads are parked, not {count}", hand.parked());
             return Err(Error::TimedOut.because(detail));

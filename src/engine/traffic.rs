@@ -9,7 +9,7 @@ use crate::clock::FOREVER;
 use crate::mailbox::segment::Draft;
 use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Slot, Wanted};
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload, Receipt};
-use crate::message::{INLINE_MAX, KIND_MESSAGE, KIND_TOPIC};
+use crate::message::{KIND_MESSAGE, KIND_TOPIC};
 use crate::notify::{Parker, Wake};
 
 /// How [`send_ex`] differs from [`send`].
@@ -55,8 +55,7 @@ fn sender_ended(slot: &Slot, from: Id) -> Error {
 pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
-    if data.len() > INLINE_MAX {
-        let block = Block::copy(data);
+    if let Some(block) = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error))? {
         return send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), 0, false);
     }
     let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
@@ -168,11 +167,11 @@ pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
             }
             sent
         }
-        None if data.len() > INLINE_MAX => {
-            let block = Block::copy(data);
-            send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible)
+        None => {
+            let block = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error))?;
+            let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+            send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, payload), timeout, interruptible)
         }
-        None => send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), timeout, interruptible),
     }
 }
 
@@ -288,7 +287,7 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let world = world();
     check_call(world, to, from, true)?;
     let engine = world.engine_of(to)?;
-    let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
+    let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
     let _calling = Calling::begin(&world.store, from, to)?;
@@ -344,14 +343,20 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
     world.store.slot(from)?;
     check_call(world, to, from, false)?;
     let engine = world.engine_of(to)?;
-    let block = (data.len() > INLINE_MAX).then(|| Block::copy(data));
+    let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let deadline = engine.clock.deadline(timeout);
     let timed = deadline != FOREVER;
     if timed {
         engine.ensure_ticking()?;
     }
-    let ticket = call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed)?;
+    let ticket = match call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed) {
+        Err(Error::Full) if world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) => {
+            world.store.count_refused(to);
+            return Err(Error::Full);
+        }
+        started => started?,
+    };
     if timed {
         engine.timers.enter(&world.store, ticket, deadline);
     }
@@ -401,7 +406,7 @@ fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
             return Err(error);
         }
     };
-    if call::reply(&world.store, ticket, status, copy(data))? {
+    if call::reply(&world.store, ticket, status, copy(data)?)? {
         engine.timers.leave(&world.store, ticket.index(), ticket.life());
         Ok(())
     } else {
@@ -432,7 +437,8 @@ pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], release
     let owner = check_publish(world, engine, from, topic)?;
     let block = match &release {
         Some(release) => Some(lend(world, data, release)?),
-        None => (data.len() > INLINE_MAX).then(|| Block::copy(data)),
+        None if data.len() > INLINE_MAX => Some(try_copy(data)?),
+        None => None,
     };
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let draft = Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, tag, payload) };
@@ -446,7 +452,7 @@ pub fn publish_many(engine: Id, from: Id, topic: &str, items: &[(u64, &[u8])]) -
     let owner = check_publish(world, engine, from, topic)?;
     let large = |data: &&[u8]| data.len() > INLINE_MAX;
     let blocks: Vec<Option<Arc<Block>>> =
-        items.iter().map(|(_, data)| large(data).then(|| Block::copy(data))).collect();
+        items.iter().map(|(_, data)| large(data).then(|| try_copy(data)).transpose()).collect::<Result<_>>()?;
     let drafts = items.iter().zip(&blocks).map(|((tag, data), block)| {
         let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
         Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, *tag, payload) }

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn td_call(
 ///
 /// Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
 /// Threads: any.
-/// Blocks: as td_send.
+/// Blocks: no; a full mailbox is TD_EFULL, whatever its policy.
 /// Owns: the caller keeps data.
 /// Since: 0.1
 #[no_mangle]

@@ -16,6 +16,8 @@
 mod args;
 mod versioned;
 
+#[cfg(all(test, not(loom)))]
+mod stress;
 #[cfg(test)]
 mod tests;
 

@@ -68,9 +68,10 @@ pub(super) unsafe fn items<'a>(items: *const td_item, count: usize) -> Result<Ve
 }
 
 /// The release of `options`, if they have one.
-pub(super) fn release(options: &td_send_options) -> Option<facade::Release> {
+pub(super) fn release(options: &td_send_options, data: *const c_void) -> Option<facade::Release> {
     options.release.map(|call| facade::Release {
         call,
+        data: data.cast_mut(),
         user: options.release_user,
         on_loop: options.release_loop.into(),
     })
@@ -153,12 +154,14 @@ pub unsafe extern "C" fn td_send_ex(
     options: *const td_send_options,
 ) -> i32 {
     guard(|| {
+        let given = data;
         // SAFETY: the caller's pointers are valid or NULL, as the header asks.
         let (data, options) =
             unsafe { (args::bytes("data", data, data_size)?, versioned::options("options", options)?) };
         check(&options)?;
         let interruptible = options.flags & TD_INTERRUPTIBLE != 0;
-        let options = facade::SendOptions { timeout: options.timeout, interruptible, release: release(&options) };
+        let options =
+            facade::SendOptions { timeout: options.timeout, interruptible, release: release(&options, given) };
         done(facade::send_ex(to.into(), from.into(), tag, data, options))
     })
 }

@@ -115,6 +115,7 @@ pub unsafe extern "C" fn td_publish(
     receipt: *mut td_receipt,
 ) -> i32 {
     guard(|| {
+        let given = data;
         // SAFETY: the caller's pointers are valid or NULL, as the header asks; the layouts are the same.
         let (topic, data, options, out) = unsafe {
             (
@@ -125,7 +126,7 @@ pub unsafe extern "C" fn td_publish(
             )
         };
         send::check(&options)?;
-        let receipt = facade::publish(engine.into(), from.into(), topic, tag, data, send::release(&options))?;
+        let receipt = facade::publish(engine.into(), from.into(), topic, tag, data, send::release(&options, given))?;
         if let Some(out) = out {
             out.set(receipt);
         }

@@ -105,11 +105,11 @@ impl Store {
             }
             if segment.live() == 0 {
                 // Nothing to hand over; losses marked here show with the next message.
-                head.lose(gaps(&segment), segment.first, stamp);
+                head.lose(slot, gaps(&segment), segment.first);
                 segment.empty_into(trash);
                 continue;
             }
-            let lost = head.lost_before(u64::MAX);
+            let lost = head.lost_before(segment.first + 1);
             if lost > 0 {
                 segment = with_gap(segment, lost, trash);
             }
@@ -254,7 +254,7 @@ impl Store {
     pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            let Hold { frame: Some(frame), places, signals, mailbox, lost, .. } = hold else {
+            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, .. } = hold else {
                 return Err(not_a_batch());
             };
             loop {
@@ -266,11 +266,19 @@ impl Store {
                 *cursor += 1;
                 let entry = frame.entry(at);
                 if entry.header.kind == GAP {
-                    *lost += entry.header.tag;
+                    // Once, also when the host moves its cursor back.
+                    if number >= *reached {
+                        (*lost, *reached) = (*lost + entry.header.tag, number + 1);
+                    }
                     continue;
                 }
                 if !self.claim_entry(signals, number) {
                     continue;
+                }
+                let lost = std::mem::take(lost);
+                if lost > 0 && !mailbox.is_none() {
+                    *shown += lost;
+                    let _ = self.with_cold(*mailbox, |cold| cold.count.lost_shown += lost);
                 }
                 let trailer = entry.trailer();
                 let (data, topic) = (entry.data(), entry.topic());
@@ -285,7 +293,7 @@ impl Store {
                     topic: topic.as_ptr().cast(),
                     topic_size: topic.len(),
                     deadline: trailer.map_or(FOREVER, |trailer| trailer.deadline),
-                    lost: std::mem::take(lost),
+                    lost,
                     owner: 0,
                     reserved: [0; 2],
                 }));
@@ -319,7 +327,6 @@ impl Store {
             Some(signal) => *signal.claimed.get_or_insert_with(|| self.claim(signal.index, signal.life)),
         }
     }
-
 }
 
 /// Where the message with this place in the mailbox's order begins.
@@ -340,8 +347,7 @@ fn gaps(segment: &Segment) -> u64 {
 
 /// The same entries behind a gap.
 fn with_gap(mut segment: Box<Segment>, lost: u64, trash: &mut Trash) -> Box<Segment> {
-    let header = FrameHeader { kind: GAP, tag: lost, ..FrameHeader::default() };
-    let gap = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None };
+    let gap = Draft::gap(lost);
     let mut copy = Segment::new(gap.total() + segment.used(), segment.first);
     copy.append(&gap);
     copy.append_all(segment.entries());

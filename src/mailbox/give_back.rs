@@ -13,6 +13,15 @@ use crate::oneshot::{Of, State};
 use crate::sync::atomic::Ordering::*;
 use crate::sync::Arc;
 
+/// What the reader of a batch has done with it.
+struct Passed {
+    cursor: usize,
+    /// Losses that the host passed itself, by moving the cursor.
+    shown: u64,
+    /// Losses that go back, for the next message to show.
+    unshown: u64,
+}
+
 impl Store {
     /// A second owner of the frame, with nothing left to pass.
     pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
@@ -44,27 +53,30 @@ impl Store {
         let owner = Id(batch.owner);
         self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
         let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {
-            let passed = (batch.cursor as usize).min(hold.places.len());
-            let (mut live, mut lost) = (0, 0);
+            let cursor = (batch.cursor as usize).min(hold.places.len());
             let frame = hold.frame.take();
+            let mut passed = Passed { cursor, shown: 0, unshown: std::mem::take(&mut hold.lost) };
             if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
-                for at in &hold.places[..passed] {
-                    let entry = frame.entry(*at);
-                    live += u32::from(entry.is_live());
-                    lost += if entry.header.kind == GAP { entry.header.tag } else { 0 };
+                let gaps = |places: &[At]| -> u64 {
+                    let gaps = places.iter().map(|at| frame.entry(*at).header).filter(|header| header.kind == GAP);
+                    gaps.map(|header| header.tag).sum()
+                };
+                passed.shown = gaps(&hold.places[..cursor]).saturating_sub(hold.shown + passed.unshown);
+                if !hold.signals.is_empty() {
+                    passed.unshown += gaps(&hold.places[cursor..]);
                 }
             }
-            let rest = hold.places.get(passed).copied();
-            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), (passed, live, lost))
+            let rest = hold.places.get(cursor).copied();
+            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed)
         })?;
         let mut trash = Trash::new();
         if let Some(frame) = frame {
             if mailbox.is_none() {
                 drop(frame);
             } else if signals.is_empty() {
-                self.take_back(mailbox, frame, rest, passed.2, &mut trash);
+                self.take_back(mailbox, frame, rest, &passed, &mut trash);
             } else {
-                self.take_back_signals(mailbox, signals, passed.0, passed.2);
+                self.take_back_signals(mailbox, signals, &passed);
                 drop(frame);
             }
         }
@@ -72,9 +84,9 @@ impl Store {
         Ok(())
     }
 
-    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, lost: u64, trash: &mut Trash) {
+    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, passed: &Passed, trash: &mut Trash) {
         let Ok(slot) = self.slot(mailbox) else { return };
-        let total = frame.live();
+        let (total, first) = (frame.live(), frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
             segment.empty_into(trash);
@@ -86,8 +98,11 @@ impl Store {
             return drop((head, rest, spent));
         }
         slot.receiving.in_hand.fetch_sub(total, Relaxed);
-        if lost > 0 {
-            slot.tail.lock().cold().count.lost_shown += lost;
+        if passed.shown > 0 {
+            slot.tail.lock().cold().count.lost_shown += passed.shown;
+        }
+        if life == mailbox.life() {
+            head.lose(slot, passed.unshown, first);
         }
         let Some(mut rest) = rest else {
             if let Some(spent) = spent.filter(|_| life == mailbox.life()) {
@@ -112,21 +127,24 @@ impl Store {
         head.put_in_front(rest);
         let roused = {
             let mut tail = slot.tail.lock();
+            // What the bound allowed while these were out is looked at anew.
+            (tail.limit, tail.limit_bytes) = (tail.accepted, tail.accepted_bytes);
             slot.note_arrival();
-            tail.roused(mailbox)
+            tail.roused_by(mailbox, messages as usize)
         };
         drop(head);
         self.rouse(roused);
     }
 
-    fn take_back_signals(&self, mailbox: Id, mut signals: Vec<Signal>, passed: usize, lost: u64) {
-        for signal in signals.iter_mut().take(passed) {
+    fn take_back_signals(&self, mailbox: Id, mut signals: Vec<Signal>, passed: &Passed) {
+        for signal in signals.iter_mut().take(passed.cursor) {
             if signal.life != 0 && signal.claimed.is_none() {
                 signal.claimed = Some(self.claim(signal.index, signal.life));
             }
         }
         let mut done = Vec::new();
         if let Ok(slot) = self.slot(mailbox) {
+            let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             let live = slot.is_live(mailbox);
             let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
@@ -140,7 +158,7 @@ impl Store {
                         done.push(signal.index);
                     }
                     None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
-                        tail.signals.push_front(&self.shots, Of::Signal, signal.index);
+                        tail.signals.insert(&self.shots, Of::Signal, signal.index);
                         back += 1;
                     }
                     None => {
@@ -149,17 +167,20 @@ impl Store {
                     }
                 }
             }
-            if same && lost > 0 {
-                tail.cold().count.lost_shown += lost;
+            if same && passed.shown > 0 {
+                tail.cold().count.lost_shown += passed.shown;
+            }
+            if let (true, Some(first)) = (live && passed.unshown > 0, signals.iter().find(|signal| signal.life != 0)) {
+                head.lose(slot, passed.unshown, self.shots.at(first.index).stamp().saturating_sub(1));
             }
             let roused = if live && back > 0 {
                 slot.note_first_signal(&tail, self);
                 slot.note_arrival();
-                tail.roused(mailbox)
+                tail.roused_by(mailbox, back)
             } else {
                 None
             };
-            drop(tail);
+            drop((tail, head));
             self.rouse(roused);
         }
         for index in done {

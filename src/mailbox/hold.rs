@@ -24,7 +24,10 @@ pub(crate) struct Hold {
     pub(super) signals: Vec<Signal>,
     /// Whose messages these are; zero for a second owner of the frame, which delivers nothing.
     pub(super) mailbox: Id,
+    /// Losses that the cursor passed and no message has shown yet, those shown, and how far it looked for them.
     pub(super) lost: u64,
+    pub(super) shown: u64,
+    pub(super) reached: usize,
     /// The loop that runs the handler releases it.
     pub(super) by_loop: bool,
 }
@@ -106,7 +109,8 @@ impl Hold {
     pub(super) fn begin(&mut self, mailbox: Id) {
         self.places.clear();
         self.signals.clear();
-        (self.mailbox, self.lost, self.by_loop) = (mailbox, 0, false);
+        (self.mailbox, self.by_loop) = (mailbox, false);
+        (self.lost, self.shown, self.reached) = (0, 0, 0);
     }
 
     pub(super) fn show(&mut self, frame: Box<Segment>) -> Batch {

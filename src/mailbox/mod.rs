@@ -13,6 +13,8 @@
 mod batch;
 mod give_back;
 mod hold;
+#[cfg(all(test, not(loom)))]
+mod plain_model;
 mod policy;
 mod queue;
 mod receive;
@@ -42,6 +44,7 @@ use crate::sync::{rank, Arc, Callback, Mutex};
 use crate::table::{Claims, Table};
 use segment::Segment;
 use std::collections::VecDeque;
+use std::sync::Weak;
 
 /// Default bound in messages.
 pub const MAX_MESSAGES: u64 = 65_536;
@@ -171,6 +174,8 @@ pub(crate) struct Cold {
     enders: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
     reader: Option<Arc<dyn Attend>>,
+    /// After the end: who may still be inside the handler.
+    last_reader: Option<Weak<dyn Attend>>,
     handler: Option<Arc<Handler>>,
     limit: Limit,
     count: Count,
@@ -281,7 +286,7 @@ impl Store {
         if !still_open() {
             drop((tail, head));
             self.slots.0.give_back(index, life - 1);
-            return Err(Error::NoProc.because("the engine is closed"));
+            return Err(Error::Stale.because("the engine is closed"));
         }
         let is_handled = opening.reader.is_some();
         let special = opening.handler.is_some() || !opening.limit.is_default();
@@ -340,11 +345,12 @@ impl Store {
         };
         let mut unseen = 0;
         if let Some(cold) = tail.cold.as_deref_mut() {
-            unseen = cold.count.dropped_new + cold.count.evicted - cold.count.lost_shown;
+            unseen = (cold.count.dropped_new + cold.count.evicted).saturating_sub(cold.count.lost_shown);
             remains.names = std::mem::take(&mut cold.names);
             remains.quotas = std::mem::take(&mut cold.quotas);
             remains.owned = std::mem::take(&mut cold.owned).first;
             remains.watched = std::mem::take(&mut cold.watched).first;
+            cold.last_reader = cold.reader.as_ref().map(Arc::downgrade);
             remains.reader = cold.reader.take();
             remains.handler = cold.handler.take();
             remains.bell = cold.bell.take();

@@ -73,8 +73,8 @@ impl Limit {
 /// A subscription's share of a mailbox's queue.
 #[derive(Default)]
 pub struct Quota {
-    life: AtomicU32,
-    queued: AtomicU32,
+    /// Life, and how many of its messages are queued, in one word: a count never reaches the row's next subscription.
+    state: AtomicU64,
     mailbox: AtomicU64,
     limit: AtomicU32,
     drop_old: AtomicU32,
@@ -87,7 +87,28 @@ impl Quota {
 
     #[inline]
     pub fn is_live(&self, id: Id) -> bool {
-        self.life.load(Acquire) == id.life()
+        self.life() == id.life()
+    }
+
+    #[inline]
+    fn life(&self) -> u32 {
+        (self.state.load(Acquire) >> 32) as u32
+    }
+
+    #[inline]
+    fn queued(&self) -> u32 {
+        self.state.load(Acquire) as u32
+    }
+
+    /// Changes the state, unless this life is over.
+    fn change(&self, life: u32, to: impl Fn(u64) -> u64) -> bool {
+        let to = |state: u64| ((state >> 32) as u32 == life).then(|| to(state));
+        self.state.fetch_update(AcqRel, Acquire, to).is_ok()
+    }
+
+    /// Counts messages under this quota that came into the queue or left it.
+    fn count(&self, life: u32, by: i32) {
+        self.change(life, |state| state & !0xFFFF_FFFF | (state as u32).wrapping_add_signed(by) as u64);
     }
 
     fn limit(&self) -> u32 {
@@ -112,12 +133,11 @@ impl Quotas {
     /// A new quota; the caller puts it in its mailbox's list.
     pub fn open(&self, mailbox: Id, limit: u32, drop_old: bool) -> Result<Id> {
         let (index, quota) = self.0.take()?;
-        let life = quota.life.load(Acquire) + 1;
-        quota.queued.store(0, Relaxed);
+        let life = quota.life() + 1;
         quota.mailbox.store(mailbox.0, Relaxed);
         quota.limit.store(limit, Relaxed);
         quota.drop_old.store(drop_old as u32, Relaxed);
-        quota.life.store(life, Release);
+        quota.state.store((life as u64) << 32, Release);
         Ok(Id::new(Kind::Subscription, life, index))
     }
 
@@ -128,7 +148,7 @@ impl Quotas {
         if quota.is_live(id) {
             Ok(quota)
         } else {
-            Err(id.gone(Kind::Subscription, quota.life.load(Acquire), Error::Stale))
+            Err(id.gone(Kind::Subscription, quota.life(), Error::Stale))
         }
     }
 
@@ -136,7 +156,7 @@ impl Quotas {
     /// mailbox has ended.
     pub fn close(&self, id: Id) -> bool {
         match self.find(id) {
-            Ok(quota) => quota.life.compare_exchange(id.life(), id.life() + 1, AcqRel, Acquire).is_ok(),
+            Ok(quota) => quota.change(id.life(), |_| (id.life() as u64 + 1) << 32),
             Err(_) => false,
         }
     }
@@ -149,8 +169,8 @@ impl Quotas {
     /// One message under this quota left the queue, or came back into it.
     pub(super) fn count(&self, reference: u64, by: i32) {
         let id = Id(reference);
-        if let Some(quota) = self.0.get(id.index()).filter(|quota| quota.is_live(id)) {
-            quota.queued.fetch_add(by as u32, AcqRel);
+        if let Some(quota) = self.0.get(id.index()) {
+            quota.count(id.life(), by);
         }
     }
 }
@@ -225,13 +245,20 @@ impl Store {
             if !slot.is_live(to) || !quota.is_live(subscription) {
                 return None;
             }
-            if (!quota.is_bounded() || quota.queued.load(Acquire) < quota.limit())
-                && tail.admit(&self.pool, slot, draft).is_ok()
-            {
-                if quota.is_bounded() {
-                    quota.queued.fetch_add(1, AcqRel);
+            if !quota.is_bounded() || quota.queued() < quota.limit() {
+                match tail.admit(&self.pool, slot, draft) {
+                    Ok(()) => {
+                        if quota.is_bounded() {
+                            quota.count(subscription.life(), 1);
+                        }
+                        return Some(Outcome::Queued(tail.roused(to)));
+                    }
+                    Err(Refusal::Full) => {}
+                    Err(Refusal::Never(_)) => {
+                        tail.drop_new();
+                        return Some(Outcome::Dropped);
+                    }
                 }
-                return Some(Outcome::Queued(tail.roused(to)));
             }
         }
         self.publish_overflow(slot, to, quota, subscription, draft)
@@ -245,8 +272,9 @@ impl Store {
         if !slot.is_live(to) || !quota.is_live(own) {
             return None;
         }
-        let over_own = quota.is_bounded() && quota.queued.load(Acquire) >= quota.limit();
-        let outcome = if over_own && quota.drop_old.load(Relaxed) == 0 {
+        let over_own = quota.is_bounded() && quota.queued() >= quota.limit();
+        let never = draft.payload.size() as u64 > tail.limits().bytes();
+        let outcome = if never || over_own && quota.drop_old.load(Relaxed) == 0 {
             tail.drop_new();
             Outcome::Dropped
         } else {
@@ -258,7 +286,7 @@ impl Store {
             }
             if fits {
                 if quota.is_bounded() {
-                    quota.queued.fetch_add(1, AcqRel);
+                    quota.count(own.life(), 1);
                 }
                 Outcome::Queued(tail.roused(to))
             } else {
@@ -339,6 +367,19 @@ impl Store {
             cold.blocked.retain(|other| !Arc::ptr_eq(other, parker));
             cold.count.refused += gave_up as u64;
         }
+    }
+
+    /// `TD_ETOOBIG`, counted as refused, when a mailbox could never hold a message of this size.
+    pub fn check_size(&self, to: Id, size: u64) -> Result<()> {
+        let slot = self.slot(to)?;
+        let mut tail = slot.tail.lock();
+        slot.check(to, Error::NoProc)?;
+        let most = tail.limits().bytes();
+        if size > most {
+            tail.cold().count.refused += 1;
+            return Err(Error::TooBig.because(format!("{size} bytes; this mailbox holds {most} at most")));
+        }
+        Ok(())
     }
 
     /// Counts a send that was refused although its policy is to wait.

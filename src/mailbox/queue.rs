@@ -4,7 +4,7 @@
 //! order of the entries is the order in which senders held the lock. Bounds count head and tail together.
 
 use super::segment::{Draft, Segment, GAP, KIND_DEAD};
-use super::{Head, Slot, Store, Tail};
+use super::{Head, Receiving, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
@@ -71,7 +71,13 @@ impl Store {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
         tail.check(to)?;
-        tail.admit(&self.pool, slot, draft)?;
+        if let Err(refusal) = tail.admit(&self.pool, slot, draft) {
+            // Of one that is full the policy decides, and counts.
+            if refusal != Refusal::Full {
+                tail.cold().count.refused += 1;
+            }
+            return Err(refusal);
+        }
         tail.watch(&self.shots, record);
         Ok(tail.roused(to))
     }
@@ -92,7 +98,7 @@ impl Store {
             }
             taken += 1;
         }
-        let roused = if taken > 0 { tail.roused(to) } else { None };
+        let roused = tail.roused_by(to, taken);
         Ok((taken, roused))
     }
 
@@ -146,15 +152,14 @@ impl Tail {
     fn make_room(&mut self, slot: &Slot, size: u64) -> Result<(), Refusal> {
         let limits = self.limits();
         if size > limits.bytes() {
-            self.cold().count.refused += 1;
             let detail = format!("{size} bytes; this mailbox holds {} at most", limits.bytes());
             return Err(Error::TooBig.because(detail).into());
         }
-        self.limit = slot.receiving.consumed.load(Acquire) + limits.messages();
-        self.limit_bytes = slot.receiving.consumed_bytes.load(Acquire) + limits.bytes();
-        if self.accepted >= self.limit || size > self.limit_bytes.saturating_sub(self.accepted_bytes) {
-            // Keep the subtraction of the next `admit` in range also when a batch that was put back went over.
-            self.limit_bytes = self.limit_bytes.max(self.accepted_bytes);
+        self.limit = slot.receiving.consumed.load(Acquire).saturating_add(limits.messages());
+        let limit_bytes = slot.receiving.consumed_bytes.load(Acquire).saturating_add(limits.bytes());
+        // A batch that was put back may have gone over it.
+        self.limit_bytes = limit_bytes.max(self.accepted_bytes);
+        if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -162,29 +167,20 @@ impl Tail {
 
     #[inline]
     fn append(&mut self, pool: &Pool, draft: &Draft<'_>, size: u64) {
-        if self.lost > 0 {
-            self.append_gap(pool);
-        }
-        let total = draft.total();
-        match &mut self.current {
+        let lost = std::mem::take(&mut self.lost);
+        let gap = Draft::gap(lost as u64);
+        // The mark of what was dropped lies in one segment with the message behind it.
+        let total = draft.total() + if lost > 0 { gap.total() } else { 0 };
+        let segment = match &mut self.current {
             Some(segment) if segment.fits(total) => segment,
             _ => self.extend(pool, total),
+        };
+        if lost > 0 {
+            segment.append(&gap);
         }
-        .append(draft);
+        segment.append(draft);
         self.accepted += 1;
         self.accepted_bytes += size;
-    }
-
-    /// Marks the place where messages were dropped.
-    #[cold]
-    fn append_gap(&mut self, pool: &Pool) {
-        let header = FrameHeader { kind: GAP, tag: std::mem::take(&mut self.lost) as u64, ..FrameHeader::default() };
-        let draft = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None };
-        match &mut self.current {
-            Some(segment) if segment.fits(draft.total()) => segment,
-            _ => self.extend(pool, draft.total()),
-        }
-        .append(&draft);
     }
 
     /// A segment with room for `total` bytes, as the current one.
@@ -229,6 +225,7 @@ impl Head {
 
     /// Takes the tail's whole chain over, behind what is here.
     pub(super) fn draw(&mut self, pool: &Pool, tail: &mut Tail) {
+        self.turn(pool);
         if tail.current.is_none() && tail.full.is_none() {
             return;
         }
@@ -282,7 +279,7 @@ impl Head {
                 match header.kind {
                     GAP => {
                         segment.pass();
-                        self.lose(header.tag, place, slot.receiving.first_signal.load(Acquire));
+                        self.lose(slot, header.tag, place);
                     }
                     KIND_DEAD => drop(segment.pass()),
                     _ => return,
@@ -295,17 +292,20 @@ impl Head {
         }
     }
 
-    /// Notes losses at `place` that are passed and were not shown. Those that no queued signal can lie between are
-    /// added up; `first_signal` is the stamp of the first one.
-    pub(super) fn lose(&mut self, lost: u64, place: u64, first_signal: u64) {
+    /// Notes losses at `place` that are passed and were not shown, in the order of the places. Those that nothing can
+    /// lie between are added up: no queued signal, and nothing of a batch that may come back.
+    pub(super) fn lose(&mut self, slot: &Slot, lost: u64, place: u64) {
         if lost == 0 {
             return;
         }
+        let Receiving { first_signal, in_hand, .. } = &slot.receiving;
+        let together = first_signal.load(Acquire) > place && in_hand.load(Relaxed) == 0;
         let noted = &mut self.more.get_or_insert_default().lost;
+        let at = noted.partition_point(|(other, _)| *other <= place);
         let many = noted.len() >= NOTED;
-        match noted.last_mut() {
-            Some((_, count)) if many || first_signal > place => *count += lost,
-            _ => noted.push((place, lost)),
+        match at.checked_sub(1).and_then(|before| noted.get_mut(before)) {
+            Some((_, count)) if many || together => *count += lost,
+            _ => noted.insert(at, (place, lost)),
         }
     }
 

@@ -63,6 +63,7 @@ impl Store {
             }
             let Some(segment) = &mut head.current else { continue };
             let Some(at) = segment.begin() else { continue };
+            let place = segment.first;
             let entry = segment.entry(at);
             let (size, bounded) = (entry.size() as u64, entry.header.flags & FRAME_BOUNDED != 0);
             if bounded {
@@ -79,7 +80,7 @@ impl Store {
             trash.extend(segment.pass());
             slot.consume(1, size);
             message.owner = owner.0;
-            message.lost = head.show_lost(slot, u64::MAX);
+            message.lost = head.show_lost(slot, place + 1);
             return Ok(Some(message));
         }
     }

@@ -76,6 +76,12 @@ fn pad(size: usize) -> usize {
 }
 
 impl Draft<'_> {
+    /// The mark of a place where messages were lost.
+    pub fn gap(lost: u64) -> Self {
+        let header = FrameHeader { kind: GAP, tag: lost, ..FrameHeader::default() };
+        Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None }
+    }
+
     #[inline]
     fn body(&self) -> usize {
         match self.payload {

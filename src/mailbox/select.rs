@@ -82,39 +82,62 @@ impl Store {
         if std::mem::replace(&mut select.in_hand, in_hand) || in_hand {
             select.searched = 0;
         }
-        let (signal, stamp) = {
-            let mut tail = slot.tail.lock();
-            *seen = slot.arrived.load(Acquire);
-            head.draw(&self.pool, &mut tail);
-            self.matching_signal(&tail, &select.wanted)
-        };
-        let found = loop {
-            let found = head.search(&select.wanted, select.searched);
-            match found {
-                Some((segment, at, place)) if signal.is_none() || place < stamp => {
-                    let entry = head.segment(segment).entry(at);
-                    if entry.is_request() && self.has_expired(&entry) {
-                        self.bury(slot, head.segment_mut(segment), at, 0, trash);
-                        slot.tail.lock().cold().count.expired += 1;
-                        continue;
-                    }
-                    break Some((segment, at));
+        loop {
+            let (signal, stamp) = {
+                let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
+                head.draw(&self.pool, &mut tail);
+                self.first_signal(&tail, |index| self.signal_matches(index, &select.wanted))
+            };
+            head.trim(&self.pool, slot);
+            match self.unexpired(slot, head, &select.wanted, select.searched, trash) {
+                Some((segment, at, place)) if place < stamp => {
+                    return self.take_at(slot, head, segment, at, trash).map(Some);
                 }
-                _ => break None,
+                _ => {}
             }
-        };
-        if let Some((segment, at)) = found {
-            return self.take_at(slot, head, segment, at, trash).map(Some);
-        }
-        if let Some(index) = signal {
+            let Some((index, life)) = signal else { break };
             let mut tail = slot.tail.lock();
-            self.unqueue(slot, &mut tail, index);
-            tail.cold().count.signals_delivered += 1;
-            drop(tail);
-            return self.signal_message(slot, head, index).map(Some);
+            // It may have been flushed since, and its record be something else by now.
+            if self.shots.at(index).is(life, State::Queued) {
+                self.unqueue(slot, &mut tail, index);
+                tail.cold().count.signals_delivered += 1;
+                drop(tail);
+                return self.signal_message(slot, head, index).map(Some);
+            }
         }
         select.searched = head.end();
         Ok(None)
+    }
+
+    /// The first live message at or after `from` that is wanted, as [`Head::search`] gives it. Requests on the way
+    /// whose callers no longer wait go.
+    fn unexpired(
+        &self,
+        slot: &Slot,
+        head: &mut Head,
+        wanted: &Match,
+        from: u64,
+        trash: &mut Trash,
+    ) -> Option<(usize, At, u64)> {
+        loop {
+            let (segment, at, place) = head.search(wanted, from)?;
+            if !self.drop_expired(slot, head, segment, at, trash) {
+                return Some((segment, at, place));
+            }
+        }
+    }
+
+    /// Drops an entry if it is a request whose caller no longer waits.
+    fn drop_expired(&self, slot: &Slot, head: &mut Head, segment: usize, at: At, trash: &mut Trash) -> bool {
+        let entry = head.segment(segment).entry(at);
+        let expired = entry.is_request() && self.has_expired(&entry);
+        if expired {
+            self.bury(slot, head.segment_mut(segment), at, 0, trash);
+            slot.tail.lock().cold().count.expired += 1;
+            head.trim(&self.pool, slot);
+        }
+        expired
     }
 
     fn signal_matches(&self, index: u32, wanted: &Match) -> bool {
@@ -126,9 +149,11 @@ impl Store {
         wanted.accepts(shot.message_kind(), tag, from.0, self.shots.id(index).0)
     }
 
-    fn matching_signal(&self, tail: &Tail, wanted: &Match) -> (Option<u32>, u64) {
-        let found = tail.signals.iter(&self.shots, Of::Signal).find(|index| self.signal_matches(*index, wanted));
-        (found, found.map_or(u64::MAX, |index| self.shots.at(index).stamp()))
+    /// The first queued signal that is wanted: index and life of its record, and its stamp.
+    fn first_signal(&self, tail: &Tail, wanted: impl Fn(u32) -> bool) -> (Option<(u32, u32)>, u64) {
+        let found = tail.signals.iter(&self.shots, Of::Signal).find(|index| wanted(*index));
+        let shot = found.map(|index| (index, self.shots.at(index)));
+        (shot.map(|(index, shot)| (index, shot.life())), shot.map_or(u64::MAX, |(_, shot)| shot.stamp()))
     }
 
     /// Takes one live entry out of the middle of the queue, with the losses just before it.
@@ -137,13 +162,13 @@ impl Store {
             let entry = head.segment(segment).entry(at);
             self.holds.open(|hold| hold.fill(&entry))?
         };
-        let first = segment == 0 && head.front().and_then(Segment::begin) == Some(at);
+        let first = head.front().filter(|front| segment == 0 && front.begin() == Some(at)).map(|front| front.first);
         let chosen = head.segment_mut(segment);
         self.bury(slot, chosen, at, 0, trash);
         let spent = chosen.live() == 0;
         message.owner = owner.0;
-        if first {
-            message.lost = head.show_lost(slot, u64::MAX);
+        if let Some(place) = first {
+            message.lost = head.show_lost(slot, place + 1);
         }
         head.trim(&self.pool, slot);
         if spent && segment > 0 {
@@ -170,47 +195,61 @@ impl Store {
         next: &mut Cursor,
         seen: &mut u32,
     ) -> Result<Option<Message>> {
-        let [from, signal_from, ..] = cursor.words;
+        let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
-        head.trim(&self.pool, slot);
-        let signal = {
-            let mut tail = slot.tail.lock();
-            *seen = slot.arrived.load(Acquire);
-            head.draw(&self.pool, &mut tail);
-            let later = |index: &u32| self.shots.at(*index).number() > signal_from;
-            let found = tail.signals.iter(&self.shots, Of::Signal).find(later);
-            found
-        };
-        let found = head.search(&Match::default(), from);
-        let stamp = signal.map_or(u64::MAX, |index| self.shots.at(index).stamp());
-        let message = match (found, signal) {
-            (Some((segment, at, place)), _) if place < stamp => {
-                let entry = head.segment(segment).entry(at);
-                let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;
-                next.words = [place + 1, signal_from, place << 1 | 1, 0];
-                message.owner = owner.0;
-                message
+        let what = self.peeked(slot, &mut head, cursor, next, (&mut trash, seen))?;
+        let taken = slot.taken(what, trash);
+        drop(head);
+        Ok(self.after_taking(slot, id, taken))
+    }
+
+    fn peeked(
+        &self,
+        slot: &Slot,
+        head: &mut Head,
+        cursor: &Cursor,
+        next: &mut Cursor,
+        (trash, seen): (&mut Trash, &mut u32),
+    ) -> Result<Option<Message>> {
+        let [from, signal_from, ..] = cursor.words;
+        loop {
+            let (signal, stamp) = {
+                let mut tail = slot.tail.lock();
+                *seen = slot.arrived.load(Acquire);
+                head.draw(&self.pool, &mut tail);
+                self.first_signal(&tail, |index| self.shots.at(index).number() > signal_from)
+            };
+            head.trim(&self.pool, slot);
+            match self.unexpired(slot, head, &Match::default(), from, trash) {
+                Some((segment, at, place)) if place < stamp => {
+                    let entry = head.segment(segment).entry(at);
+                    let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;
+                    next.words = [place + 1, signal_from, place << 1 | 1, 0];
+                    message.owner = owner.0;
+                    return Ok(Some(message));
+                }
+                _ => {}
             }
-            (_, Some(index)) => {
-                let shot = self.shots.at(index);
+            let Some((index, life)) = signal else { return Ok(None) };
+            // It may have been flushed since; while the slot is locked it is not.
+            let _tail = slot.tail.lock();
+            let shot = self.shots.at(index);
+            if shot.is(life, State::Queued) {
                 let reference = self.shots.id(index);
                 let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
                 next.words = [from, shot.number(), 0, reference.0];
                 message.owner = owner.0;
-                message
+                return Ok(Some(message));
             }
-            _ => return Ok(None),
-        };
-        Ok(Some(message))
+        }
     }
 
     /// Takes the message that was peeked last. `TD_ESTALE` when it is not there any more.
     pub fn take(&self, id: Id, cursor: &Cursor) -> Result<Message> {
-        let [.., place, reference] = cursor.words;
         let slot = self.slot(id)?;
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
@@ -218,8 +257,16 @@ impl Store {
         if slot.receiving.handled.load(Relaxed) {
             return Err(handled());
         }
+        let what = self.take_peeked(slot, id, &mut head, cursor, &mut trash);
+        let taken = slot.taken(Some(what), trash);
+        drop(head);
+        self.after_taking(slot, id, taken).unwrap_or(Err(Error::Stale))
+    }
+
+    fn take_peeked(&self, slot: &Slot, id: Id, head: &mut Head, cursor: &Cursor, trash: &mut Trash) -> Result<Message> {
+        let [.., place, reference] = cursor.words;
         let gone = || Error::Stale.because("the message peeked at was taken, flushed or dropped meanwhile");
-        let what = if reference != 0 {
+        if reference != 0 {
             let record = Id(reference);
             let shot = self.shots.find(record, record_kind(record)).map_err(|_| gone())?;
             let mut tail = slot.tail.lock();
@@ -229,21 +276,22 @@ impl Store {
             self.unqueue(slot, &mut tail, record.index());
             tail.cold().count.signals_delivered += 1;
             drop(tail);
-            self.signal_message(slot, &mut head, record.index())?
-        } else if place & 1 == 1 {
-            let place = place >> 1;
-            match head.search(&Match::default(), place) {
-                Some((segment, at, found)) if found == place => {
-                    self.take_at(slot, &mut head, segment, at, &mut trash)?
-                }
-                _ => return Err(gone()),
-            }
-        } else {
+            return self.signal_message(slot, head, record.index());
+        }
+        if place & 1 == 0 {
             return Err(Error::Inval.because("the cursor has peeked at nothing yet; call td_recv_peek first"));
-        };
-        let taken = slot.taken(Some(what), trash);
-        drop(head);
-        self.after_taking(slot, id, taken).ok_or(Error::Stale)
+        }
+        let place = place >> 1;
+        head.trim(&self.pool, slot);
+        match head.search(&Match::default(), place) {
+            Some((segment, at, found)) if found == place => {
+                if self.drop_expired(slot, head, segment, at, trash) {
+                    return Err(gone());
+                }
+                self.take_at(slot, head, segment, at, trash)
+            }
+            _ => Err(gone()),
+        }
     }
 }
 

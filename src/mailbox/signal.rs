@@ -39,7 +39,7 @@ impl Store {
         let Ok(slot) = self.slot(owner) else { return false };
         let mut tail = slot.tail.lock();
         if !slot.is_live(owner) {
-            shot.shift(life, State::Armed, State::Cancelled);
+            // Whoever ended the owner cancels the record, and wakes the thread that waits for it.
             return false;
         }
         if !shot.is(life, State::Armed) {
@@ -165,7 +165,9 @@ impl Store {
         let stamp = shot.stamp();
         self.shots.let_go(index);
         message.owner = owner.0;
-        message.lost = head.show_lost(slot, stamp);
+        // Taken out of its turn it shows what was lost before the messages that are still there.
+        let turn = head.front().map_or(u64::MAX, |front| front.first + 1);
+        message.lost = head.show_lost(slot, stamp.min(turn));
         Ok(message)
     }
 
@@ -215,7 +217,9 @@ impl Store {
         let Ok(slot) = self.slot(target) else { return };
         let linked = {
             let mut tail = slot.tail.lock();
-            slot.is_live(target) && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index)
+            // Linked first, life second: a row that is linked here is kept by this list and cannot be another's.
+            let linked = slot.is_live(target) && shot.is_linked(Of::Target);
+            linked && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index)
         };
         if linked {
             self.shots.let_go(index);

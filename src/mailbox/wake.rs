@@ -1,13 +1,13 @@
 //! Who must hear that a mailbox has something: parked receivers, a loop, a descriptor.
 //!
 //! Guarantees: `attention` is zero exactly when nobody has to be told, so a send to a busy mailbox pays nothing; each
-//! send wakes at most one receiver that takes anything, and all that are selective; nothing is woken under a lock.
+//! message wakes at most one receiver that takes anything, and all that are selective; nothing is woken under a lock.
 //! A mailbox's descriptor is set and cleared under its notify lock after looking at the queue again, so that it is
 //! readable exactly when something is pending.
 
 use super::{Handler, Slot, Store, Tail};
 use crate::error::{Error, Result};
-use crate::id::Id;
+use crate::id::{Id, Kind};
 use crate::notify::{Bell, Parker};
 use crate::sync::atomic::Ordering::*;
 use crate::sync::{rank, Arc, Mutex};
@@ -50,7 +50,7 @@ pub struct MailBell {
 pub struct Rouse {
     mailbox: Id,
     parker: Option<Arc<Parker>>,
-    selective: Vec<Arc<Parker>>,
+    more: Vec<Arc<Parker>>,
     reader: Option<Arc<dyn Attend>>,
     bell: Option<Arc<MailBell>>,
 }
@@ -62,24 +62,33 @@ impl Tail {
     /// Collects who must be told that something came in.
     #[inline]
     pub(super) fn roused(&mut self, mailbox: Id) -> Roused {
-        if self.attention == 0 {
+        self.roused_by(mailbox, 1)
+    }
+
+    /// As [`roused`](Self::roused), when so many messages came in at once: each is worth a receiver.
+    #[inline]
+    pub(super) fn roused_by(&mut self, mailbox: Id, messages: usize) -> Roused {
+        if self.attention == 0 || messages == 0 {
             None
         } else {
-            Some(self.rouse(mailbox))
+            Some(self.rouse(mailbox, messages))
         }
     }
 
     #[cold]
-    fn rouse(&mut self, mailbox: Id) -> Rouse {
-        let mut rouse = Rouse { mailbox, parker: None, selective: Vec::new(), reader: None, bell: None };
+    fn rouse(&mut self, mailbox: Id, messages: usize) -> Rouse {
+        let mut rouse = Rouse { mailbox, parker: None, more: Vec::new(), reader: None, bell: None };
         let attention = self.attention;
         let cold = self.cold();
         if attention & PARKED != 0 {
-            if let Some(at) = cold.waiters.iter().position(|waiter| !waiter.selective) {
-                rouse.parker = cold.waiters.remove(at).map(|waiter| waiter.parker);
-            }
-            rouse.selective =
-                cold.waiters.iter().filter(|waiter| waiter.selective).map(|waiter| waiter.parker.clone()).collect();
+            let mut next = || {
+                let at = cold.waiters.iter().position(|waiter| !waiter.selective)?;
+                cold.waiters.remove(at).map(|waiter| waiter.parker)
+            };
+            rouse.parker = next();
+            rouse.more.extend((1..messages).map_while(|_| next()));
+            let selective = cold.waiters.iter().filter(|waiter| waiter.selective);
+            rouse.more.extend(selective.map(|waiter| waiter.parker.clone()));
         }
         if attention & BELL != 0 {
             rouse.bell = cold.bell.clone();
@@ -130,7 +139,7 @@ impl Store {
                 bell.refresh(slot, rouse.mailbox);
             }
         }
-        for parker in rouse.parker.iter().chain(&rouse.selective) {
+        for parker in rouse.parker.iter().chain(&rouse.more) {
             parker.unpark();
         }
         if let Some(reader) = rouse.reader {
@@ -162,7 +171,10 @@ impl Store {
 
     /// Brings the descriptor in line after a receive.
     pub(super) fn after_receive(&self, slot: &Slot, id: Id) {
-        let bell = slot.tail.lock().cold.as_ref().and_then(|cold| cold.bell.clone());
+        let bell = {
+            let tail = slot.tail.lock();
+            tail.cold.as_ref().filter(|_| slot.is_live(id)).and_then(|cold| cold.bell.clone())
+        };
         if let Some(bell) = bell {
             bell.refresh(slot, id);
         }
@@ -174,6 +186,18 @@ impl Store {
         let tail = slot.tail.lock();
         slot.check(id, Error::NoProc)?;
         Ok(tail.cold.as_ref().and_then(|cold| cold.reader.clone()))
+    }
+
+    /// As [`reader`](Self::reader), also of a mailbox that has ended, until its slot is used again.
+    pub fn reader_or_last(&self, id: Id) -> Result<Option<Arc<dyn Attend>>> {
+        let slot = self.slot(id)?;
+        let tail = slot.tail.lock();
+        let life = slot.receiving.life.load(Acquire);
+        if life < id.life() {
+            return Err(id.bad(Kind::Mailbox));
+        }
+        let cold = tail.cold.as_ref().filter(|_| life <= id.life() + 1);
+        Ok(cold.and_then(|cold| cold.reader.clone().or_else(|| cold.last_reader.as_ref()?.upgrade())))
     }
 
     /// The handler of a live mailbox.
@@ -205,7 +229,8 @@ pub(super) fn handled() -> Error {
 }
 
 impl MailBell {
-    /// Sets or clears the descriptor after the state of the mailbox, which is looked at under both locks.
+    /// Sets or clears the descriptor after the state of the mailbox, which is looked at under both locks. `BELL` goes
+    /// only when the descriptor is set, so a send that meets this one waits here until it is.
     pub(super) fn refresh(&self, slot: &Slot, id: Id) {
         let _serial = self.lock.lock();
         let (pending, was_set) = {
@@ -215,16 +240,20 @@ impl MailBell {
             } else {
                 let pending = tail.pending(slot);
                 let was_set = tail.attention & BELL == 0;
-                if pending {
-                    tail.attention &= !BELL;
-                } else {
+                if !pending {
                     tail.attention |= BELL;
                 }
                 (pending, was_set)
             }
         };
         match (pending, was_set) {
-            (true, false) => self.bell.set(),
+            (true, false) => {
+                self.bell.set();
+                let mut tail = slot.tail.lock();
+                if slot.is_live(id) {
+                    tail.attention &= !BELL;
+                }
+            }
             (false, true) => self.bell.clear(),
             _ => {}
         }

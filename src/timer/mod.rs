@@ -26,8 +26,8 @@ pub struct Timers {
 struct State {
     heap: Heap,
     made: u64,
-    /// The thread that waits for the first deadline.
-    sleeper: Option<Arc<Parker>>,
+    /// Threads that wait for the first deadline: the timer thread, or hosts in their loops.
+    sleepers: Vec<Arc<Parker>>,
     stopped: bool,
 }
 
@@ -78,23 +78,29 @@ impl Timers {
 
     /// Puts a record in the heap, whose hold on it the maker has counted.
     pub fn enter(&self, store: &Store, id: Id, deadline: i64) {
-        let sleeper = {
+        let sleepers = {
             let mut state = self.state.lock();
             let seq = state.made;
             state.made += 1;
             let earliest = state.heap.peek().is_none_or(|first| deadline < first.deadline);
+            let shot = store.shots.at(id.index());
+            if state.stopped {
+                shot.shift(id.life(), crate::oneshot::State::Armed, crate::oneshot::State::Cancelled);
+            }
             // The owner may have ended since the record was made; whoever ended it found it in no heap.
-            if store.shots.at(id.index()).is(id.life(), crate::oneshot::State::Armed) {
+            if shot.is(id.life(), crate::oneshot::State::Armed) {
                 state.heap.push(Entry { deadline, seq, record: id.index() }, &mut place(store));
-                earliest.then(|| state.sleeper.clone()).flatten()
+                if earliest {
+                    std::mem::take(&mut state.sleepers)
+                } else {
+                    Vec::new()
+                }
             } else {
                 drop(state);
                 return store.shots.let_go(id.index());
             }
         };
-        if let Some(sleeper) = sleeper {
-            sleeper.unpark();
-        }
+        sleepers.iter().for_each(|sleeper| sleeper.unpark());
     }
 
     /// Takes a record out of the heap, if it is in.
@@ -127,8 +133,8 @@ impl Timers {
         let due = Due { index: first.record, life: shot.life(), held: !shot.repeats() };
         if shot.repeats() {
             let mut body = shot.body();
-            let missed = (now - first.deadline) / body.period;
-            body.deadline = first.deadline + (missed + 1) * body.period;
+            let missed = now.saturating_sub(first.deadline) / body.period;
+            body.deadline = first.deadline.saturating_add((missed + 1).saturating_mul(body.period));
             let seq = state.made;
             state.made += 1;
             let entry = Entry { deadline: body.deadline, seq, record: first.record };
@@ -170,30 +176,35 @@ impl Timers {
         Ok(left.max(0))
     }
 
-    /// For the timer thread: registers it and says how long to sleep; `None` when the engine has closed.
+    /// Registers a thread that waits for the first deadline, and says which that is; `None` when the engine has closed.
     pub fn watch(&self, parker: &Arc<Parker>) -> Option<i64> {
         let mut state = self.state.lock();
         if state.stopped {
             return None;
         }
-        state.sleeper = Some(parker.clone());
+        if !state.sleepers.iter().any(|other| Arc::ptr_eq(other, parker)) {
+            state.sleepers.push(parker.clone());
+        }
         Some(state.heap.peek().map_or(FOREVER, |first| first.deadline))
+    }
+
+    /// Takes a thread off again.
+    pub fn unwatch(&self, parker: &Arc<Parker>) {
+        self.state.lock().sleepers.retain(|other| !Arc::ptr_eq(other, parker));
     }
 
     /// Ends the timer thread and empties the heap.
     pub fn stop(&self, store: &Store) {
         let mut left = Vec::new();
-        let sleeper = {
+        let sleepers = {
             let mut state = self.state.lock();
             state.stopped = true;
             while let Some(entry) = state.heap.pop(&mut place(store)) {
                 left.push(entry.record);
             }
-            state.sleeper.take()
+            std::mem::take(&mut state.sleepers)
         };
-        if let Some(sleeper) = sleeper {
-            sleeper.unpark();
-        }
+        sleepers.iter().for_each(|sleeper| sleeper.unpark());
         for index in left {
             let shot = store.shots.at(index);
             shot.shift(shot.life(), crate::oneshot::State::Armed, crate::oneshot::State::Cancelled);

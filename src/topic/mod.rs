@@ -15,8 +15,9 @@ use crate::sync::{rank, Arc, Mutex};
 use pattern::Patterns;
 use std::collections::HashMap;
 
-/// Topics whose matches are remembered at most.
+/// Topics, and ids in all their matches, that are remembered at most: a few megabytes.
 const REMEMBERED: usize = 4096;
+const REMEMBERED_IDS: usize = 1 << 18;
 
 /// The subscriptions of one engine.
 #[derive(Default)]
@@ -30,6 +31,7 @@ struct Inner {
     of: HashMap<Id, Box<str>>,
     /// Matches of topics published lately; emptied when a subscription comes or goes.
     matches: HashMap<Box<str>, Arc<[Id]>>,
+    remembered: usize,
 }
 
 /// `TD_EINVAL`, saying what is wrong, unless this can be published to.
@@ -40,6 +42,13 @@ pub fn check_topic(topic: &str) -> Result<()> {
 fn short(text: &str) -> &str {
     let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= 80).unwrap_or(text.len());
     &text[..end]
+}
+
+impl Inner {
+    fn forget_matches(&mut self) {
+        self.matches.clear();
+        self.remembered = 0;
+    }
 }
 
 impl Topics {
@@ -63,7 +72,7 @@ impl Topics {
         }
         inner.patterns.insert(text, id);
         inner.of.insert(id, text.into());
-        inner.matches.clear();
+        inner.forget_matches();
         Ok(id)
     }
 
@@ -106,7 +115,7 @@ impl Topics {
                 inner.patterns.remove(&text, *id);
             }
         }
-        inner.matches.clear();
+        inner.forget_matches();
     }
 
     /// Publishes messages, in order, to every subscription that matches.
@@ -137,9 +146,10 @@ impl Topics {
         let mut found = Vec::new();
         inner.patterns.collect(topic, &mut found);
         let found: Arc<[Id]> = found.into();
-        if inner.matches.len() >= REMEMBERED {
-            inner.matches.clear();
+        if inner.matches.len() >= REMEMBERED || inner.remembered + found.len() > REMEMBERED_IDS {
+            inner.forget_matches();
         }
+        inner.remembered += found.len();
         inner.matches.insert(topic.into(), found.clone());
         found
     }

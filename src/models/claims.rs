@@ -1,0 +1,71 @@
+//! Claims: two threads at one row.
+//!
+//! Guarantees: one thread at a time is inside a claim; it is closed once; an id of one claim never opens the next.
+
+use super::*;
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::table::Claims;
+
+#[derive(Default)]
+struct Room {
+    taken: AtomicBool,
+    visits: u32,
+}
+
+/// Looks whether anybody else is inside.
+fn visit(room: &mut Room) -> u32 {
+    assert!(!room.taken.swap(true, SeqCst), "two threads are inside");
+    room.visits += 1;
+    room.taken.store(false, SeqCst);
+    room.visits
+}
+
+fn claim(claims: &Claims<Room>) -> Id {
+    claims.open(|room| room.visits = 0).unwrap().0
+}
+
+#[test]
+fn two_threads_enter_one_claim() {
+    explore(|| {
+        let claims = Arc::new(Claims::<Room>::default());
+        let id = claim(&claims);
+        let other = claims.clone();
+        let thread = thread::spawn(move || other.with(id, visit).is_ok());
+        let own = claims.with(id, visit).is_ok();
+        let visits = u32::from(own) + u32::from(thread.join().unwrap());
+        assert!(visits > 0);
+        assert_eq!(claims.close(id, |room| room.visits), Ok(visits));
+    });
+}
+
+#[test]
+fn a_claim_is_closed_once_and_its_row_is_another_claim() {
+    explore(|| {
+        let claims = Arc::new(Claims::<Room>::default());
+        let id = claim(&claims);
+        let other = claims.clone();
+        let thread = thread::spawn(move || other.close(id, visit).map(|_| claim(&other)));
+        let own = claims.close(id, visit).map(|_| claim(&claims));
+        let opened: Vec<Id> = [own, thread.join().unwrap()].into_iter().flatten().collect();
+        assert_eq!(opened.len(), 1);
+        assert!(opened[0] != id && claims.with(id, visit).is_err());
+        assert_eq!(claims.close(opened[0], visit), Ok(1));
+    });
+}
+
+#[test]
+fn a_visit_meets_the_next_claim() {
+    explore(|| {
+        let claims = Arc::new(Claims::<Room>::default());
+        let id = claim(&claims);
+        let other = claims.clone();
+        let thread = thread::spawn(move || other.with(id, visit));
+        let next = claims.close(id, visit).map(|_| claim(&claims));
+        let visited = thread.join().unwrap();
+        assert!(matches!(visited, Ok(1) | Err(Error::Stale | Error::Inval)), "{visited:?}");
+        match next {
+            Ok(next) => assert_eq!(claims.close(next, visit), Ok(1), "what was visited was not this claim"),
+            Err(error) => assert_eq!((error, claims.close(id, visit)), (Error::Inval, Ok(2))),
+        }
+    });
+}
