@@ -295,7 +295,7 @@ pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
 
 impl Time for Engine {
     fn tick(&self) {
-        self.expire(&world().store);
+        self.expire(&world().store, self.clock.now());
     }
 
     fn watch(&self, parker: &Arc<Parker>) -> i64 {

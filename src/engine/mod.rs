@@ -23,7 +23,7 @@ use crate::mailbox::Store;
 use crate::message::{Block, Release as Owed, INLINE_MAX};
 use crate::oneshot::{State, Use};
 use crate::registry::Registry;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
 use crate::sync::{rank, Arc, Mutex, UserPtr};
 use crate::table::Table;
 use crate::timer::Timers;
@@ -66,8 +66,9 @@ pub(crate) struct Engine {
     pub dead_letters: AtomicU64,
     pub published: AtomicU64,
     pub threads: AtomicU32,
-    /// Threads that want timers fired; the first of them does it.
+    /// Threads that want timers fired, and up to when; the first of them does it.
     expiring: AtomicU32,
+    expire_until: AtomicI64,
 }
 
 /// Objects by id that are counted, not kept in a row.
@@ -191,6 +192,7 @@ impl Engine {
             published: AtomicU64::new(0),
             threads: AtomicU32::new(0),
             expiring: AtomicU32::new(0),
+            expire_until: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -200,7 +202,8 @@ impl Engine {
 
     /// Fires every timer whose time has come, in order. One thread does it at a time; another that comes meanwhile
     /// leaves it to that one, which then looks again.
-    pub fn expire(&self, store: &Store) {
+    pub fn expire(&self, store: &Store, now: i64) {
+        self.expire_until.fetch_max(now, AcqRel);
         if self.expiring.fetch_add(1, AcqRel) > 0 {
             return;
         }
@@ -214,7 +217,7 @@ impl Engine {
     }
 
     fn expire_due(&self, store: &Store) {
-        while let Some(due) = self.timers.next_due(store, self.clock.now()) {
+        while let Some(due) = self.timers.next_due(store, self.expire_until.load(Acquire)) {
             let shot = store.shots.at(due.index);
             match shot.usage() {
                 Use::Call => {
@@ -267,8 +270,9 @@ impl Engine {
             loop {
                 parker.reset();
                 let Some(deadline) = engine.timers.watch(&parker) else { break };
-                if deadline <= engine.clock.now() {
-                    engine.expire(store);
+                let now = engine.clock.now();
+                if deadline <= now {
+                    engine.expire(store, now);
                 } else {
                     engine.clock.wait(&parker, deadline, false);
                 }

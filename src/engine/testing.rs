@@ -33,14 +33,14 @@ pub fn clock_advance(engine: Id, by: i64) -> Result<()> {
         }
         hand.set(next);
         if !engine.host_time {
-            engine.expire(&world.store);
+            engine.expire(&world.store, engine.clock.now());
         }
         hand.wake_due();
     }
     // Somebody may have begun to wait for a time that has passed while this looked for the next one.
     hand.set(target);
     if !engine.host_time {
-        engine.expire(&world.store);
+        engine.expire(&world.store, engine.clock.now());
     }
     hand.wake_due();
     Ok(())

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::*;
-use crate::dispatch::{no_timers, Loop, Run};
+use crate::dispatch::{Loop, NotMine, Run};
 use crate::mailbox::Handler;
 use crate::message::{Batch, HandlerFn};
 use std::cell::Cell;
@@ -35,7 +35,7 @@ fn looped(m: &Meeting) -> (Arc<Loop>, Id) {
 }
 
 fn run(m: &Meeting, looped: &Loop) -> Result<u32> {
-    looped.run(&Run { store: &m.store, clock: &Clock::Real, timeout: FOREVER, interruptible: false, tick: &no_timers })
+    looped.run(&Run { store: &m.store, clock: &Clock::Real, timeout: FOREVER, interruptible: false, time: &NotMine })
 }
 
 #[test]

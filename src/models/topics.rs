@@ -37,9 +37,9 @@ fn nothing_comes_after_unsubscribing() {
         let other = s.clone();
         let publisher = thread::spawn(move || other.publish(1));
         s.topics.unsubscribe(&s.m.store, subscription, true).unwrap();
-        assert_eq!(s.m.tags(a), []);
+        assert!(s.m.tags(a).is_empty());
         publisher.join().unwrap();
-        assert_eq!(s.m.tags(a), []);
+        assert!(s.m.tags(a).is_empty());
         s.m.stats(a);
     });
 }

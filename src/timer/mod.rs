@@ -125,7 +125,8 @@ impl Timers {
     pub fn next_due(&self, store: &Store, now: i64) -> Option<Due> {
         let mut state = self.state.lock();
         let first = *state.heap.peek()?;
-        if first.deadline > now {
+        // The end of time does not come: a repeating timer there would be due again and again.
+        if first.deadline > now || first.deadline == FOREVER {
             return None;
         }
         state.heap.pop(&mut place(store));
