@@ -225,7 +225,7 @@ enum Bytes {
 
 impl Block {
     /// A copy of `data`.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub fn copy(data: &[u8]) -> Arc<Block> {
         Arc::new(Block { bytes: Bytes::Owned(data.into()) })
     }

@@ -95,7 +95,7 @@ impl Store {
                 continue;
             }
             let Some(mut segment) = head.current.take_if(|segment| segment.begin().is_some()) else { continue };
-            if segment.first + segment.messages as u64 > stamp {
+            if segment.first + segment.messages > stamp {
                 let at = place_of(&segment, stamp);
                 let front = segment.split_front(at);
                 head.current = Some(std::mem::replace(&mut segment, front));
@@ -336,7 +336,7 @@ fn place_of(segment: &Segment, wanted: u64) -> At {
         if place >= wanted {
             return entry.at;
         }
-        place += entry.messages() as u64;
+        place += entry.messages();
     }
     unreachable!("the segment holds message {wanted}")
 }

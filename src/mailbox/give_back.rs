@@ -191,8 +191,7 @@ impl Store {
 
 /// The place in the mailbox's order of the entry at `wanted`.
 fn place_at(segment: &Segment, wanted: At) -> u64 {
-    segment.first
-        + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages() as u64).sum::<u64>()
+    segment.first + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages()).sum::<u64>()
 }
 
 impl Head {

@@ -11,6 +11,7 @@
 #![allow(clippy::vec_box, clippy::redundant_allocation, clippy::boxed_local)]
 
 mod batch;
+mod compact;
 mod give_back;
 mod hold;
 #[cfg(all(test, not(loom)))]

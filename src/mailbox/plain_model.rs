@@ -257,6 +257,18 @@ impl Both {
             items.push(Handed { entry, claimed: false, flushed: false });
         }
         assert!(items.iter().any(|handed| handed.entry.live().is_some()));
+        // In a batch a mark of loss belongs to the message behind it, and goes back with that.
+        for at in 1..items.len() {
+            if items[at - 1].entry.lost() > 0 && items[at].entry.live().is_some() {
+                items[at - 1].entry.key = items[at].entry.key - 1;
+            }
+        }
+        // In a batch a mark of loss belongs to the message behind it, and goes back with that.
+        for at in 1..items.len() {
+            if items[at - 1].entry.lost() > 0 && items[at].entry.live().is_some() {
+                items[at - 1].entry.key = items[at].entry.key - 1;
+            }
+        }
         self.open.push(Open { batch, items, is_signals, pending: 0 });
     }
 

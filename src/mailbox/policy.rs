@@ -4,7 +4,7 @@
 //! signals are never evicted; a subscription evicts only messages of its own. A blocked sender registers under the
 //! lease, which every receive takes, so room that comes free is never missed.
 
-use super::segment::{At, Draft, Segment};
+use super::segment::Draft;
 use super::{Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -78,6 +78,8 @@ pub struct Quota {
     mailbox: AtomicU64,
     limit: AtomicU32,
     drop_old: AtomicU32,
+    /// No message of it is queued before this place. Written under the lease.
+    oldest: AtomicU64,
 }
 
 impl Quota {
@@ -137,6 +139,7 @@ impl Quotas {
         quota.mailbox.store(mailbox.0, Relaxed);
         quota.limit.store(limit, Relaxed);
         quota.drop_old.store(drop_old as u32, Relaxed);
+        quota.oldest.store(0, Relaxed);
         quota.state.store((life as u64) << 32, Release);
         Ok(Id::new(Kind::Subscription, life, index))
     }
@@ -171,6 +174,10 @@ impl Quotas {
         let id = Id(reference);
         if let Some(quota) = self.0.get(id.index()) {
             quota.count(id.life(), by);
+            if by > 0 {
+                // One that comes back may lie anywhere.
+                quota.oldest.store(0, Relaxed);
+            }
         }
     }
 }
@@ -305,14 +312,20 @@ impl Store {
             Some(of) => kind as u32 == KIND_TOPIC && reference == of.0,
             None => kind as u32 != crate::message::KIND_REQUEST,
         };
-        let found = head.bury_first(self, slot, &wanted, 1, trash) || {
+        // Nothing of a subscription lies before the place where its oldest was found last.
+        let quota = of.and_then(|of| self.quotas.find(of).ok());
+        let from = quota.map_or(0, |quota| quota.oldest.load(Relaxed));
+        let stamps = |tail: &Tail| self.stamps(tail);
+        let buried = head.bury_first(self, slot, &wanted, from, 1, &|| stamps(tail), trash).or_else(|| {
             head.draw(&self.pool, tail);
-            head.bury_first(self, slot, &wanted, 1, trash)
-        };
-        if found {
-            tail.cold().count.evicted += 1;
+            head.bury_first(self, slot, &wanted, from, 1, &|| stamps(tail), trash)
+        });
+        let Some(place) = buried else { return false };
+        if let Some(quota) = quota {
+            quota.oldest.store(place, Relaxed);
         }
-        found
+        tail.cold().count.evicted += 1;
+        true
     }
 
     /// Takes every queued message of a subscription out.
@@ -325,8 +338,9 @@ impl Store {
             slot.check(mailbox, Error::NoProc)?;
             head.draw(&self.pool, &mut tail);
             let wanted = |kind: u8, reference: u64| kind as u32 == KIND_TOPIC && reference == subscription.0;
-            let mut flushed = 0;
-            while head.bury_first(self, slot, &wanted, 0, &mut trash) {
+            let (mut flushed, mut from) = (0, 0);
+            while let Some(place) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(&tail), &mut trash) {
+                from = place;
                 flushed += 1;
             }
             tail.cold().count.flushed += flushed;
@@ -424,65 +438,5 @@ impl Tail {
     fn drop_new(&mut self) {
         self.lost = self.lost.saturating_add(1);
         self.cold().count.dropped_new += 1;
-    }
-}
-
-impl Head {
-    /// Buries the first live entry that is wanted, oldest segment first.
-    fn bury_first(
-        &mut self,
-        store: &Store,
-        slot: &Slot,
-        wanted: &impl Fn(u8, u64) -> bool,
-        lost: u64,
-        trash: &mut Trash,
-    ) -> bool {
-        self.trim(&store.pool, slot);
-        let Head { current, more } = self;
-        let rest = more.iter_mut().flat_map(|more| more.rest.iter_mut());
-        for segment in current.iter_mut().chain(rest) {
-            if let Some(at) = first(segment, wanted) {
-                store.bury(slot, segment, at, lost, trash);
-                if segment.live() == 0 {
-                    self.prune();
-                }
-                self.trim(&store.pool, slot);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Segments behind the first that hold nothing live and no gap are dropped.
-    pub(super) fn prune(&mut self) {
-        if let Some(more) = &mut self.more {
-            more.rest.retain(|segment| segment.live() > 0 || segment.has_gap());
-            self.drop_more();
-        }
-    }
-}
-
-/// The first live entry that is wanted.
-fn first(segment: &Segment, wanted: &impl Fn(u8, u64) -> bool) -> Option<At> {
-    let mut at = segment.begin();
-    while let Some(entry) = at.map(|at| segment.entry(at)) {
-        if entry.is_live() && wanted(entry.header.kind, entry.header.r#ref) {
-            return at;
-        }
-        at = segment.next(entry.at);
-    }
-    None
-}
-
-impl Store {
-    /// Takes one live entry out of the queue, in place.
-    pub(super) fn bury(&self, slot: &Slot, segment: &mut Segment, at: At, lost: u64, trash: &mut Trash) {
-        let entry = segment.entry(at);
-        let (size, bounded) = (entry.size() as u64, entry.header.flags & FRAME_BOUNDED != 0);
-        if bounded {
-            self.quotas.count(entry.header.r#ref, -1);
-        }
-        trash.extend(segment.bury(at, lost));
-        slot.consume(1, size);
     }
 }

@@ -34,9 +34,11 @@ pub struct Segment {
     /// Place of the first entry at `start` in the mailbox's order.
     pub first: u64,
     /// Messages (dead ones included) from `start` to the end.
-    pub messages: u32,
+    pub messages: u64,
     live: u32,
     gaps: u32,
+    /// Entries of no or several messages: dead ones, gaps.
+    dead: u32,
     /// Requests ever put in.
     requests: u32,
 }
@@ -82,6 +84,14 @@ impl Draft<'_> {
         Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None }
     }
 
+    /// What is left of `messages` messages that were taken out, `lost` of them never seen.
+    pub fn dead(lost: u64, messages: u64) -> Self {
+        let kind = if lost > 0 { GAP } else { KIND_DEAD };
+        let mut dead = Draft::gap(lost);
+        (dead.header.kind, dead.header.r#ref) = (kind, messages);
+        dead
+    }
+
     #[inline]
     fn body(&self) -> usize {
         match self.payload {
@@ -110,6 +120,7 @@ impl Segment {
             messages: 0,
             live: 0,
             gaps: 0,
+            dead: 0,
             requests: 0,
         })
     }
@@ -118,7 +129,7 @@ impl Segment {
     pub fn reset(&mut self, first: u64) {
         debug_assert!(self.blocks == 0);
         (self.used, self.start, self.first, self.messages) = (0, 0, first, 0);
-        (self.live, self.gaps, self.requests) = (0, 0, 0);
+        (self.live, self.gaps, self.dead, self.requests) = (0, 0, 0, 0);
     }
 
     #[inline]
@@ -188,8 +199,11 @@ impl Segment {
         }
         self.used += total as u32;
         match header.kind {
-            KIND_DEAD => self.messages += header.r#ref as u32,
-            GAP => (self.messages, self.gaps) = (self.messages + header.r#ref as u32, self.gaps + 1),
+            KIND_DEAD | GAP => {
+                self.messages += header.r#ref;
+                self.gaps += u32::from(header.kind == GAP);
+                self.dead += 1;
+            }
             kind => {
                 (self.messages, self.live) = (self.messages + 1, self.live + 1);
                 self.requests += u32::from(kind as u32 == KIND_REQUEST);
@@ -237,6 +251,27 @@ impl Segment {
         self.requests
     }
 
+    /// The place after its last message.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.first + self.messages
+    }
+
+    /// Most of its entries are dead, so that writing it anew pays.
+    pub fn is_sparse(&self) -> bool {
+        self.dead > 64 && self.dead > 3 * self.live
+    }
+
+    /// The same in a buffer of its own size, if that is much smaller.
+    pub fn fitted(self: Box<Self>) -> Box<Segment> {
+        if self.used() * 2 > self.capacity() {
+            return self;
+        }
+        let mut small = Segment::new(self.used(), self.first);
+        small.append_all(self.entries());
+        small
+    }
+
     /// Whether it has a place where messages were lost.
     pub fn has_gap(&self) -> bool {
         self.gaps > 0
@@ -250,10 +285,11 @@ impl Segment {
         let (total, messages, kind) = (entry.total() as u32, entry.messages(), entry.header.kind);
         let block = if entry.header.flags & FRAME_BY_REF != 0 { self.take_block(at) } else { None };
         self.start += total;
-        self.first += messages as u64;
+        self.first += messages;
         self.messages -= messages;
         self.live -= u32::from(kind != KIND_DEAD && kind != GAP);
         self.gaps -= u32::from(kind == GAP);
+        self.dead -= u32::from(kind == KIND_DEAD || kind == GAP);
         block
     }
 
@@ -266,6 +302,7 @@ impl Segment {
         (header.kind, header.tag, header.r#ref) = (if lost > 0 { GAP } else { KIND_DEAD }, lost, 1);
         self.live -= 1;
         self.gaps += u32::from(lost > 0);
+        self.dead += 1;
         block
     }
 
@@ -303,6 +340,7 @@ impl Segment {
             front.requests += u32::from(entry.is_request());
             front.live += u32::from(entry.is_live());
             front.gaps += u32::from(entry.header.kind == GAP);
+            front.dead += u32::from(!entry.is_live());
             front.blocks += u32::from(entry.header.flags & FRAME_BY_REF != 0);
             here = self.next(entry.at);
         }
@@ -311,11 +349,12 @@ impl Segment {
         unsafe { std::ptr::copy_nonoverlapping(self.base().add(self.start as usize), front.base(), size) };
         front.used = size as u32;
         self.start = at.0;
-        self.first += front.messages as u64;
+        self.first += front.messages;
         self.messages -= front.messages;
         self.blocks -= front.blocks;
         self.live -= front.live;
         self.gaps -= front.gaps;
+        self.dead -= front.dead;
         front
     }
 
@@ -358,11 +397,11 @@ impl<'a> Entry<'a> {
 
     /// How many messages it stands for in the mailbox's order.
     #[inline]
-    pub fn messages(&self) -> u32 {
+    pub fn messages(&self) -> u64 {
         if self.is_live() {
             1
         } else {
-            self.header.r#ref as u32
+            self.header.r#ref
         }
     }
 

@@ -3,6 +3,7 @@
 //! Guarantees: what does not match stays in order; a scan that found nothing is not repeated over the same messages;
 //! a reply or DOWN that is awaited by its ref is found through its record, however long the queue is.
 
+use super::compact::compact;
 use super::segment::{At, Segment};
 use super::wait::Patience;
 use super::wake::handled;
@@ -166,13 +167,17 @@ impl Store {
         let chosen = head.segment_mut(segment);
         self.bury(slot, chosen, at, 0, trash);
         let spent = chosen.live() == 0;
+        if !spent && chosen.is_sparse() {
+            let stamps = self.stamps(&slot.tail.lock());
+            compact(chosen, &stamps, trash);
+        }
         message.owner = owner.0;
         if let Some(place) = first {
             message.lost = head.show_lost(slot, place + 1);
         }
         head.trim(&self.pool, slot);
         if spent && segment > 0 {
-            head.prune();
+            head.prune(&|| self.stamps(&slot.tail.lock()), trash);
         }
         Ok(message)
     }
@@ -304,26 +309,26 @@ impl Head {
         self.segments().nth(number).expect("the search gave this segment")
     }
 
-    fn segment_mut(&mut self, number: usize) -> &mut Segment {
+    fn segment_mut(&mut self, number: usize) -> &mut Box<Segment> {
         // The current segment is number 0 also when it is used up, as in `segments`.
         let offset = usize::from(self.current.is_some());
         match &mut self.current {
-            Some(current) if number == 0 => Some(&mut **current),
-            _ => self.more.as_mut().and_then(|more| more.rest.get_mut(number - offset)).map(|segment| &mut **segment),
+            Some(current) if number == 0 => Some(current),
+            _ => self.more.as_mut().and_then(|more| more.rest.get_mut(number - offset)),
         }
         .expect("the search gave this segment")
     }
 
     /// The place after the last message here.
     fn end(&self) -> u64 {
-        let place = |segment: &Segment| segment.first + segment.messages as u64;
+        let place = |segment: &Segment| segment.first + segment.messages;
         self.segments().filter(|segment| segment.begin().is_some()).last().map_or(0, place)
     }
 
     /// The first live message at or after `from` that is wanted: its segment, where it begins, its place.
     fn search(&self, wanted: &Match, from: u64) -> Option<(usize, At, u64)> {
         for (number, segment) in self.segments().enumerate() {
-            if segment.first + segment.messages as u64 <= from {
+            if segment.first + segment.messages <= from {
                 continue;
             }
             let mut place = segment.first;
@@ -336,7 +341,7 @@ impl Head {
                 {
                     return Some((number, entry.at, place));
                 }
-                place += entry.messages() as u64;
+                place += entry.messages();
                 at = segment.next(entry.at);
             }
         }

@@ -17,8 +17,12 @@ impl Hand {
     fn new(work: impl Fn(Id) + Send + 'static) -> Hand {
         let next = Arc::new(AtomicU64::new(0));
         let mine = next.clone();
+        let mut idle = 0u32;
         let thread = thread::spawn(move || loop {
+            idle = idle.wrapping_add(1);
             match mine.load(SeqCst) {
+                // Where cores are short, spinning would keep the other thread from its turn.
+                0 if idle % 256 == 0 => thread::yield_now(),
                 0 => std::hint::spin_loop(),
                 STOP => return,
                 id => {

@@ -132,7 +132,9 @@ impl Plain {
     }
 
     fn fits(&self, item: &Item) -> bool {
-        self.messages() < self.max_messages && self.bytes() + item.bytes.size() <= self.max_bytes
+        // An empty message needs no bytes, also where a batch that was put back went over the bound.
+        let size = item.bytes.size();
+        self.messages() < self.max_messages && (size == 0 || self.bytes() + size <= self.max_bytes)
     }
 
     fn accept(&mut self, item: Item) -> Verdict {
