@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::mailbox::segment::Draft;
+use crate::mailbox::draft::Draft;
 use crate::mailbox::{Cancelled, Outcome, Refusal, Store};
 use crate::message::{Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST};
 use crate::notify::{Parker, Wake};

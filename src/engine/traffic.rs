@@ -6,7 +6,7 @@
 use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
-use crate::mailbox::segment::Draft;
+use crate::mailbox::draft::Draft;
 use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Slot, Wanted};
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload, Receipt};
 use crate::message::{KIND_MESSAGE, KIND_TOPIC};

@@ -4,8 +4,9 @@
 //! the cursor passes it; a signal is claimed as the cursor passes it, so one cancelled meanwhile is not seen; once the
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
+use super::draft::Draft;
 use super::hold::{not_a_batch, Hold, Signal};
-use super::segment::{At, Draft, Segment, GAP};
+use super::segment::{At, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::wake::handled;
 use super::{Head, Slot, Store};

@@ -4,7 +4,8 @@
 //! the steps that dead entries cost stay within a small multiple of the live ones, whatever is never taken. Losses on
 //! the two sides of a queued signal are never added up.
 
-use super::segment::{At, Draft, Segment};
+use super::draft::Draft;
+use super::segment::{At, Segment};
 use super::{Head, Slot, Store, Tail};
 use crate::message::{Trash, FRAME_BOUNDED};
 use crate::oneshot::Of;

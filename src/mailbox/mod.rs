@@ -12,6 +12,7 @@
 
 mod batch;
 mod compact;
+pub mod draft;
 mod give_back;
 mod hold;
 #[cfg(all(test, not(loom)))]

@@ -8,7 +8,8 @@
 mod queue;
 mod steps;
 
-use super::segment::{Draft, GAP};
+use super::draft::Draft;
+use super::segment::GAP;
 use super::*;
 use crate::clock::Clock;
 use crate::message::*;

@@ -4,7 +4,7 @@
 //! signals are never evicted; a subscription evicts only messages of its own. A blocked sender registers under the
 //! lease, which every receive takes, so room that comes free is never missed.
 
-use super::segment::Draft;
+use super::draft::Draft;
 use super::{Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -357,8 +357,7 @@ impl Store {
     /// Registers this thread as a sender that waits for room. False when there is room already, or soon.
     pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>, may_spin: bool) -> Result<bool> {
         let slot = self.slot(to)?;
-        let consumed = slot.receiving.consumed.load(Acquire);
-        if may_spin && slot.spin_for_room(consumed) {
+        if may_spin && slot.spin_for_room(enough(slot, to)?) {
             return Ok(false);
         }
         let _head = slot.receiving.head.lock();
@@ -432,6 +431,13 @@ impl Store {
     pub fn forget_end(&self, id: Id, parker: &Arc<Parker>) {
         let _ = self.with_cold(id, |cold| cold.enders.retain(|other| !Arc::ptr_eq(other, parker)));
     }
+}
+
+/// Free places that are worth waiting for at once.
+fn enough(slot: &Slot, to: Id) -> Result<u64> {
+    let tail = slot.tail.lock();
+    slot.check(to, Error::NoProc)?;
+    Ok((tail.limits().messages() / 4).clamp(1, 64))
 }
 
 impl Tail {

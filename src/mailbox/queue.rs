@@ -3,7 +3,8 @@
 //! Guarantees: a send is one lock of the slot, one copy of the payload and, in the steady state, no allocation; the
 //! order of the entries is the order in which senders held the lock. Bounds count head and tail together.
 
-use super::segment::{Draft, Segment, GAP, KIND_DEAD};
+use super::draft::Draft;
+use super::segment::{Segment, GAP, KIND_DEAD};
 use super::{Head, Receiving, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};

@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code)]
 
+use super::draft::{pad, Draft};
 use crate::message::{
     Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER, INLINE_MAX,
 };
@@ -21,9 +22,11 @@ use std::mem::size_of;
 pub const KIND_DEAD: u8 = 0;
 /// Kind of a place where messages were lost.
 pub const GAP: u8 = KIND_GAP as u8;
-const HEADER: usize = size_of::<FrameHeader>();
-const TRAILER: usize = size_of::<FrameTrailer>();
-const BY_REF: usize = size_of::<FrameByRef>();
+/// Bytes between what is written and what is asked for, as measured with messages of 64 bytes.
+const AHEAD: usize = 512;
+pub(super) const HEADER: usize = size_of::<FrameHeader>();
+pub(super) const TRAILER: usize = size_of::<FrameTrailer>();
+pub(super) const BY_REF: usize = size_of::<FrameByRef>();
 
 /// See the file's comment.
 pub struct Segment {
@@ -55,57 +58,12 @@ impl At {
     }
 }
 
-/// What is appended: the fields of a message, before it has a place.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
-    pub header: FrameHeader,
-    pub payload: Payload<'a>,
-    pub topic: &'a [u8],
-    pub trailer: Option<FrameTrailer>,
-}
-
 /// A look at an entry.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     segment: &'a Segment,
     pub at: At,
     pub header: &'a FrameHeader,
-}
-
-#[inline]
-fn pad(size: usize) -> usize {
-    (size + 7) & !7
-}
-
-impl Draft<'_> {
-    /// The mark of a place where messages were lost.
-    pub fn gap(lost: u64) -> Self {
-        let header = FrameHeader { kind: GAP, tag: lost, ..FrameHeader::default() };
-        Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None }
-    }
-
-    /// What is left of `messages` messages that were taken out, `lost` of them never seen.
-    pub fn dead(lost: u64, messages: u64) -> Self {
-        let kind = if lost > 0 { GAP } else { KIND_DEAD };
-        let mut dead = Draft::gap(lost);
-        (dead.header.kind, dead.header.r#ref) = (kind, messages);
-        dead
-    }
-
-    #[inline]
-    fn body(&self) -> usize {
-        match self.payload {
-            Payload::Copy(bytes) => bytes.len(),
-            Payload::Inline(block) if block.size() <= INLINE_MAX => block.size(),
-            Payload::Share(_) | Payload::Inline(_) => BY_REF,
-        }
-    }
-
-    /// Bytes the entry will take.
-    #[inline]
-    pub fn total(&self) -> usize {
-        HEADER + pad(self.body()) + pad(self.topic.len()) + if self.trailer.is_some() { TRAILER } else { 0 }
-    }
 }
 
 impl Segment {
@@ -198,6 +156,7 @@ impl Segment {
             }
         }
         self.used += total as u32;
+        self.claim_ahead();
         match header.kind {
             KIND_DEAD | GAP => {
                 self.messages += header.r#ref;
@@ -210,6 +169,28 @@ impl Segment {
             }
         }
         At(at)
+    }
+
+    /// Asks for the cache lines a little ahead for writing. A segment that went round is still in the cache of the core
+    /// that read it, and each store into it would otherwise wait for its line, the lock's release behind it.
+    #[inline]
+    fn claim_ahead(&self) {
+        // Never beyond the buffer: what lies there may be what another core is reading now.
+        if self.used as usize + AHEAD + 128 > self.capacity() {
+            return;
+        }
+        let ahead = self.base().wrapping_add(self.used as usize + AHEAD);
+        // SAFETY: a prefetch reads and writes nothing, whatever the address, and is a no-op where it is not known.
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        unsafe {
+            std::arch::asm!("prefetchw [{0}]", "prefetchw [{0} + 64]", in(reg) ahead, options(nostack, preserves_flags));
+        }
+        // SAFETY: as above.
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        unsafe {
+            std::arch::asm!("prfm pstl1keep, [{0}]", "prfm pstl1keep, [{0}, #64]", in(reg) ahead, options(nostack, preserves_flags));
+        }
+        let _ = ahead;
     }
 
     /// The first entry, if there is one.

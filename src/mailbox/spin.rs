@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 const LONGEST: i64 = 15_000;
 /// In units of [`pause`].
 const LONGEST_PACE: u8 = 32;
+const SELDOM: u32 = 16;
 
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
@@ -56,9 +57,16 @@ impl Slot {
         spin(|| self.arrived.load(Acquire) != seen)
     }
 
-    /// Spins until something has left the queue since `seen`.
-    pub(super) fn spin_for_room(&self, seen: u64) -> bool {
-        spin(|| self.receiving.consumed.load(Acquire) != seen)
+    /// Spins until `enough` messages have left the queue, and tells whether any has. It looks seldom, because each look
+    /// takes the receiver's cache line away from it, and waits for several, because a sender that takes each single
+    /// place up would fill the queue again at once.
+    pub(super) fn spin_for_room(&self, enough: u64) -> bool {
+        let seen = self.receiving.consumed.load(Acquire);
+        let left = || self.receiving.consumed.load(Acquire).saturating_sub(seen);
+        spin(|| {
+            (0..SELDOM).for_each(|_| pause());
+            left() >= enough
+        }) || left() > 0
     }
 
     /// Lets messages gather, if that gained something lately.

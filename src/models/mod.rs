@@ -20,7 +20,7 @@ use crate::clock::{Clock, FOREVER};
 use crate::engine::{end_in, Engine};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::mailbox::segment::Draft;
+use crate::mailbox::draft::Draft;
 use crate::mailbox::{Limit, Opening, Outcome, Patience, Policy, Refusal, Store, Wanted};
 use crate::message::{FrameHeader, MailboxCounters, Message, Payload, KIND_MESSAGE};
 use crate::sync::{explore, thread, Arc};

@@ -8,7 +8,7 @@ pub mod pattern;
 
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::mailbox::segment::Draft;
+use crate::mailbox::draft::Draft;
 use crate::mailbox::{Outcome, Policy, Store};
 use crate::message::Receipt;
 use crate::sync::{rank, Arc, Mutex};

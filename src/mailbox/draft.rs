@@ -1,0 +1,52 @@
+//! Drafts: what is about to be appended to a segment, and how many bytes it will take.
+//!
+//! Guarantees: the size worked out here is the size written, so that room is looked for once.
+
+use super::segment::{BY_REF, GAP, HEADER, KIND_DEAD, TRAILER};
+use crate::message::{FrameHeader, FrameTrailer, Payload, INLINE_MAX};
+
+/// What is appended: the fields of a message, before it has a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    pub header: FrameHeader,
+    pub payload: Payload<'a>,
+    pub topic: &'a [u8],
+    pub trailer: Option<FrameTrailer>,
+}
+
+/// Rounds up to the alignment of entries.
+#[inline]
+pub(super) fn pad(size: usize) -> usize {
+    (size + 7) & !7
+}
+
+impl Draft<'_> {
+    /// The mark of a place where messages were lost.
+    pub fn gap(lost: u64) -> Self {
+        let header = FrameHeader { kind: GAP, tag: lost, ..FrameHeader::default() };
+        Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: None }
+    }
+
+    /// What is left of `messages` messages that were taken out, `lost` of them never seen.
+    pub fn dead(lost: u64, messages: u64) -> Self {
+        let kind = if lost > 0 { GAP } else { KIND_DEAD };
+        let mut dead = Draft::gap(lost);
+        (dead.header.kind, dead.header.r#ref) = (kind, messages);
+        dead
+    }
+
+    #[inline]
+    pub(super) fn body(&self) -> usize {
+        match self.payload {
+            Payload::Copy(bytes) => bytes.len(),
+            Payload::Inline(block) if block.size() <= INLINE_MAX => block.size(),
+            Payload::Share(_) | Payload::Inline(_) => BY_REF,
+        }
+    }
+
+    /// Bytes the entry will take.
+    #[inline]
+    pub fn total(&self) -> usize {
+        HEADER + pad(self.body()) + pad(self.topic.len()) + if self.trailer.is_some() { TRAILER } else { 0 }
+    }
+}
