@@ -271,6 +271,21 @@ fn a_call_has_one_outcome() {
 }
 
 #[test]
+fn a_request_to_oneself_is_found_by_its_ticket() {
+    let a = mailbox(engine());
+    let ticket = call_start(a, a, 5, b"x", FOREVER).unwrap();
+    let wanted = Match { fields: MATCH_REF, r#ref: ticket.0, ..Match::default() };
+    let request = recv_match(a, &wanted, 0, false).unwrap();
+    assert_eq!((request.kind, text(&request)), (KIND_REQUEST, b"x".to_vec()));
+    message_release(request.owner).unwrap();
+    reply(ticket, 0, b"y").unwrap();
+    let answer = recv_match(a, &wanted, 0, false).unwrap();
+    assert_eq!((answer.kind, text(&answer)), (KIND_REPLY, b"y".to_vec()));
+    message_release(answer.owner).unwrap();
+    assert_eq!(balanced(a).queued, 0);
+}
+
+#[test]
 fn a_late_reply_reaches_nobody() {
     let engine = engine();
     let (a, b) = (mailbox(engine), mailbox(engine));

@@ -11,7 +11,7 @@ use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::{Cursor, Match, Message, Trash, MATCH_REF};
-use crate::oneshot::{Of, State};
+use crate::oneshot::{Of, OneShot, State};
 use crate::sync::atomic::Ordering::*;
 
 /// A match, and how far the queue was searched for it.
@@ -64,7 +64,9 @@ impl Store {
         (trash, seen): (&mut Trash, &mut u32),
     ) -> Result<Option<Message>> {
         if let Some(record) = select.record() {
-            if let Some(shot) = self.shots.find(record, record_kind(record)).ok().filter(|shot| shot.owner() == id) {
+            // The request of a call to oneself bears its ticket, too, and lies among the messages.
+            let own = |shot: &&OneShot| shot.owner() == id && shot.target() != id;
+            if let Some(shot) = self.shots.find(record, record_kind(record)).ok().filter(own) {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
                 let queued = shot.is(record.life(), State::Queued) && shot.is_linked(Of::Signal);
