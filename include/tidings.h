@@ -76,7 +76,7 @@ extern "C" {
 #define TD_KIND_GAP 33u     /* in frames only: tag is how many messages were dropped here, lost by the next one */
 
 /* Version of the layout of frames, and flags of a frame header. */
-#define TD_FRAME_VERSION 1   /* grows when td_frame_header changes */
+#define TD_FRAME_VERSION 2   /* grows when td_frame_header changes */
 #define TD_FRAME_BY_REF 1u   /* the body is a td_frame_by_ref, not the payload */
 #define TD_FRAME_TRAILER 2u  /* a td_frame_trailer follows body and topic */
 
@@ -149,19 +149,19 @@ typedef intptr_t td_fd;
  * is 0), until the batch is released or its handler returns. data is never NULL; topic is "" with size 0 when
  * there is none. The layout is frozen. */
 typedef struct td_message {
-  uint32_t kind;         /* TD_KIND_... */
-  int32_t status;        /* reason or reply status, by kind; else 0 */
+  uint32_t kind;      /* TD_KIND_... */
+  int32_t status;     /* reason or reply status, by kind; else 0 */
   const void *data;
   size_t data_size;
-  td_mailbox from;       /* zero: nobody */
-  uint64_t tag;          /* the application's */
-  uint64_t ref;          /* ticket, subscription, monitor or timer, by kind; else 0 */
-  const char *topic;     /* UTF-8, not NUL-terminated */
+  td_mailbox from;    /* zero: nobody */
+  uint64_t tag;       /* the application's */
+  uint64_t ref;       /* ticket, subscription, monitor or timer, by kind; else 0 */
+  const char *topic;  /* UTF-8, not NUL-terminated */
   size_t topic_size;
-  int64_t deadline;      /* of requests, on the clock of td_now; else TD_FOREVER */
-  uint64_t lost;         /* how many messages were dropped just before this one */
-  uint64_t owner;        /* generational: a second release is TD_ESTALE */
-  uint64_t reserved[2];  /* the engine's */
+  int64_t deadline;   /* of requests, on the clock of td_now; else TD_FOREVER */
+  uint64_t lost;      /* how many messages were dropped just before this one */
+  uint64_t owner;     /* generational: a second release is TD_ESTALE */
+  uint64_t info[2];   /* what else the engine says, by kind; else 0 */
 } td_message;
 
 /* A frame of messages, in order. Entry i begins at frame + offsets[i] with a td_frame_header. C code walks it with
@@ -198,11 +198,12 @@ typedef struct td_frame_by_ref {
   uint64_t reserved;  /* the engine's */
 } td_frame_by_ref;
 
-/* What requests and signals carry besides. */
+/* What requests, signals and some messages carry besides. */
 typedef struct td_frame_trailer {
   int64_t deadline;
   int32_t status;
   uint32_t reserved;  /* the engine's */
+  uint64_t info[2];   /* as in td_message */
 } td_frame_trailer;
 
 /* Runs exactly once for the registration it was given with, after the last call of the registered function has

@@ -66,7 +66,7 @@ fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refus
         r#ref: id.0,
         ..FrameHeader::default()
     };
-    let trailer = FrameTrailer { deadline: request.deadline, status: 0, reserved: 0 };
+    let trailer = FrameTrailer { deadline: request.deadline, status: 0, reserved: 0, info: [0; 2] };
     let draft = Draft { header, payload: request.payload, topic: &[], trailer: Some(trailer) };
     let outcome = store.offer(request.to, &draft, Some(id.index()))?;
     // Cancelled before it was linked at the target: nobody else takes it out there.

@@ -51,7 +51,7 @@ pub struct Message {
     pub deadline: i64,
     pub lost: u64,
     pub owner: u64,
-    pub reserved: [u64; 2],
+    pub info: [u64; 2],
 }
 
 /// A frame of messages: `td_batch`.
@@ -98,6 +98,7 @@ pub struct FrameTrailer {
     pub deadline: i64,
     pub status: i32,
     pub reserved: u32,
+    pub info: [u64; 2],
 }
 
 pub const MATCH_KIND: u32 = 1;

@@ -66,6 +66,8 @@ pub const NONE: u32 = u32::MAX;
 pub struct Body {
     pub tag: u64,
     pub status: i32,
+    /// What else the signal says, by kind.
+    pub info: [u64; 2],
     pub from: Id,
     pub deadline: i64,
     /// Repeating timers: nanoseconds between ticks.

@@ -217,6 +217,8 @@ export class Message {
   readonly deadline: number | undefined;
   /** How many messages were dropped just before this one. */
   readonly lost: number;
+  /** What else the engine says of it, by kind: two numbers, 0 where there is nothing to say. */
+  readonly info: [bigint, bigint];
   /** Answers a "request". A request that is neither answered nor kept fails its call with `TD_ENOREPLY` once it is garbage collected. */
   reply(data?: Data): void;
   /** Answers a "request" with an error: the caller's promise is rejected with a {@link ReplyError}. `status` is 1 or more. */

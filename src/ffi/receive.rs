@@ -330,7 +330,7 @@ mod tests {
             deadline: 0,
             lost: 0,
             owner: 0,
-            reserved: [0; 2],
+            info: [0; 2],
         };
         let message = shown(bare);
         // SAFETY: both point to static, NUL-terminated text.

@@ -44,7 +44,7 @@ pub const TD_KIND_GAP: u32 = 33u32;
 /// Version of the layout of frames, and flags of a frame header.
 ///
 /// grows when td_frame_header changes
-pub const TD_FRAME_VERSION: u32 = 1;
+pub const TD_FRAME_VERSION: u32 = 2;
 /// the body is a td_frame_by_ref, not the payload
 pub const TD_FRAME_BY_REF: u32 = 1u32;
 /// a td_frame_trailer follows body and topic
@@ -125,8 +125,8 @@ pub struct td_message {
     pub lost: u64,
     /// generational: a second release is TD_ESTALE
     pub owner: u64,
-    /// the engine's
-    pub reserved: [u64; 2],
+    /// what else the engine says, by kind; else 0
+    pub info: [u64; 2],
 }
 
 /// A frame of messages, in order. Entry i begins at frame + offsets[i] with a td_frame_header. C code walks it with
@@ -178,7 +178,7 @@ pub struct td_frame_by_ref {
     pub reserved: u64,
 }
 
-/// What requests and signals carry besides.
+/// What requests, signals and some messages carry besides.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct td_frame_trailer {
@@ -186,6 +186,8 @@ pub struct td_frame_trailer {
     pub status: i32,
     /// the engine's
     pub reserved: u32,
+    /// as in td_message
+    pub info: [u64; 2],
 }
 
 /// Runs exactly once for the registration it was given with, after the last call of the registered function has
@@ -224,11 +226,11 @@ macro_rules! same_layout {
 pub(super) use same_layout;
 
 same_layout!(td_message, m::Message, 104:
-    kind status data data_size from tag r#ref topic topic_size deadline lost owner reserved);
+    kind status data data_size from tag r#ref topic topic_size deadline lost owner info);
 same_layout!(td_batch, m::Batch, 64: frame frame_size offsets count cursor mailbox owner reserved);
 same_layout!(td_frame_header, m::FrameHeader, 32: size kind flags topic_size from tag r#ref);
 same_layout!(td_frame_by_ref, m::FrameByRef, 24: data data_size reserved);
-same_layout!(td_frame_trailer, m::FrameTrailer, 16: deadline status reserved);
+same_layout!(td_frame_trailer, m::FrameTrailer, 32: deadline status reserved info);
 
 const _: () = {
     assert!(TD_FOREVER == crate::clock::FOREVER);

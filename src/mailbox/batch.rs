@@ -212,7 +212,7 @@ impl Store {
                     ..FrameHeader::default()
                 };
                 let topic = body.name.as_deref().unwrap_or("").as_bytes();
-                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0 };
+                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info: body.info };
                 let payload = body.data.as_ref().map_or(Payload::Copy(&[]), Payload::Inline);
                 work(&Draft { header, payload, topic, trailer: Some(trailer) });
             }
@@ -236,7 +236,7 @@ impl Store {
             (std::mem::take(&mut tail.lost) as u64, tail.reason)
         };
         let header = FrameHeader { kind: KIND_END as u8, ..FrameHeader::default() };
-        let trailer = FrameTrailer { deadline: FOREVER, status: reason, reserved: 0 };
+        let trailer = FrameTrailer { deadline: FOREVER, status: reason, reserved: 0, info: [0; 2] };
         let draft = Draft { header, payload: Payload::Copy(&[]), topic: &[], trailer: Some(trailer) };
         let mut frame = Segment::new(draft.total(), 0);
         frame.append(&draft);
@@ -296,7 +296,7 @@ impl Store {
                     deadline: trailer.map_or(FOREVER, |trailer| trailer.deadline),
                     lost,
                     owner: 0,
-                    reserved: [0; 2],
+                    info: trailer.map_or([0; 2], |trailer| trailer.info),
                 }));
             }
         })?

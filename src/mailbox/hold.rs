@@ -55,7 +55,7 @@ impl Hold {
         (message.kind, message.from, message.tag, message.r#ref) =
             (header.kind as u32, Id(header.from), header.tag, header.r#ref);
         if let Some(trailer) = trailer {
-            (message.deadline, message.status) = (trailer.deadline, trailer.status);
+            (message.deadline, message.status, message.info) = (trailer.deadline, trailer.status, trailer.info);
         }
         message
     }
@@ -63,10 +63,10 @@ impl Hold {
     /// Copies what a signal says out of its record.
     pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: Id) -> Message {
         let body = shot.body();
-        let Body { tag, status, from, data, name, .. } = &*body;
+        let Body { tag, status, info, from, data, name, .. } = &*body;
         let mut message = self.keep(data.clone(), &[], name.as_deref().unwrap_or("").as_bytes());
         (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
-        (message.tag, message.r#ref) = (*tag, reference.0);
+        (message.tag, message.r#ref, message.info) = (*tag, reference.0, *info);
         message
     }
 
@@ -102,7 +102,7 @@ impl Hold {
             deadline: FOREVER,
             lost: 0,
             owner: 0,
-            reserved: [0; 2],
+            info: [0; 2],
         }
     }
 

@@ -105,6 +105,11 @@ class Message {
     const kind = this.#packet.words[this.#word + 1] & 0xff;
     return kind === KIND.down || kind === KIND.end ? reasonName(this.status) : undefined;
   }
+  /** What else the engine says, by kind: two numbers. */
+  get info() {
+    const trailer = this.#trailer();
+    return trailer === 0 ? [0n, 0n] : [this.#packet.long(trailer + 4), this.#packet.long(trailer + 6)];
+  }
   get deadline() {
     const trailer = this.#trailer();
     if (trailer === 0) return undefined;

@@ -16,7 +16,7 @@
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "packets are read as little-endian"
 #endif
-_Static_assert(sizeof(td_frame_header) == 32 && sizeof(td_frame_by_ref) == 24 && sizeof(td_frame_trailer) == 16, "lib/message.js");
+_Static_assert(sizeof(td_frame_header) == 32 && sizeof(td_frame_by_ref) == 24 && sizeof(td_frame_trailer) == 32, "lib/message.js");
 
 typedef struct start { uint32_t count, zero; uint64_t lost; } start;
 
@@ -101,7 +101,7 @@ napi_status packet_of_message(napi_env env, const td_message *m, napi_value *out
   td_frame_header h = {sizeof(td_frame_by_ref), (uint8_t)m->kind, TD_FRAME_BY_REF | TD_FRAME_TRAILER, (uint16_t)m->topic_size,
                        m->from.id, m->tag, m->ref};
   uint64_t place[3] = {size, m->data_size, 0};
-  td_frame_trailer t = {m->deadline, m->status, 0};
+  td_frame_trailer t = {m->deadline, m->status, 0, {m->info[0], m->info[1]}};
   unsigned char *at = packet + table;
   memcpy(at, &h, sizeof h);
   memcpy(at += sizeof h, place, sizeof place);

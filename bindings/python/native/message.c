@@ -38,6 +38,7 @@ PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engin
     const td_frame_trailer *trailer = (const void *)(topic + padded(header->topic_size));
     self->deadline = trailer->deadline;
     self->status = trailer->status;
+    memcpy(self->info, trailer->info, sizeof self->info);
   }
   self->mailbox = batch->mailbox.id;
   self->from = header->from;
@@ -57,6 +58,7 @@ PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObjec
   self->tag = message->tag;
   self->ref = message->ref;
   self->lost = message->lost + lost;
+  memcpy(self->info, message->info, sizeof self->info);
   self->deadline = message->deadline;
   self->status = message->status;
   self->kind = (uint8_t)message->kind;
@@ -121,6 +123,10 @@ static PyObject *get_topic(tdpy_message *self, void *unused) {
   return topic;
 }
 
+static PyObject *get_info(tdpy_message *self, void *unused) {
+  return Py_BuildValue("KK", (unsigned long long)self->info[0], (unsigned long long)self->info[1]);
+}
+
 static PyObject *get_deadline(tdpy_message *self, void *unused) {
   if (self->deadline == TD_FOREVER) Py_RETURN_NONE;
   return PyFloat_FromDouble((double)self->deadline / 1e9);
@@ -141,6 +147,7 @@ static PyMemberDef members[] = {
 
 static PyGetSetDef getset[] = {
     {"topic", (getter)get_topic, NULL, "The topic it came through, the name of a DOWN by name, or \"\".", NULL},
+    {"info", (getter)get_info, NULL, "What else the engine says of it, by kind: two numbers.", NULL},
     {"deadline", (getter)get_deadline, NULL, "When the caller of a request gives up, on Engine.now(); None: never.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -60,7 +60,7 @@ typedef struct {
   PyObject *engine;
   PyObject *data;
   PyObject *topic;                             /* NULL: none */
-  uint64_t mailbox, from, tag, ref, lost;
+  uint64_t mailbox, from, tag, ref, lost, info[2];
   int64_t deadline;
   int32_t status;
   uint8_t kind;

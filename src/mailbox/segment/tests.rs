@@ -26,7 +26,7 @@ fn tags(segment: &Segment) -> Vec<u64> {
 fn entries_come_back_as_they_were() {
     let mut segment = Segment::new(1024, 7);
     let block = Block::copy(&[9; 5000]);
-    let trailer = FrameTrailer { deadline: 12, status: -3, reserved: 0 };
+    let trailer = FrameTrailer { deadline: 12, status: -3, reserved: 0, info: [4, 5] };
     let one = segment.append(&Draft { trailer: Some(trailer), ..draft(1, Payload::Copy(b"abc"), b"x.y") });
     let two = segment.append(&draft(2, Payload::Share(&block), b""));
     let (first, second) = (segment.entry(one), segment.entry(two));
