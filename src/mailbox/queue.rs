@@ -13,39 +13,56 @@ use crate::message::{FrameHeader, Payload, INLINE_MAX, KIND_MESSAGE};
 use crate::oneshot::{Of, Shots};
 use crate::sync::atomic::Ordering::*;
 use crate::sync::{rank, Mutex};
+use std::collections::VecDeque;
 
 /// log2 of the smallest and the largest segment.
 pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
 const LARGEST: u8 = 16;
 /// A used-up segment of less than this is kept by its mailbox for the next messages; a larger one goes to the pool.
-const KEEP: usize = 1 << LARGEST;
+const KEEP: u8 = 12;
 /// Places of loss that are told apart at most, when a signal waits among them.
 const NOTED: usize = 1024;
-/// Segments in the pool at most: 4 MiB.
-const POOLED: usize = 64;
+/// Bytes of one size that the pool keeps going round, and bytes that it holds at most.
+const ROUND: usize = 2 << 20;
+const POOLED: usize = 3 << 20;
 
-/// Used-up segments of the largest size, for any mailbox. Busy queues pass these round instead of giving them to the
-/// allocator on one core and asking for fresh pages on the other.
+/// Used-up segments of the larger sizes, for any mailbox. Busy queues pass these round instead of giving them to the
+/// allocator on one core and asking for fresh pages on the other. The one that came back longest ago goes first, and
+/// only once enough of them are going round that its lines have left the cache of the core that read it: writing to
+/// lines that another core still holds costs several times as much.
 #[derive(Default)]
-pub struct Pool(Mutex<Vec<Box<Segment>>, { rank::TABLE }>);
+pub struct Pool(Mutex<[VecDeque<Box<Segment>>; (LARGEST - KEEP + 1) as usize], { rank::TABLE }>);
 
 impl Pool {
-    fn take(&self, first: u64) -> Box<Segment> {
-        let pooled = self.0.lock().pop();
+    fn take(&self, size: u8, first: u64) -> Box<Segment> {
+        let pooled = {
+            let mut sizes = self.0.lock();
+            let pool = &mut sizes[(size - KEEP) as usize];
+            if pool.len() >= ROUND >> size {
+                pool.pop_front()
+            } else {
+                None
+            }
+        };
         match pooled {
             Some(mut segment) => {
                 segment.reset(first);
                 segment
             }
-            None => Segment::new(1 << LARGEST, first),
+            None => Segment::new(1 << size, first),
         }
     }
 
-    /// Keeps a segment that holds no payloads any more.
+    /// Keeps a segment that holds no payloads any more, if it is of a size that is pooled.
     fn give(&self, segment: Box<Segment>) {
-        let mut pool = self.0.lock();
-        if pool.len() < POOLED {
-            pool.push(segment);
+        let size = segment.capacity().ilog2() as u8;
+        if segment.capacity() != 1 << size || !(KEEP..=LARGEST).contains(&size) {
+            return;
+        }
+        let mut sizes = self.0.lock();
+        let pool = &mut sizes[(size - KEEP) as usize];
+        if pool.len() < POOLED >> size {
+            pool.push_back(segment);
         }
     }
 }
@@ -192,8 +209,8 @@ impl Tail {
             self.grow = (self.grow + 1).min(LARGEST);
         }
         let accepted = self.accepted;
-        if self.grow == LARGEST && total <= 1 << LARGEST {
-            return self.current.insert(pool.take(accepted));
+        if self.grow >= KEEP && total <= 1 << self.grow {
+            return self.current.insert(pool.take(self.grow, accepted));
         }
         let spare =
             self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
@@ -231,10 +248,10 @@ impl Head {
             return;
         }
         if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {
-            match used.capacity() {
-                KEEP => pool.give(used),
-                0..KEEP => drop(tail.spare.get_or_insert(used)),
-                _ => {}
+            if used.capacity() < 1 << KEEP {
+                tail.spare.get_or_insert(used);
+            } else {
+                pool.give(used);
             }
         }
         if let Some(current) = &tail.current {
@@ -332,13 +349,11 @@ impl Head {
 
     /// Keeps an emptied segment for the next messages, if that is worth it.
     pub(super) fn spend(&mut self, pool: &Pool, mut used: Box<Segment>) {
-        match used.capacity() {
-            KEEP => pool.give(used),
-            0..KEEP if self.current.is_none() => {
-                used.reset(0);
-                self.current = Some(used);
-            }
-            _ => {}
+        if used.capacity() >= 1 << KEEP {
+            pool.give(used);
+        } else if self.current.is_none() {
+            used.reset(0);
+            self.current = Some(used);
         }
     }
 }
