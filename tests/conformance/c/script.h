@@ -126,7 +126,7 @@ static step *script_step(const char *text, int line, int indent) {
   return s;
 }
 
-/* "scenario ID | title | rules 1 2 | clock real [| not node: why] [| child]" */
+/* "scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child]" */
 static scenario *script_header(const char *text, int line) {
   scenario *sc = must_alloc(sizeof *sc);
   char *copy = text_copy(text, strlen(text)), *part = copy;
@@ -143,8 +143,8 @@ static scenario *script_header(const char *text, int line) {
     else if (strcmp(part, "clock real") == 0) sc->virtual_clock = 0;
     else if (strcmp(part, "clock virtual") == 0) sc->virtual_clock = 1;
     else if (strcmp(part, "child") == 0) sc->child_only = 1;
-    else if (strncmp(part, "not node: ", 10) != 0)
-      script_refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not node: ...' or 'child'", part);
+    else if (strncmp(part, "not node: ", 10) != 0 && strncmp(part, "not python: ", 12) != 0)
+      script_refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part);
     part = next;
   }
   if (!sc->title || !sc->rules) script_refuse(line, "a scenario has a title and its rules", text);

@@ -51,7 +51,7 @@ function stepOf(text, line, indent) {
   return step;
 }
 
-/** scenario ID | title | rules 1 2 | clock real [| not node: why] [| child] */
+/** scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child] */
 function header(text, line) {
   const [first, title, ...rest] = text.split(" | ");
   const scenario = { line, id: first.slice("scenario ".length), title, rules: "", virtualClock: false, childOnly: false, notNode: undefined, steps: [] };
@@ -60,7 +60,8 @@ function header(text, line) {
     else if (part === "clock real" || part === "clock virtual") scenario.virtualClock = part === "clock virtual";
     else if (part === "child") scenario.childOnly = true;
     else if (part.startsWith("not node: ")) scenario.notNode = part.slice(10);
-    else refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not node: ...' or 'child'", part);
+    else if (!part.startsWith("not python: "))
+      refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part);
   }
   if (!title || !scenario.rules) refuse(line, "a scenario has a title and its rules", text);
   return scenario;

@@ -44,6 +44,7 @@ class Scenario:
     rules: str = ""
     virtual_clock: bool = False
     child_only: bool = False
+    not_python: Optional[str] = None  # why Python has no such thing
     steps: list[Step] = field(default_factory=list)
 
 
@@ -100,7 +101,7 @@ def step(text: str, line: int, indent: int) -> Step:
 
 
 def header(text: str, line: int) -> Scenario:
-    """scenario ID | title | rules 1 2 | clock real [| not node: why] [| child]"""
+    """scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child]"""
     first, *rest = text.split(" | ")
     sc = Scenario(line, first[len("scenario ") :])
     sc.title = rest[0] if rest else ""
@@ -111,8 +112,10 @@ def header(text: str, line: int) -> Scenario:
             sc.virtual_clock = part == "clock virtual"
         elif part == "child":
             sc.child_only = True
+        elif part.startswith("not python: "):
+            sc.not_python = part[12:]
         elif not part.startswith("not node: "):
-            refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not node: ...' or 'child'", part)
+            refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part)
     if not sc.title or not sc.rules:
         refuse(line, "a scenario has a title and its rules", text)
     return sc
