@@ -18,6 +18,8 @@ static PyObject *make_error;                   /* (code, detail) -> exception, g
 static PyObject *load(PyObject *self, PyObject *path) {
   PyObject *encoded = NULL;
   void *library;
+  if (PyInterpreterState_Get() != PyInterpreterState_Main())
+    return PyErr_Format(PyExc_ImportError, "tidings works in the main interpreter only, not in a subinterpreter");
   if (path == Py_None) {
     library = dlopen("libtidings.so.0", RTLD_NOLOAD | RTLD_NOW);
     if (!library) Py_RETURN_NONE;

@@ -17,6 +17,7 @@ typedef struct {
 } registration;
 
 static __thread int running;                   /* loop_run calls on this thread */
+static __thread PyThreadState *outside;        /* of the Python thread that is inside td_loop_run; NULL: a C thread runs the loop */
 static __thread PyObject *interrupt;           /* the KeyboardInterrupt or SystemExit that ends the innermost of them */
 
 static PyObject *current_exception(void) {
@@ -44,13 +45,19 @@ static bool handler_failed(registration *self) {
   return false;
 }
 
+int tdpy_down(tdpy_address *mailbox, PyObject *message) {
+  PyObject *taken = PyObject_CallMethod((PyObject *)mailbox, "_down", "O", message);
+  if (!taken) return -1;
+  int result = taken == Py_True;
+  Py_DECREF(taken);
+  if (result) mailbox->lost += ((tdpy_message *)message)->lost;   /* still to be told */
+  return result;
+}
+
 /* A DOWN goes to the callbacks of its monitor when it has some. */
 static PyObject *deliver(registration *self, PyObject *message, uint8_t kind) {
-  if (kind == TD_KIND_DOWN) {
-    PyObject *consumed = PyObject_CallMethod(self->mailbox, "_down", "O", message);
-    if (!consumed || consumed == Py_True) return consumed;
-    Py_DECREF(consumed);
-  }
+  int down = kind == TD_KIND_DOWN ? tdpy_down((tdpy_address *)self->mailbox, message) : 0;
+  if (down) return down > 0 ? Py_NewRef(Py_None) : NULL;
   return PyObject_CallFunctionObjArgs(self->handler, message, NULL);
 }
 
@@ -83,13 +90,19 @@ static void hang(void *unused) {
 
 static void handle(td_batch *batch, void *held) {
   if (__atomic_load_n(&tdpy_exiting, __ATOMIC_SEQ_CST)) return;
+  PyThreadState *state = outside;
+  PyGILState_STATE gil = PyGILState_UNLOCKED;
   pthread_cleanup_push(hang, NULL);
   tdpy_handler_begins();
-  PyGILState_STATE gil = PyGILState_Ensure();
+  if (state) PyEval_RestoreThread(state);
+  else gil = PyGILState_Ensure();
+  outside = NULL;
   tdpy_drain();
   registration *self = (registration *)tdpy_held_object(held);
   if (!interrupt) run_batch(batch, self);
-  PyGILState_Release(gil);
+  outside = state;
+  if (state) PyEval_SaveThread();
+  else PyGILState_Release(gil);
   tdpy_handler_ends();
   pthread_cleanup_pop(0);
 }
@@ -107,8 +120,9 @@ static PyObject *loop_run(PyObject *module, PyObject *args) {
   tdpy_wait_begin(&wait, engine, timeout);
   running++;
   do {
-    PyThreadState *state = tdpy_leave_python();
+    PyThreadState *state = outside = tdpy_leave_python();
     code = td_loop_run((td_loop){loop}, wait.timeout, TD_INTERRUPTIBLE);
+    outside = NULL;
     tdpy_return_to_python(state);
   } while (!interrupt && tdpy_wait_again(&wait, code));
   running--;

@@ -21,28 +21,47 @@ static int32_t receive(const request *r, int64_t timeout, uint32_t flags) {
   return td_recv(r->mailbox, timeout, flags, r->message);
 }
 
-/* The result of the call; TD_EINTR only with a Python exception set. */
-static int32_t receive_waiting(const request *r, const tdpy_address *mailbox, int64_t timeout) {
+/* The result of the call; TD_EINTR only with a Python exception set. A wait that is all zero begins here, when there is
+ * something to wait for; one that an earlier call has begun goes on. */
+static int32_t receive_waiting(const request *r, const tdpy_address *mailbox, int64_t timeout, tdpy_wait *wait) {
   tdpy_enter();
   int32_t code = receive(r, 0, 0);
   if (code != TD_EAGAIN || timeout == 0) return code;
-  tdpy_wait wait;
-  tdpy_wait_begin(&wait, mailbox->engine_id, timeout);
+  if (wait->deadline) tdpy_wait_rest(wait);
+  else tdpy_wait_begin(wait, mailbox->engine_id, timeout);
   do {
     PyThreadState *state = tdpy_leave_python();
-    code = receive(r, wait.timeout, TD_INTERRUPTIBLE);
+    code = receive(r, wait->timeout, TD_INTERRUPTIBLE);
     tdpy_return_to_python(state);
-  } while (tdpy_wait_again(&wait, code));
+  } while (tdpy_wait_again(wait, code));
   tdpy_drain();
   return code;
 }
 
-/* delivered: it has left the queue, it is not just looked at. */
-static PyObject *taken(int32_t code, const td_message *message, tdpy_address *mailbox, bool delivered) {
-  if (code < 0) return PyErr_Occurred() ? NULL : tdpy_fail(code);
+static PyObject *object_of(const td_message *message, tdpy_address *mailbox, bool delivered) {
   uint64_t lost = delivered ? tdpy_take_lost(mailbox) : 0;
   PyObject *result = tdpy_from_message(message, mailbox->id, mailbox->engine, lost, delivered);
   td_message_release(message);
+  return result;
+}
+
+/* A message that has left the queue. *again: it was a DOWN that went to its monitor's callbacks, so there is none yet. */
+static PyObject *taken(int32_t code, const td_message *message, tdpy_address *mailbox, bool *again) {
+  *again = false;
+  if (code < 0) return PyErr_Occurred() ? NULL : tdpy_fail(code);
+  PyObject *result = object_of(message, mailbox, true);
+  int done = result && message->kind == TD_KIND_DOWN ? tdpy_down(mailbox, result) : 0;
+  *again = done > 0;
+  if (done) Py_CLEAR(result);
+  return result;
+}
+
+static PyObject *receive_message(const request *r, tdpy_address *mailbox, int64_t timeout) {
+  tdpy_wait wait = {{0}, 0, 0};
+  PyObject *result;
+  bool again;
+  do result = taken(receive_waiting(r, mailbox, timeout, &wait), r->message, mailbox, &again);
+  while (again);
   return result;
 }
 
@@ -53,7 +72,7 @@ static PyObject *recv_one(PyObject *module, PyObject *const *args, Py_ssize_t co
   if (tdpy_parse_timeout(args[1], &timeout) < 0) return NULL;
   tdpy_address *mailbox = (tdpy_address *)args[0];
   request r = {.mailbox = {mailbox->id}, .message = &message};
-  return taken(receive_waiting(&r, mailbox, timeout), &message, mailbox, true);
+  return receive_message(&r, mailbox, timeout);
 }
 
 /* recv_match(mailbox, timeout, fields, kind, tag, tag_mask, sender id, ref) */
@@ -68,7 +87,7 @@ static PyObject *recv_match(PyObject *module, PyObject *args) {
     return NULL;
   td_match match = {.size = sizeof match, .fields = fields, .kind = kind, .tag = tag, .tag_mask = mask, .from = {from}, .ref = ref};
   request r = {.mailbox = {mailbox->id}, .match = &match, .message = &message};
-  return taken(receive_waiting(&r, mailbox, timeout), &message, mailbox, true);
+  return receive_message(&r, mailbox, timeout);
 }
 
 static int get_cursor(PyObject *args, const char *format, tdpy_address **mailbox, Py_buffer *view, int64_t *timeout) {
@@ -89,13 +108,15 @@ static PyObject *peek(PyObject *module, PyObject *args) {
   td_cursor cursor;
   memcpy(&cursor, view.buf, sizeof cursor);
   request r = {.mailbox = {mailbox->id}, .cursor = &cursor, .message = &message};
-  PyObject *result = taken(receive_waiting(&r, mailbox, timeout), &message, mailbox, false);
+  tdpy_wait wait = {{0}, 0, 0};
+  int32_t code = receive_waiting(&r, mailbox, timeout, &wait);
+  PyObject *result = code >= 0 ? object_of(&message, mailbox, false) : PyErr_Occurred() ? NULL : tdpy_fail(code);
   memcpy(view.buf, &cursor, sizeof cursor);
   PyBuffer_Release(&view);
   return result;
 }
 
-/* take(mailbox, cursor, None): the message last peeked, or None when someone else has it */
+/* take(mailbox, cursor, None): the message last peeked, or None when someone else has it, or callbacks took it */
 static PyObject *take(PyObject *module, PyObject *args) {
   tdpy_address *mailbox;
   Py_buffer view;
@@ -107,7 +128,10 @@ static PyObject *take(PyObject *module, PyObject *args) {
   PyBuffer_Release(&view);
   int32_t code = td_recv_take((td_mailbox){mailbox->id}, &cursor, &message);
   if (code == TD_ESTALE) Py_RETURN_NONE;
-  return taken(code, &message, mailbox, true);
+  bool again;
+  PyObject *result = taken(code, &message, mailbox, &again);
+  if (again) Py_RETURN_NONE;
+  return result;
 }
 
 /* call(address, sender, tag, data, timeout, interruptible) -> (code, message); the message of TD_EDOWN is its reason.
@@ -144,12 +168,32 @@ static PyObject *call(PyObject *module, PyObject *args) {
   return result;
 }
 
+/* wait(mailbox, timeout): until it is over and its handler is not running */
+static PyObject *wait_for_end(PyObject *module, PyObject *args) {
+  tdpy_address *mailbox;
+  int64_t timeout;
+  int32_t code;
+  if (!PyArg_ParseTuple(args, "O!O&", &tdpy_address_type, &mailbox, tdpy_timeout_arg, &timeout)) return NULL;
+  tdpy_enter();
+  tdpy_wait wait;
+  tdpy_wait_begin(&wait, mailbox->engine_id, timeout);
+  do {
+    PyThreadState *state = tdpy_leave_python();
+    code = td_mailbox_wait((td_mailbox){mailbox->id}, wait.timeout, TD_INTERRUPTIBLE);
+    tdpy_return_to_python(state);
+  } while (tdpy_wait_again(&wait, code));
+  tdpy_drain();
+  if (code < 0) return PyErr_Occurred() ? NULL : tdpy_fail(code);
+  Py_RETURN_NONE;
+}
+
 PyMethodDef tdpy_receive_methods[] = {
     {"recv", (PyCFunction)(void (*)(void))recv_one, METH_FASTCALL, NULL},
     {"recv_match", recv_match, METH_VARARGS, NULL},
     {"peek", peek, METH_VARARGS, NULL},
     {"take", take, METH_VARARGS, NULL},
     {"call", call, METH_VARARGS, NULL},
+    {"wait", wait_for_end, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -181,7 +225,12 @@ static PyObject *next_in_batch(batches *self) {
     if (header->kind == TD_KIND_GAP) {
       self->mailbox->lost += header->tag;
     } else if (claimed) {
-      return tdpy_from_entry(&self->batch, index, self->mailbox->engine, tdpy_take_lost(self->mailbox));
+      bool down = header->kind == TD_KIND_DOWN;
+      PyObject *message = tdpy_from_entry(&self->batch, index, self->mailbox->engine, tdpy_take_lost(self->mailbox));
+      int done = message && down ? tdpy_down(self->mailbox, message) : 0;
+      if (!done) return message;
+      Py_DECREF(message);
+      if (done < 0) return NULL;
     }
   }
   end_batch(self);
@@ -191,12 +240,13 @@ static PyObject *next_in_batch(batches *self) {
 /* The next message, waiting at most timeout for a batch; NULL with *code set, or with an exception. */
 static PyObject *next_message(batches *self, int64_t timeout, int32_t *code) {
   *code = TD_OK;
+  tdpy_wait wait = {{0}, 0, 0};
   tdpy_rest_at_exit();
   for (;;) {
     PyObject *message = next_in_batch(self);
     if (message || PyErr_Occurred()) return message;
     request r = {.mailbox = {self->mailbox->id}, .batch = &self->batch};
-    *code = receive_waiting(&r, self->mailbox, timeout);
+    *code = receive_waiting(&r, self->mailbox, timeout, &wait);
     if (*code < 0) return NULL;
     self->open = true;
     self->next = self->batch.cursor;

@@ -33,6 +33,7 @@ typedef struct {
   int64_t deadline;
 } tdpy_wait;
 void tdpy_wait_begin(tdpy_wait *wait, uint64_t engine, int64_t timeout);
+void tdpy_wait_rest(tdpy_wait *wait);          /* timeout becomes what is left of it now */
 bool tdpy_wait_again(tdpy_wait *wait, int32_t code);   /* after a wait, GIL held: whether to go on waiting (false with an exception set, too) */
 
 /* exit.c */
@@ -94,6 +95,7 @@ int tdpy_mailbox_id(PyObject *value, uint64_t *id);    /* None is nobody; 0 ok, 
 
 /* loop.c */
 int tdpy_loop_ready(void);
+int tdpy_down(tdpy_address *mailbox, PyObject *message);   /* 1: a DOWN that went to the callbacks of its monitor; 0; -1 raised */
 
 /* methods of the module, by file */
 extern PyMethodDef tdpy_engine_methods[], tdpy_exit_methods[], tdpy_send_methods[], tdpy_receive_methods[], tdpy_loop_methods[];

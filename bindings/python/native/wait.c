@@ -13,10 +13,14 @@ void tdpy_wait_begin(tdpy_wait *wait, uint64_t engine, int64_t timeout) {
     wait->deadline = now + timeout;
 }
 
-bool tdpy_wait_again(tdpy_wait *wait, int32_t code) {
+void tdpy_wait_rest(tdpy_wait *wait) {
   int64_t now;
-  if (code != TD_EINTR || PyErr_CheckSignals() < 0) return false;
   if (wait->deadline != TD_FOREVER && td_now(wait->engine, &now) == TD_OK)
     wait->timeout = now < wait->deadline ? wait->deadline - now : 1;   /* 0 would be a poll, with another answer */
+}
+
+bool tdpy_wait_again(tdpy_wait *wait, int32_t code) {
+  if (code != TD_EINTR || PyErr_CheckSignals() < 0) return false;
+  tdpy_wait_rest(wait);
   return true;
 }

@@ -151,8 +151,6 @@ def test_two_callbacks_exactly_one_of_them_once(engine: tidings.Engine) -> None:
     drive(loop)
     assert seen[4:] == [Kind.DOWN]
     assert box._callbacks == {}
-    with pytest.raises(TypeError, match="mailbox with a handler"):
-        engine.mailbox().monitor(box, died=print)
 
 
 def test_a_monitor_raced_with_the_death_it_watches(engine: tidings.Engine) -> None:

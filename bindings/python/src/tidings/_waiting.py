@@ -1,35 +1,20 @@
-"""Waits that are not in C: the rare blocking calls, and asyncio's.
+"""Waits under asyncio.
 
-Guarantees: a wait that a signal interrupted goes on with the rest of its time after Python's signal handlers
-ran; cancelling an asyncio wait loses no message, since a message is only taken in the step that returns it.
+Guarantees: cancelling one loses no message, since a message is only taken in the step that returns it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from . import _fast
-from ._native import lib
-from .errors import AgainError, ClosedError, TimedOutError, check
+from .errors import AgainError, ClosedError, TimedOutError
 
 if TYPE_CHECKING:
-    from .engine import Engine
     from .mailbox import Mailbox
     from .message import Message
-
-
-def interruptible(engine: Engine, timeout: float | None, wait: Callable[[int], int]) -> int:
-    """Calls wait(nanoseconds) again after each TD_EINTR. Between the calls Python runs its signal handlers."""
-    left = _fast.nanoseconds(timeout)
-    deadline = None if timeout is None else engine.now() + timeout
-    while True:
-        code = wait(left)
-        if code != lib.TD_EINTR:
-            return check(code)
-        if deadline is not None and left:
-            left = _fast.nanoseconds(max(deadline - engine.now(), 1e-9))
 
 
 class Readiness:

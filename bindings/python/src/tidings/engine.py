@@ -69,11 +69,11 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Ends every mailbox with reason engine_closed. Never waits; closing twice does nothing."""
+        """Ends every mailbox with reason engine_closed. Never waits; closing twice, or in a forked child, does nothing."""
         with _opened_lock:
             _opened.pop(self.id, None)
         code = lib.td_engine_close((self.id,))
-        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
+        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED, lib.TD_EFORKED):
             check(code)
         _fast.drain()
 
@@ -112,7 +112,6 @@ class Engine:
             options.name, options.name_size = text, len(text)
         if handler is not None and loop is not None:
             _check_handler(handler)
-            box._callbacks = {}
             run, user, drop = _fast.registration(box, handler, loop.id)
             options.loop.id = loop.id
             options.handler = ffi.cast("td_handler_fn", run)
@@ -250,6 +249,9 @@ def _forget_parent() -> None:
     """In a forked child: the engines are the parent's, and their locks may be held by threads that are not here."""
     global _opened_lock
     _opened_lock = threading.Lock()
+    for engine in list(_opened.values()):
+        for box in list(engine._mailboxes.values()):
+            box._lock = threading.RLock()
     _opened.clear()
     _fast.after_fork()
 

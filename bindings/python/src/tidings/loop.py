@@ -128,11 +128,11 @@ class Loop:
             attached.call_soon_threadsafe(self._schedule)
 
     def close(self) -> None:
-        """Ends the mailboxes of this loop with reason runtime_exit. Closing twice does nothing."""
+        """Ends the mailboxes of this loop with reason runtime_exit. Closing twice, or in a forked child, does nothing."""
         if self._attached is not None and not self._attached.is_closed():
             self.detach()
         code = lib.td_loop_close((self.id,))
-        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
+        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED, lib.TD_EFORKED):
             check(code)
         _fast.drain()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, Iterable, Optional, Tuple, Union
 
 from . import _fast
 from ._native import ffi, lib
-from ._waiting import AsyncMessages, Readiness, interruptible
+from ._waiting import AsyncMessages, Readiness
 from .errors import DownError, StaleError, check
 from .handles import Call, Monitor, Subscription, Timer
 from .types import MailboxStats, Outcome, Policy, Reason
@@ -86,7 +86,7 @@ class Address(_fast.AddressBase):
         return Timer(timer.id)
 
     def close(self) -> None:
-        """Ends the mailbox with reason normal. Closing what has ended does nothing."""
+        """Ends the mailbox with reason normal. Closing what has ended, or is of a forked parent, does nothing."""
         self._end(lib.td_mailbox_close((self.id,)))
 
     def exit(self, reason: int, data: Buffer = b"") -> None:
@@ -99,14 +99,12 @@ class Address(_fast.AddressBase):
         self._end(lib.td_mailbox_kill((self.id,)))
 
     def _end(self, code: int) -> None:
-        if code != lib.TD_ENOPROC:
+        if code not in (lib.TD_ENOPROC, lib.TD_EFORKED):
             check(code)
 
     def wait(self, timeout: float | None = None) -> None:
         """Waits until the mailbox is over and its handler is not running."""
-        interruptible(
-            self.engine, timeout, lambda ns: lib.td_mailbox_wait((self.id,), ns, lib.TD_INTERRUPTIBLE)
-        )
+        _fast.wait(self, timeout)
 
     def stats(self) -> MailboxStats:
         """Its counters; also for a while after its end."""
@@ -140,8 +138,8 @@ class Mailbox(Address):
     def __init__(self, engine: Engine, policy: Policy, block_timeout: int) -> None:
         super().__init__(engine, engine.id, 0, policy == Policy.BLOCK, block_timeout)
         self.policy = policy
-        self._callbacks: dict[int, Callbacks] | None = None
-        self._lock = threading.Lock()
+        self._callbacks: dict[int, Callbacks] = {}
+        self._lock = threading.RLock()
         self._readiness: Readiness | None = None
 
     def __enter__(self) -> Mailbox:
@@ -152,7 +150,7 @@ class Mailbox(Address):
     ) -> None:
         self.close()
 
-    # Receiving (mailboxes without a handler)
+    # Receiving (mailboxes without a handler). Each call of C here gives a DOWN to `_down` before it returns it.
 
     def recv(self, timeout: float | None = None) -> Message:
         """The oldest message. timeout=0 does not wait: AgainError when there is none."""
@@ -248,13 +246,11 @@ class Mailbox(Address):
     ) -> Monitor:
         """Watches a mailbox, or whoever has a name now; its end comes as one DOWN message.
 
-        In a mailbox with a handler, `died(reason)` and `already_down()` can take its place: exactly one of them
-        is called, once, on the loop's thread; `already_down` when the target was not there to begin with.
+        `died(reason)` and `already_down()` can take its place: exactly one of them is called, once, where the
+        message would have been handled or received; `already_down` when the target was not there to begin with.
+        The receive that met it goes on; what a callback raises comes out of it.
         """
-        callbacks = (died, already_down)
         wanted = died is not None or already_down is not None
-        if wanted and self._callbacks is None:
-            raise TypeError("died and already_down need a mailbox with a handler; here, receive the DOWN message")
         ref = ffi.new("td_monitor_ref *")
         with self._lock:  # the DOWN may be handled on another thread before this call has returned
             if isinstance(target, str):
@@ -262,8 +258,8 @@ class Mailbox(Address):
                 check(lib.td_monitor_name((self.id,), text, len(text), tag, ref))
             else:
                 check(lib.td_monitor((self.id,), (target.id,), tag, ref))
-            if wanted and self._callbacks is not None:
-                self._callbacks[ref.id] = callbacks
+            if wanted:
+                self._callbacks[ref.id] = (died, already_down)
         return Monitor(ref.id, self)
 
     def demonitor(self, monitor: Monitor, flush: bool = False) -> Outcome:
@@ -303,7 +299,7 @@ class Mailbox(Address):
         check(lib.td_subscribe((self.id,), text, len(text), options, subscription))
         return Subscription(subscription.id, pattern)
 
-    # Called from native/loop.c
+    # Called from native/loop.c and receive.c
 
     def _down(self, message: Message) -> bool:
         """Gives a DOWN to its monitor's callbacks; whether there were any."""
