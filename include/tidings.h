@@ -276,6 +276,7 @@ typedef struct td_mailbox_counters {
   uint64_t timers;        /* armed timers that would deliver here */
   uint64_t subscriptions;
   uint64_t names;
+  uint64_t suspended;     /* 1 between td_suspend and td_resume */
 } td_mailbox_counters;
 
 /* Runs exactly once when the last reader of a payload that was sent without copying is done with it. */
@@ -536,6 +537,26 @@ int32_t td_mailbox_wait(td_mailbox mailbox, int64_t timeout, uint32_t flags);
  * Since: 0.1 */
 int32_t td_mailbox_stats(td_mailbox mailbox, td_mailbox_counters *counters);
 
+/* Lets what comes in wait: receive calls find nothing, the handler is not called, the descriptor is not readable. Sends
+ * keep their bound and policy. A batch in progress finishes; what is handed back of it waits, too. Suspending again
+ * changes nothing; the end of a suspended mailbox is as any other.
+ *
+ * Returns: 0; TD_ENOPROC when it has ended.
+ * Threads: any, also inside its own handler.
+ * Blocks: no.
+ * Owns: nothing.
+ * Since: 0.1 */
+int32_t td_suspend(td_mailbox mailbox);
+
+/* Ends td_suspend: what has waited can be received, in its order. One that is not suspended stays as it is.
+ *
+ * Returns: 0; TD_ENOPROC when it has ended.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: nothing.
+ * Since: 0.1 */
+int32_t td_resume(td_mailbox mailbox);
+
 /* A descriptor that is readable while a message, or the end, waits to be received: level-triggered, for poll and its
  * like. Each call makes another one.
  *
@@ -784,7 +805,7 @@ int32_t td_call(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, 
                 uint32_t flags, td_message *reply);
 
 /* Sends a request whose answer comes to from as one TD_KIND_REPLY with ref = ticket and this tag. Its status is 0, what
- * td_reply_error gave, TD_EDOWN (data: the reason's bytes), TD_ETIMEDOUT or TD_ENOREPLY.
+ * td_reply_error gave, TD_EDOWN (info[0]: the reason, data: its bytes), TD_ETIMEDOUT or TD_ENOREPLY.
  *
  * Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
  * Threads: any.

@@ -207,6 +207,7 @@ pub fn reply(store: &Store, ticket: Id, status: i32, data: Option<Arc<Block>>) -
 pub fn down(store: &Store, index: u32, life: u32, reason: i32, data: &Option<Arc<Block>>) {
     store.fire(index, life, |body| {
         (body.status, body.data, body.deadline) = (Error::Down.code(), data.clone(), reason as i64);
+        body.info[0] = reason as u32 as u64;
     });
 }
 

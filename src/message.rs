@@ -168,6 +168,7 @@ pub struct MailboxCounters {
     pub timers: u64,
     pub subscriptions: u64,
     pub names: u64,
+    pub suspended: u64,
 }
 
 /// `td_engine_counters`.

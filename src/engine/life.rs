@@ -262,6 +262,16 @@ pub fn mailbox_stats(id: Id) -> Result<MailboxCounters> {
     world().store.stats(id)
 }
 
+/// Lets what comes into a mailbox wait.
+pub fn suspend(id: Id) -> Result<()> {
+    world().store.suspend(id)
+}
+
+/// Hands on what has waited.
+pub fn resume(id: Id) -> Result<()> {
+    world().store.resume(id)
+}
+
 pub fn mailbox_fd(id: Id) -> Result<isize> {
     world().store.descriptor(id)
 }

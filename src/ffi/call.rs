@@ -55,7 +55,7 @@ pub unsafe extern "C" fn td_call(
 }
 
 /// Sends a request whose answer comes to from as one TD_KIND_REPLY with ref = ticket and this tag. Its status is 0, what
-/// td_reply_error gave, TD_EDOWN (data: the reason's bytes), TD_ETIMEDOUT or TD_ENOREPLY.
+/// td_reply_error gave, TD_EDOWN (info[0]: the reason, data: its bytes), TD_ETIMEDOUT or TD_ENOREPLY.
 ///
 /// Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
 /// Threads: any.

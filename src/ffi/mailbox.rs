@@ -120,6 +120,8 @@ pub struct td_mailbox_counters {
     pub timers: u64,
     pub subscriptions: u64,
     pub names: u64,
+    /// 1 between td_suspend and td_resume
+    pub suspended: u64,
 }
 
 // SAFETY: `repr(C)`, begins with its size, and zeros are a value.
@@ -130,9 +132,9 @@ unsafe impl Versioned for td_mailbox_options {
 unsafe impl Versioned for td_mailbox_counters {
     const FIRST: usize = offset_of!(td_mailbox_counters, names) + 8;
 }
-same_layout!(td_mailbox_counters, m::MailboxCounters, 128:
+same_layout!(td_mailbox_counters, m::MailboxCounters, 136:
     size state reason sent delivered lost flushed expired discarded queued queued_bytes refused monitors monitored_by
-    timers subscriptions names);
+    timers subscriptions names suspended);
 const _: () = {
     assert!(TD_REASON_NORMAL == m::REASON_NORMAL && TD_REASON_KILLED == m::REASON_KILLED);
     assert!(TD_REASON_NOPROC == m::REASON_NOPROC && TD_REASON_CALLBACK_FAILED == m::REASON_CALLBACK_FAILED);
@@ -287,9 +289,36 @@ pub unsafe extern "C" fn td_mailbox_stats(mailbox: td_mailbox, counters: *mut td
             timers: c.timers,
             subscriptions: c.subscriptions,
             names: c.names,
+            suspended: c.suspended,
         });
         Ok(0)
     })
+}
+
+/// Lets what comes in wait: receive calls find nothing, the handler is not called, the descriptor is not readable. Sends
+/// keep their bound and policy. A batch in progress finishes; what is handed back of it waits, too. Suspending again
+/// changes nothing; the end of a suspended mailbox is as any other.
+///
+/// Returns: 0; TD_ENOPROC when it has ended.
+/// Threads: any, also inside its own handler.
+/// Blocks: no.
+/// Owns: nothing.
+/// Since: 0.1
+#[no_mangle]
+pub extern "C" fn td_suspend(mailbox: td_mailbox) -> i32 {
+    guard(|| done(facade::suspend(mailbox.into())))
+}
+
+/// Ends td_suspend: what has waited can be received, in its order. One that is not suspended stays as it is.
+///
+/// Returns: 0; TD_ENOPROC when it has ended.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: nothing.
+/// Since: 0.1
+#[no_mangle]
+pub extern "C" fn td_resume(mailbox: td_mailbox) -> i32 {
+    guard(|| done(facade::resume(mailbox.into())))
 }
 
 /// A descriptor that is readable while a message, or the end, waits to be received: level-triggered, for poll and its

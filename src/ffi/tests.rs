@@ -11,6 +11,8 @@ use crate::sync::Callback;
 use std::ffi::c_void;
 use std::sync::Mutex as StdMutex;
 
+mod flow;
+
 const MS: i64 = 1_000_000;
 
 fn engine() -> Id {

@@ -8,7 +8,6 @@ use super::draft::Draft;
 use super::hold::{not_a_batch, Hold, Signal};
 use super::segment::{At, Segment, GAP};
 use super::wait::{Patience, Received};
-use super::wake::handled;
 use super::{Head, Slot, Store};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
@@ -59,8 +58,8 @@ impl Store {
                 drop(head);
                 return self.end_batch(slot, id);
             }
-            if pulled && slot.receiving.handled.load(Relaxed) {
-                return Err(handled());
+            if slot.is_barred(pulled, seen)? {
+                return Ok(None);
             }
             let batch = self.cut(slot, id, &mut head, &mut trash, seen)?;
             (batch, slot.receiving.belled.load(Relaxed), slot.receiving.blocked.load(Relaxed))

@@ -24,6 +24,7 @@ pub mod segment;
 mod select;
 mod signal;
 mod spin;
+mod suspend;
 mod wait;
 mod wake;
 
@@ -110,8 +111,8 @@ struct Receiving {
     blocked: AtomicBool,
     /// Somebody has a descriptor.
     belled: AtomicBool,
-    /// Read by a handler, not by receive calls.
-    handled: AtomicBool,
+    /// Why receive calls get nothing: [`HANDLED`](suspend::HANDLED), [`SUSPENDED`](suspend::SUSPENDED).
+    barred: AtomicU8,
 }
 
 const _: () = assert!(cfg!(loom) || std::mem::size_of::<Slot>() == 192);
@@ -304,7 +305,7 @@ impl Store {
         }
         slot.engine.store(engine, Relaxed);
         let receiving = &slot.receiving;
-        receiving.handled.store(is_handled, Relaxed);
+        receiving.barred.store(if is_handled { suspend::HANDLED } else { 0 }, Relaxed);
         receiving.belled.store(false, Relaxed);
         receiving.blocked.store(false, Relaxed);
         receiving.in_hand.store(0, Relaxed);
@@ -441,6 +442,7 @@ impl Store {
             timers: cold.timers as u64,
             subscriptions: cold.quotas.len() as u64,
             names: cold.names.len() as u64,
+            suspended: u64::from(!ended && tail.is_suspended()),
         })
     }
 

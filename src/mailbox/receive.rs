@@ -5,7 +5,6 @@
 
 use super::select::Select;
 use super::wait::Patience;
-use super::wake::handled;
 use super::{Head, Slot, Store};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -33,8 +32,8 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.receiving.handled.load(Relaxed) {
-            return Err(handled());
+        if slot.is_barred(true, seen)? {
+            return Ok(None);
         }
         let what = self.oldest(slot, &mut head, &mut trash, seen)?;
         let taken = slot.taken(what, trash);

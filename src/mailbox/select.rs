@@ -6,7 +6,6 @@
 use super::compact::compact;
 use super::segment::{At, Segment};
 use super::wait::Patience;
-use super::wake::handled;
 use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -46,8 +45,8 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.receiving.handled.load(Relaxed) {
-            return Err(handled());
+        if slot.is_barred(true, seen)? {
+            return Ok(None);
         }
         let what = self.selected(slot, id, &mut head, select, (&mut trash, seen))?;
         let taken = slot.taken(what, trash);
@@ -205,8 +204,8 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.receiving.handled.load(Relaxed) {
-            return Err(handled());
+        if slot.is_barred(true, seen)? {
+            return Ok(None);
         }
         let what = self.peeked(slot, &mut head, cursor, next, (&mut trash, seen))?;
         let taken = slot.taken(what, trash);
@@ -261,8 +260,8 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.receiving.handled.load(Relaxed) {
-            return Err(handled());
+        if slot.is_barred(true, &mut 0)? {
+            return Err(Error::Again.because("the mailbox is suspended"));
         }
         let what = self.take_peeked(slot, id, &mut head, cursor, &mut trash);
         let taken = slot.taken(Some(what), trash);

@@ -77,7 +77,7 @@ impl Store {
             if patience.clock.now() >= deadline {
                 return Err(Error::TimedOut);
             }
-            spun = patience.clock.is_real() && slot.spin_for_arrival(seen);
+            spun = patience.clock.is_real() && !slot.is_suspended() && slot.spin_for_arrival(seen);
             if spun {
                 slot.gather();
                 continue;
@@ -105,7 +105,8 @@ impl Store {
             if !slot.is_live(id) {
                 return Ok(Wake::Notified);
             }
-            let news = slot.arrived.load(Acquire) != seen || (!selective && tail.pending(slot));
+            let came = slot.arrived.load(Acquire) != seen && !tail.is_suspended();
+            let news = came || (!selective && tail.pending(slot));
             if news {
                 return Ok(Wake::Notified);
             }

@@ -1,6 +1,6 @@
 //! Who must hear that a mailbox has something: parked receivers, a loop, a descriptor.
 //!
-//! Guarantees: `attention` is zero exactly when nobody has to be told, so a send to a busy mailbox pays nothing; each
+//! Guarantees: `attention` is zero when nobody has to be told, so a send to a busy mailbox pays nothing; each
 //! message wakes at most one receiver that takes anything, and all that are selective; nothing is woken under a lock.
 //! A mailbox's descriptor is set and cleared under its notify lock after looking at the queue again, so that it is
 //! readable exactly when something is pending.
@@ -18,6 +18,8 @@ pub(super) const PARKED: u8 = 1;
 pub(super) const BELL: u8 = 2;
 /// A loop reads this mailbox and does not have it in its ready list.
 pub(super) const LOOP: u8 = 4;
+/// Nobody is told until the mailbox is resumed.
+pub(super) const SUSPENDED: u8 = 8;
 
 /// What runs the handlers of a mailbox: a loop.
 pub trait Attend: Send + Sync {
@@ -79,6 +81,9 @@ impl Tail {
     fn rouse(&mut self, mailbox: Id, messages: usize) -> Rouse {
         let mut rouse = Rouse { mailbox, parker: None, more: Vec::new(), reader: None, bell: None };
         let attention = self.attention;
+        if attention & SUSPENDED != 0 {
+            return rouse;
+        }
         let cold = self.cold();
         if attention & PARKED != 0 {
             let mut next = || {
@@ -103,7 +108,7 @@ impl Tail {
 
     /// Something is pending: messages, signals, or an end.
     pub(super) fn pending(&self, slot: &Slot) -> bool {
-        slot.queued(self) > 0 || !self.signals.is_empty()
+        !self.is_suspended() && (slot.queued(self) > 0 || !self.signals.is_empty())
     }
 
     pub(super) fn add_waiter(&mut self, waiter: Waiter) {
@@ -155,7 +160,7 @@ impl Store {
             let _head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             slot.check(id, Error::NoProc)?;
-            if slot.receiving.handled.load(Relaxed) {
+            if slot.is_handled() {
                 return Err(handled());
             }
             slot.receiving.belled.store(true, Relaxed);

@@ -13,6 +13,7 @@ mod hand_over;
 mod loops;
 mod room;
 mod signals;
+mod suspends;
 mod timers;
 mod topics;
 

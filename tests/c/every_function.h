@@ -114,6 +114,8 @@ FUNCTION(mailbox_close, td_mailbox, td_mailbox_close(id))
 FUNCTION(mailbox_exit, td_mailbox, td_mailbox_exit(id, 0, NULL, 0))
 FUNCTION(mailbox_kill, td_mailbox, td_mailbox_kill(id))
 FUNCTION(mailbox_wait, td_mailbox, td_mailbox_wait(id, 0, 0))
+FUNCTION(suspend, td_mailbox, td_suspend(id))
+FUNCTION(resume, td_mailbox, td_resume(id))
 FUNCTION(mailbox_fd, td_mailbox, td_mailbox_fd(id, &out.fd))
 FUNCTION(mailbox_user, td_mailbox, td_mailbox_user(id, &out.user))
 FUNCTION(send, td_mailbox, td_send(id, TD_NOBODY, 0, NULL, 0))
@@ -281,6 +283,8 @@ static const struct function functions[] = {
     {"td_mailbox_kill", MAILBOX, on_mailbox_kill, 0, TD_ENOPROC},
     {"td_mailbox_wait", MAILBOX, on_mailbox_wait, 0, TD_OK},
     {"td_mailbox_stats", MAILBOX, on_mailbox_stats, 0, TD_OK},
+    {"td_suspend", MAILBOX, on_suspend, 0, TD_ENOPROC},
+    {"td_resume", MAILBOX, on_resume, 0, TD_ENOPROC},
     {"td_mailbox_fd", MAILBOX, on_mailbox_fd, 0, TD_ENOPROC},
     {"td_mailbox_user", MAILBOX, on_mailbox_user, 0, TD_ENOPROC},
     {"td_send", MAILBOX, on_send, 0, TD_ENOPROC},
