@@ -4,12 +4,14 @@
 //! cannot starve the rest; no handler, release, drop or wake function runs under a lock; the descriptor is readable,
 //! and the wake function called, exactly when there is something to do. What must run on the loop's thread (releases
 //! and drops of a language runtime) is queued for it, and run by whoever closes the loop if nobody runs it again.
+//! A handler that forks returns in the child to a run that ends at once, touching nothing of the loop.
 
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::{Attend, Handler, Store};
 use crate::message::{Batch, Release, ReleasePlace, WakeFn};
+use crate::notify::fork::generation;
 use crate::notify::{Bell, Parker, Wake};
 use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
 use std::cell::RefCell;
@@ -131,7 +133,15 @@ impl Loop {
 
     /// Waits for work, does one round of it, and gives the number of batches handled.
     pub fn run(&self, run: &Run<'_>) -> Result<u32> {
-        let _inside = self.enter()?;
+        let inside = self.enter()?;
+        let result = self.run_inside(run);
+        if result == Err(Error::Forked) {
+            inside.leave_in_child();
+        }
+        result
+    }
+
+    fn run_inside(&self, run: &Run<'_>) -> Result<u32> {
         let deadline = run.clock.deadline(run.timeout);
         loop {
             run.time.tick();
@@ -179,11 +189,18 @@ impl Loop {
             work
         };
         let only_chores = ready.is_empty() && !woken;
+        let process = generation();
         releases.into_iter().for_each(Release::run);
         drop(retired);
+        if generation() != process {
+            return Err(forked());
+        }
         let (mut handled, mut failed) = (0, None);
         while let Some(mailbox) = ready.pop_front() {
             let outcome = self.handle(run.store, mailbox);
+            if outcome == Err(Error::Forked) {
+                return Err(forked());
+            }
             let more = run.store.settle(mailbox);
             let mut state = self.state.lock();
             if more && !state.closed {
@@ -231,6 +248,9 @@ impl Loop {
     fn handle(&self, store: &Store, mailbox: Id) -> Result<bool> {
         self.state.lock().current = mailbox;
         let handled = self.handle_now(store, mailbox);
+        if handled == Err(Error::Forked) {
+            return handled;
+        }
         let waiting = {
             let mut state = self.state.lock();
             state.current = Id::NONE;
@@ -248,9 +268,15 @@ impl Loop {
             Err(error) => return Err(error),
         };
         let given = batch;
+        let process = generation();
         assert_unlocked("a handler");
         if let Some(call) = handler.call {
             call(&mut batch, handler.user.get());
+        }
+        if generation() != process {
+            // Its drop is the parent's to call.
+            std::mem::forget(handler);
+            return Err(forked());
         }
         // The host may have written over its view of the batch; only where it stopped is taken from there.
         batch = Batch { cursor: batch.cursor, ..given };
@@ -329,6 +355,10 @@ fn closed() -> Error {
     Error::Closed.because("the loop is closed")
 }
 
+fn forked() -> Error {
+    Error::Forked.because("the loop belongs to the process that this one was forked from")
+}
+
 fn ending() -> Error {
     Error::Inval.because("this thread is ending; run the loop from one that is not")
 }
@@ -342,6 +372,14 @@ fn call_wake(wake: Option<Arc<Callback<WakeFn>>>) {
 
 /// Marks that this thread runs the loop.
 struct Inside<'a>(&'a Loop);
+
+impl Inside<'_> {
+    /// In the child of a fork: the loop's lock may be held by a thread that is not here.
+    fn leave_in_child(self) {
+        let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {

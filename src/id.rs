@@ -2,9 +2,11 @@
 //!
 //! Guarantees: an id is never used again for something else. It holds kind (4 bits), generation (32) and index (28).
 //! The generation is the *life* of the row at that index: odd while the object lives, one more (even) once it is
-//! over, so a stale id and a made-up one can be told apart without any record of the past.
+//! over, so a stale id and a made-up one can be told apart without any record of the past. In the child of a fork
+//! indexes begin above all those of the parent, so an id of the parent's is known by its index ([`forked_below`]).
 
 use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicU32, Ordering::*};
 
 /// What an id names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,18 @@ impl Kind {
 const INDEX_BITS: u32 = 28;
 /// The highest number of rows a table can have.
 pub const MAX_ROWS: usize = 1 << INDEX_BITS;
+
+static FORKED_BELOW: AtomicU32 = AtomicU32::new(0);
+
+/// The first index of this process; ids of lower ones are those of the process it was forked from.
+pub fn forked_below() -> u32 {
+    FORKED_BELOW.load(Relaxed)
+}
+
+/// For the child of a fork, before it makes its first id.
+pub fn fork_at(index: u32) {
+    FORKED_BELOW.store(index, Relaxed);
+}
 
 /// A value that names an object; zero names nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,9 +97,20 @@ impl Id {
         }
     }
 
-    /// The error for an id that never was one of `kind`.
+    /// True for an id of the process that this one was forked from.
+    pub fn is_forked(self) -> bool {
+        self.life() & 1 == 1 && self.index() < forked_below()
+    }
+
+    /// The error for an id that never was one of `kind` in this process.
     #[cold]
     pub fn bad(self, kind: Kind) -> Error {
+        if self.is(kind) && self.is_forked() {
+            return Error::Forked.because(format!(
+                "{:#018x} belongs to the process that this one was forked from; open an engine of your own here",
+                self.0
+            ));
+        }
         if self.is_none() {
             Error::BadId.because(format!("the id is zero; {} is needed", kind.noun()))
         } else {

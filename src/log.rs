@@ -1,10 +1,11 @@
 //! The log sink: one per process, silent until the host sets one.
 //!
-//! Guarantees: the sink is called with no lock of the engine held, and its `drop` runs once, after its last call.
+//! Guarantees: the sink is called with no lock of the engine held, and its `drop` runs once, after its last call. The
+//! child of a fork begins in silence, and neither calls nor drops the sink of its parent.
 
+use crate::notify::fork::PerProcess;
 use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
 use std::ffi::c_void;
-use std::sync::OnceLock;
 
 /// Levels, as in the C header.
 pub const ERROR: u32 = 1;
@@ -20,8 +21,8 @@ struct Sink {
 }
 
 fn sink() -> &'static Mutex<Sink, { rank::LEAF }> {
-    static SINK: OnceLock<Mutex<Sink, { rank::LEAF }>> = OnceLock::new();
-    SINK.get_or_init(|| Mutex::new(Sink { level: 0, callback: None }))
+    static SINK: PerProcess<Mutex<Sink, { rank::LEAF }>> = PerProcess::new();
+    SINK.get(|| Mutex::new(Sink { level: 0, callback: None }))
 }
 
 /// Sets or, with `None`, removes the sink. The old one's `drop` runs before this returns unless it is being called.

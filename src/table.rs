@@ -12,12 +12,21 @@ use crate::sync::atomic::{AtomicU32, Ordering::*};
 use crate::sync::{rank, Mutex};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU32 as Plain;
 use std::sync::OnceLock;
 
 /// Rows of one leaf, leaves of one branch, branches: together the 28 bits of an index (fewer in a model).
 const LEAF: u32 = if cfg!(loom) { 2 } else { 9 };
 const BRANCH: u32 = if cfg!(loom) { 2 } else { 9 };
 const ROOT: u32 = if cfg!(loom) { 2 } else { 28 - LEAF - BRANCH };
+
+/// No table of this process, or of those it was forked from, has a row at this index or above.
+static USED: Plain = Plain::new(0);
+
+/// For the child of a fork: tables made from here on begin above every row of the parent's, so that no id is both.
+pub fn begin_above_the_parents() {
+    crate::id::fork_at(USED.load(Acquire));
+}
 
 type Leaf<T> = OnceLock<Box<[T]>>;
 type Branch<T> = OnceLock<Box<[Leaf<T>]>>;
@@ -48,7 +57,8 @@ fn empty<T>(bits: u32) -> Box<[OnceLock<T>]> {
 
 impl<T: Default> Table<T> {
     pub fn new(quarantine: usize) -> Self {
-        let free = Mutex::new(Free { used: 0, back: VecDeque::new() });
+        let used = crate::id::forked_below() as usize;
+        let free = Mutex::new(Free { used, back: VecDeque::new() });
         Table { root: OnceLock::new(), free, quarantine }
     }
 
@@ -82,7 +92,10 @@ impl<T: Default> Table<T> {
         let [branch, leaf, row] = place(index as u32);
         let root = self.root.get_or_init(|| empty(ROOT));
         let leaves = root[branch].get_or_init(|| empty(BRANCH));
-        let rows = leaves[leaf].get_or_init(|| (0..1usize << LEAF).map(|_| T::default()).collect());
+        let rows = leaves[leaf].get_or_init(|| {
+            USED.fetch_max((index as u32 | ((1 << LEAF) - 1)).saturating_add(1), AcqRel);
+            (0..1usize << LEAF).map(|_| T::default()).collect()
+        });
         Ok((index as u32, &rows[row]))
     }
 

@@ -300,7 +300,12 @@ pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
     let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
     let (store, clock) = (&world.store, &engine.clock);
     let time: &dyn Time = if engine.host_time { &*engine } else { &NotMine };
-    looped.run(&Run { store, clock, timeout, interruptible, time })
+    let result = looped.run(&Run { store, clock, timeout, interruptible, time });
+    if result == Err(Error::Forked) {
+        // In the child of a fork: these may be the last to hold what the parent has closed.
+        std::mem::forget((looped, engine));
+    }
+    result
 }
 
 impl Time for Engine {

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::Store;
 use crate::message::{Block, Release as Owed, INLINE_MAX};
+use crate::notify::fork::PerProcess;
 use crate::oneshot::{State, Use};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
@@ -28,7 +29,7 @@ use crate::sync::{rank, Arc, Mutex, UserPtr};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::topic::Topics;
-use once_cell::sync::OnceCell;
+use std::sync::atomic::AtomicBool as AtomicFlag;
 
 /// Everything of this process.
 pub(crate) struct World {
@@ -38,16 +39,21 @@ pub(crate) struct World {
     default: Mutex<Id, { rank::ENGINE }>,
 }
 
-/// The one world. It is never torn down: ids must stay answerable until the process is gone.
+/// The world of this process. It is never torn down: ids must stay answerable until the process is gone. The child of
+/// a fork makes one of its own, whose ids begin above those of its parent; nothing of the parent's is touched there.
 pub(crate) fn world() -> &'static World {
-    static WORLD: OnceCell<Box<World>> = OnceCell::new();
-    WORLD.get_or_init(|| {
-        Box::new(World {
+    static WORLD: PerProcess<World> = PerProcess::new();
+    static MADE_ONE: AtomicFlag = AtomicFlag::new(false);
+    WORLD.get(|| {
+        if MADE_ONE.swap(true, AcqRel) {
+            crate::table::begin_above_the_parents();
+        }
+        World {
             store: Store::default(),
             engines: Directory::new(Kind::Engine),
             loops: Directory::new(Kind::Loop),
             default: Mutex::new(Id::NONE),
-        })
+        }
     })
 }
 

@@ -6,9 +6,9 @@
 //! doing so as soon as nothing is gained, so a lone request is not held up.
 
 use super::Slot;
+use crate::notify::fork::PerProcess;
 use crate::sync::atomic::Ordering::*;
 use std::sync::atomic::AtomicUsize;
-use std::sync::OnceLock;
 
 /// Nanoseconds.
 const LONGEST: i64 = 15_000;
@@ -16,19 +16,28 @@ const LONGEST: i64 = 15_000;
 const LONGEST_PACE: u8 = 32;
 const SELDOM: u32 = 16;
 
-fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+/// What the spinning threads of a process share. Those of a parent do not count in the child of a fork.
+struct Spinners {
+    cores: usize,
+    now: AtomicUsize,
+}
+
+fn spinners() -> &'static Spinners {
+    static SPINNERS: PerProcess<Spinners> = PerProcess::new();
+    SPINNERS.get(|| Spinners {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        now: AtomicUsize::new(0),
+    })
 }
 
 /// Spins until `done`, for at most [`LONGEST`]; false when it was not, or when this thread may not spin.
 fn spin(done: impl Fn() -> bool) -> bool {
-    static SPINNING: AtomicUsize = AtomicUsize::new(0);
-    if cfg!(loom) || cores() < 2 {
+    let spinners = spinners();
+    if cfg!(loom) || spinners.cores < 2 {
         return false;
     }
-    if SPINNING.fetch_add(1, AcqRel) + 1 >= cores() {
-        SPINNING.fetch_sub(1, AcqRel);
+    if spinners.now.fetch_add(1, AcqRel) + 1 >= spinners.cores {
+        spinners.now.fetch_sub(1, AcqRel);
         return false;
     }
     let until = crate::notify::now() + LONGEST;
@@ -42,7 +51,7 @@ fn spin(done: impl Fn() -> bool) -> bool {
             std::hint::spin_loop();
         }
     }
-    SPINNING.fetch_sub(1, AcqRel);
+    spinners.now.fetch_sub(1, AcqRel);
     is_done
 }
 

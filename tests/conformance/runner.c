@@ -74,6 +74,7 @@ static const verb verbs[] = {
     {"leave", 0, 0, "", do_leave, NULL},
     {"repeat", 1, 1, "", NULL, flow_repeat},
     {"forever", 0, 0, "", NULL, flow_repeat},
+    {"fork", 0, 0, "", NULL, flow_fork},
     {"together", 0, 0, "", NULL, flow_together},
     {"thread", 0, 0, "", NULL, NULL},
     {"background", 0, 0, "", NULL, flow_background},

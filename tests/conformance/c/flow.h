@@ -296,6 +296,25 @@ static int child_end(pid_t *pids, const int64_t *until, int n, int *status) {
   }
 }
 
+/* A block that a forked process runs; this one waits for it. Its first failure is the scenario's. */
+static int flow_fork(ctx *c, const step *s) {
+  int at = 0, status;
+  pthread_mutex_lock(&W.lock); /* so that no thread that is gone in the child holds it there */
+  pid_t pid = fork();
+  pthread_mutex_unlock(&W.lock);
+  if (pid == 0) {
+    alarm(20); /* the watchdog is a thread of the parent's */
+    run_block(c, s->child);
+    if (W.failed) printf("in the forked process: %s\n", W.failure);
+    fflush(stdout);
+    _exit(W.failed ? 3 : 0);
+  }
+  int64_t until = real_now() + 3 * OWN_WAIT_NS;
+  at = child_end(&pid, &until, 1, &status);
+  if (at != 0 || status != 0) return fail(c, "  the forked process ended with status %d", status), 1;
+  return 0;
+}
+
 /* children ID c=N at-once=K: this program runs scenario ID in N processes, K at a time. status: the first that is not 0. */
 static void do_children(ctx *c, const step *s, result *r) {
   int64_t count = opt_number(c, s, "c", 1), at_once = opt_number(c, s, "at-once", 1), started = 0, clean = 0, until[16];

@@ -1,12 +1,8 @@
-//! Wake-ups: parking a thread, readiness descriptors, and the engine's own threads.
+//! A thread's place to sleep.
 //!
-//! Guarantees: [`Parker::unpark`] before, during or after [`Parker::park`] is never lost; a [`Bell`]'s descriptor is
-//! readable exactly while it is set; engine threads block all signals, so the host's handlers run on the host's
-//! threads. Unsafe only for system calls.
+//! Guarantees: [`Parker::unpark`] before, during or after [`Parker::park`] is never lost, and may be called in a signal
+//! handler.
 
-#![allow(unsafe_code)]
-
-use crate::error::{Error, Result};
 use crate::sync::Arc;
 
 /// Why a wait ended.
@@ -25,6 +21,7 @@ pub use real::Parker;
 
 #[cfg(not(loom))]
 mod real {
+    use super::super::{last_errno, now};
     use super::*;
     use crate::sync::atomic::{AtomicU32, Ordering::*};
 
@@ -161,135 +158,10 @@ impl Parker {
     }
 }
 
-/// Nanoseconds of the monotonic clock.
-#[allow(clippy::unnecessary_cast)] // the fields of timespec are narrower elsewhere
-pub fn now() -> i64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec to write to; CLOCK_MONOTONIC always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
-}
-
-#[cfg(not(loom))]
-fn last_errno() -> i32 {
-    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
-}
-
-#[cfg(not(loom))]
-fn system(call: &str) -> Error {
-    Error::Sys.because(format!("{call}: {}", std::io::Error::last_os_error()))
-}
-
-/// An eventfd that is readable exactly while it is set. Setting and clearing are the caller's to serialise.
-#[cfg(not(loom))]
-#[derive(Debug)]
-pub struct Bell {
-    fd: libc::c_int,
-}
-
-#[cfg(not(loom))]
-impl Bell {
-    pub fn new() -> Result<Bell> {
-        // SAFETY: eventfd takes no pointers.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(system("eventfd"));
-        }
-        Ok(Bell { fd })
-    }
-
-    pub fn set(&self) {
-        let one = 1u64;
-        // SAFETY: writes eight bytes of a live u64 to a descriptor that this bell owns.
-        unsafe { libc::write(self.fd, (&one as *const u64).cast(), 8) };
-    }
-
-    pub fn clear(&self) {
-        let mut count = 0u64;
-        // SAFETY: reads eight bytes into a live u64 from a descriptor that this bell owns.
-        unsafe { libc::read(self.fd, (&mut count as *mut u64).cast(), 8) };
-    }
-
-    /// A descriptor of the caller's own for the same readiness; it stays valid after this bell is gone.
-    pub fn share(&self) -> Result<isize> {
-        // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an integer.
-        let fd = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, 3) };
-        if fd < 0 {
-            return Err(system("fcntl(F_DUPFD_CLOEXEC)"));
-        }
-        Ok(fd as isize)
-    }
-}
-
-#[cfg(not(loom))]
-impl Drop for Bell {
-    fn drop(&mut self) {
-        // SAFETY: this bell owns the descriptor, and nobody uses it after the drop.
-        unsafe { libc::close(self.fd) };
-    }
-}
-
-/// Under loom a bell is a flag, and a descriptor of it the flag's address; see [`Flag`].
-#[cfg(loom)]
-#[derive(Debug)]
-pub struct Bell(Arc<crate::sync::atomic::AtomicBool>);
-
-#[cfg(loom)]
-impl Bell {
-    pub fn new() -> Result<Bell> {
-        Ok(Bell(Arc::new(crate::sync::atomic::AtomicBool::new(false))))
-    }
-    pub fn set(&self) {
-        self.0.store(true, crate::sync::atomic::Ordering::SeqCst);
-    }
-    pub fn clear(&self) {
-        self.0.store(false, crate::sync::atomic::Ordering::SeqCst);
-    }
-    pub fn share(&self) -> Result<isize> {
-        Ok(Arc::into_raw(self.0.clone()) as isize)
-    }
-}
-
-/// What a model makes of a shared descriptor, once, to look whether it is readable.
-#[cfg(all(test, loom))]
-pub struct Flag(Arc<crate::sync::atomic::AtomicBool>);
-
-#[cfg(all(test, loom))]
-impl Flag {
-    pub fn of(descriptor: isize) -> Flag {
-        // SAFETY: the descriptor came from `Bell::share`, whose count this takes over.
-        Flag(unsafe { Arc::from_raw(descriptor as *const crate::sync::atomic::AtomicBool) })
-    }
-    pub fn is_readable(&self) -> bool {
-        self.0.load(crate::sync::atomic::Ordering::SeqCst)
-    }
-}
-
-/// Starts a named thread of the engine that no signal is delivered to.
-pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    // SAFETY: both sets are valid to write; sigfillset initialises the first, pthread_sigmask the second. The mask is
-    // put back before returning, and the new thread inherits the full one.
-    unsafe {
-        let mut all = std::mem::zeroed::<libc::sigset_t>();
-        let mut before = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let started = std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(run);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        started.map(drop).map_err(|why| Error::Sys.because(format!("cannot start the thread {name}: {why}")))
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::time::{Duration, Instant};
-
-    fn readable(fd: isize) -> bool {
-        let mut poll = libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid pollfd.
-        unsafe { libc::poll(&mut poll, 1, 0) == 1 }
-    }
 
     #[test]
     fn an_unpark_before_the_park_counts() {
@@ -315,22 +187,5 @@ mod tests {
         assert_eq!(parker.park(10_000_000_000, false), Wake::Notified);
         assert!(start.elapsed() < Duration::from_secs(10));
         thread.join().unwrap();
-    }
-
-    #[test]
-    fn a_bell_is_readable_while_set_and_outlives_its_owner() {
-        let bell = Bell::new().unwrap();
-        let fd = bell.share().unwrap();
-        assert!(!readable(fd));
-        bell.set();
-        bell.set();
-        assert!(readable(fd));
-        bell.clear();
-        assert!(!readable(fd));
-        bell.set();
-        drop(bell);
-        assert!(readable(fd));
-        // SAFETY: the test owns the shared descriptor.
-        unsafe { libc::close(fd as i32) };
     }
 }

@@ -1,0 +1,51 @@
+//! Wake-ups: parking a thread, readiness descriptors, the engine's own threads, and forks.
+//!
+//! Guarantees: what the files of this folder say; engine threads block all signals, so the host's handlers run on the
+//! host's threads. Unsafe only for system calls, and for the one page that a fork wipes.
+
+#![allow(unsafe_code)]
+
+mod bell;
+pub mod fork;
+mod park;
+
+pub use bell::Bell;
+#[cfg(all(test, loom))]
+pub use bell::Flag;
+pub use park::{Parker, Wake};
+
+use crate::error::{Error, Result};
+
+/// Nanoseconds of the monotonic clock.
+#[allow(clippy::unnecessary_cast)] // the fields of timespec are narrower elsewhere
+pub fn now() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec to write to; CLOCK_MONOTONIC always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
+}
+
+#[cfg(not(loom))]
+fn last_errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+#[cfg(not(loom))]
+fn system(call: &str) -> Error {
+    Error::Sys.because(format!("{call}: {}", std::io::Error::last_os_error()))
+}
+
+/// Starts a named thread of the engine that no signal is delivered to.
+pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    // SAFETY: both sets are valid to write; sigfillset initialises the first, pthread_sigmask the second. The mask is
+    // put back before returning, and the new thread inherits the full one.
+    unsafe {
+        let mut all = std::mem::zeroed::<libc::sigset_t>();
+        let mut before = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let started = std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(run);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        started.map(drop).map_err(|why| Error::Sys.because(format!("cannot start the thread {name}: {why}")))
+    }
+}
