@@ -278,11 +278,13 @@ impl Shots {
     pub fn find(&self, id: Id, kind: Kind) -> Result<&OneShot> {
         id.expect(kind)?;
         let shot = self.rows.get(id.index()).ok_or_else(|| id.bad(kind))?;
+        let usage = shot.usage();
+        // Looked at after the use: the row may have become another record's in between.
         let life = shot.life();
         if life != id.life() {
             return Err(id.gone(kind, life, Error::Stale));
         }
-        if Use::of(kind) != Some(shot.usage()) {
+        if Use::of(kind) != Some(usage) {
             return Err(id.bad(kind));
         }
         Ok(shot)

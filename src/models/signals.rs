@@ -7,6 +7,7 @@ use super::*;
 use crate::mailbox::Select;
 use crate::message::{Cursor, Match, KIND_DOWN, MATCH_KIND, MATCH_REF};
 use crate::monitor::{demonitor, monitor, WAS_DELIVERED, WAS_FLUSHED};
+use crate::timer::Alarm;
 
 /// A watcher with a DOWN in its queue, and the monitor.
 fn watcher(m: &Meeting) -> (Id, Id, Id) {
@@ -73,5 +74,22 @@ fn a_peek_and_a_take_meet_a_flush() {
         let Ok(peeked) = m.release(m.store.peek(w, &mut cursor, &POLL)) else { return false };
         assert_eq!((peeked.tag, peeked.r#ref), (1, watch.0));
         m.release(m.store.take(w, &cursor)).is_ok()
+    });
+}
+
+#[test]
+fn a_monitor_of_the_past_is_told_from_the_timer_in_its_row() {
+    explore(|| {
+        let m = meeting();
+        let (w, _, watch) = watcher(&m);
+        let receiver = spawn(&m, move |m| {
+            let seen = m.poll(w).is_ok();
+            let alarm = Alarm { home: 0, deadline: FOREVER, period: 0, tag: 0, data: None };
+            m.engine.timers.arm(&m.store, w, alarm).unwrap();
+            seen
+        });
+        let outcome = demonitor(&m.store, watch, true).unwrap();
+        let seen = receiver.join().unwrap();
+        assert!(matches!((outcome, seen), (WAS_FLUSHED, false) | (WAS_DELIVERED, true)), "{outcome} {seen}");
     });
 }
