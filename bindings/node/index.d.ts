@@ -209,10 +209,12 @@ export class Message {
   readonly topic: string | undefined;
   /** The ticket, subscription, monitor or timer it belongs to. */
   readonly ref: bigint;
-  /** Of a "down" or "end" the reason's number. */
+  /** Of a "down" or "end" the reason's number; of a "reply" 0, what `replyError` gave, or the number of {@link error}. */
   readonly status: number;
   /** Of a "down" or "end" the reason. */
   readonly reason: ReasonName | undefined;
+  /** Of a "reply" that is none: why, "TD_EDOWN" for example. */
+  readonly error: ErrorCode | undefined;
   /** Of a "request": when the caller gives up, on the clock of `engine.now()`. */
   readonly deadline: number | undefined;
   /** How many messages were dropped just before this one. */
@@ -223,6 +225,8 @@ export class Message {
   reply(data?: Data): void;
   /** Answers a "request" with an error: the caller's promise is rejected with a {@link ReplyError}. `status` is 1 or more. */
   replyError(status: number, data?: Data): void;
+  /** Leaves a "request" unanswered: the caller gets `TD_ENOREPLY` now, not when this object is collected. */
+  drop(): void;
 }
 
 /** A mailbox anywhere in the engine, by its id. Holding one keeps nothing alive. */
@@ -243,6 +247,11 @@ export class Address {
   /** Ends it with reason "killed". */
   kill(): void;
   stats(): MailboxStats;
+  /**
+   * Settles when it is over and its handler is not running, also one in another thread. Rejects with `TD_ETIMEDOUT`, or the signal's
+   * reason. Without a timeout it does not keep the process alive.
+   */
+  ended(options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
   toString(): string;
 }
 
@@ -272,6 +281,11 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
    * "down".
    */
   monitor(target: Target | string, options?: MonitorOptions): Monitor;
+  /**
+   * A {@link Engine.call} whose answer is a message of kind "reply" in this mailbox, in its place among the others, with the call's id as `ref`. An error is
+   * such a message, too: see `error` and `status`. `timeout` is 5000 if not given.
+   */
+  request(target: Target | string, data?: Data, options?: { tag?: Tag; timeout?: number }): Call;
   demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
   /** Topics are words with dots; in a pattern `*` stands for one word, `>` for one or more at the end. */
   subscribe(pattern: string, options?: SubscribeOptions): Subscription;
@@ -315,6 +329,8 @@ export class Engine {
   now(): number;
   /** Virtual clock: moves time on, through every expiry on the way. */
   advance(ms: number): void;
+  /** Virtual clock: settles once so many threads of this process wait in the library; `TD_ETIMEDOUT` after 10 s if not given. */
+  parked(count: number, options?: { timeout?: number }): Promise<void>;
 
   /**
    * Runs handlers now instead of in a later turn of the event loop, until nothing is queued for them (or 100,000 batches, for handlers
@@ -343,6 +359,14 @@ export class Monitor {
    * queued); undefined: nothing is known of it any more. After a demonitor with flush nothing of it is ever seen.
    */
   demonitor(options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
+}
+
+/** A call that {@link Mailbox.request} made. */
+export class Call {
+  private constructor();
+  readonly id: bigint;
+  /** No answer will be seen; false when it was delivered before. */
+  cancel(): boolean;
 }
 
 export class Subscription {

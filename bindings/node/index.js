@@ -3,7 +3,7 @@
 const { Engine, defaultEngine } = require("./lib/engine.js");
 const { Mailbox } = require("./lib/mailbox.js");
 const { Message } = require("./lib/message.js");
-const { Address, Monitor, Subscription, Timer } = require("./lib/address.js");
+const { Address, Call, Monitor, Subscription, Timer } = require("./lib/address.js");
 const { TidingsError, ReplyError } = require("./lib/errors.js");
 const { Reason } = require("./lib/names.js");
 const { native } = require("./lib/native.js");
@@ -14,6 +14,7 @@ exports.defaultEngine = defaultEngine;
 exports.Mailbox = Mailbox;
 exports.Message = Message;
 exports.Address = Address;
+exports.Call = Call;
 exports.Monitor = Monitor;
 exports.Subscription = Subscription;
 exports.Timer = Timer;

@@ -2,8 +2,6 @@
 // Guarantees: each scenario has an engine of its own; each of its mailboxes must satisfy the equation of rule 4 at the end; what hangs is
 // ended by the watchdog and counts as failed. Arguments: ids to run (C3 also runs C3.real and C3.virtual); none: all.
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { Engine, TidingsError } from "./node/tidings.mjs";
 import { Context, Stop, World, result } from "./node/world.mjs";
@@ -23,9 +21,9 @@ const VERBS = {
   close: [1, 1, "", verbs.close],
   exit: [1, 1, "status data", verbs.exit],
   kill: [1, 1, "", verbs.kill],
-  wait: [1, 1, "timeout"],
+  wait: [1, 1, "timeout", verbs.wait],
   send: [2, 2, "from data size timeout", verbs.send],
-  "send-many": [2, 2, "from"],
+  "send-many": [2, 2, "from", verbs.sendMany],
   "send-name": [2, 2, "from data size", verbs.sendName],
   recv: [1, 1, MATCH, verbs.recv],
   pick: [1, 1, "multiple", verbs.pick],
@@ -99,15 +97,15 @@ function stepsOf(verb, range) {
     return c.check(step, got);
   };
   if (range === undefined) return once;
-  return async (c, step) => {
-    for (let tag = range[0]; tag <= range[1] && !c.world.failed; tag++) {
+  const from = (c, step, first) => {
+    for (let tag = first; tag <= range[1] && !c.world.failed; tag++) {
       c.tag = tag;
-      const going = once(c, step);
-      if (going) await going;
-      else if (tag % 1000 === 0) await flow.turn(); // others get their turn, as they do where threads are real
+      const going = once(c, step) ?? (tag % 1000 === 0 && c.handling === undefined ? flow.turn() : undefined); // others get their turn
+      if (going) return going.then(() => from(c, step, tag + 1));
     }
     c.tag = undefined;
   };
+  return (c, step) => from(c, step, range[0]);
 }
 
 /** A step that would silently mean less than it says is refused before anything runs. */
@@ -186,6 +184,7 @@ async function runScenario(sc, onStuck) {
   }
   clearTimeout(late);
   Atomics.store(told, 0, NEVER);
+  await world.senders.end();
   if (!world.leaving) {
     world.engine.close();
     for (const { kind, value } of world.slots.values()) if (kind === "engine") value.close();
@@ -195,8 +194,6 @@ async function runScenario(sc, onStuck) {
 }
 
 async function main(argv) {
-  setFlagsFromString("--expose-gc");
-  globalThis.gc = runInNewContext("gc");
   process.on("warning", () => {}).removeAllListeners("warning"); // handlers that throw are part of the scenarios
   const scenarios = read(process.env.CONFORMANCE_SCENARIOS ?? fileURLToPath(new URL("scenarios.txt", import.meta.url)));
   for (const sc of scenarios) if (sc.notNode === undefined) vet(sc.steps);

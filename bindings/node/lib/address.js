@@ -75,6 +75,16 @@ class Address extends Id {
   stats() {
     return native.stats(this.id);
   }
+  /** Settles when the mailbox is over and its handler is not running. */
+  ended(options) {
+    return this.engine._ended(this.id, options);
+  }
+}
+
+class Call extends Id {
+  cancel() {
+    return native.callCancel(this.id);
+  }
 }
 
 class Monitor extends Id {
@@ -105,4 +115,4 @@ class Timer extends Id {
   }
 }
 
-module.exports = { Address, Monitor, Subscription, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals };
+module.exports = { Address, Call, Monitor, Subscription, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals };

@@ -4,19 +4,21 @@
 const { native } = require("./native.js");
 const { Address, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals } = require("./address.js");
 const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
-const { ERROR_NAMES } = require("./names.js");
+const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { stir } = require("./turns.js");
 const { inspect } = require("node:util");
 
 const VIRTUAL_CLOCK = 1;
-const CALL_TIMEOUT = 5000;
 
 const CALL_ERRORS = {
   TD_EDOWN: "the mailbox called ended before it answered",
   TD_ETIMEDOUT: "no answer came in time",
   TD_ENOREPLY: "the request was dropped without an answer",
 };
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const late = (what) => new TidingsError("TD_ETIMEDOUT", `${what}: not in time`, -9);
 
 const engines = new Map(); // id -> Engine
 let theDefault;
@@ -85,7 +87,7 @@ class Engine {
 
   async call(target, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
     signal?.throwIfAborted();
-    const to = typeof target === "string" ? this.#named(target) : idOf(target, "target");
+    const to = this._called(target);
     const caller = from ?? this.#private();
     if (typeof caller._expect !== "function" || caller._slot < 0) throw invalid("from must be an open mailbox of this thread: the answer comes to it");
     const ticket = native.callStart(to, caller.id, tag, data, timeout);
@@ -111,9 +113,11 @@ class Engine {
     });
   }
 
-  #named(name) {
-    const id = native.whereis(this.#host, name);
-    if (id === 0n) throw new TidingsError("TD_ENOTFOUND", `call: no mailbox has the name ${inspect(name)}`, -6);
+  /** The id of whom to call: a mailbox, or the holder of a name. */
+  _called(target) {
+    if (typeof target !== "string") return idOf(target, "target");
+    const id = native.whereis(this.#host, target);
+    if (id === 0n) throw new TidingsError("TD_ENOTFOUND", `call: no mailbox has the name ${inspect(target)}`, -6);
     return id;
   }
 
@@ -153,6 +157,36 @@ class Engine {
   }
   advance(ms) {
     native.advance(this.#host, ms);
+  }
+  async parked(count, { timeout = 10_000 } = {}) {
+    const until = performance.now() + timeout;
+    while (!native.parked(this.#host, count)) {
+      if (performance.now() > until) throw late(`${count} threads that wait`);
+      await pause(1);
+    }
+  }
+
+  /** Address.ended: a monitor of our own tells when, then the handler may still be running elsewhere. */
+  async _ended(id, { timeout, signal } = {}) {
+    signal?.throwIfAborted();
+    const deadline = this._deadline(timeout);
+    if (native.over(id)) return;
+    const box = this.#private();
+    const monitor = native.monitor(box.id, id, 0);
+    await new Promise((resolve, reject) => {
+      const settle = (how, what) => {
+        stop?.();
+        signal?.removeEventListener("abort", aborted);
+        box._forget(monitor);
+        native.demonitor(monitor, true);
+        how(what);
+      };
+      const aborted = () => settle(reject, signal.reason);
+      const stop = deadline?.(() => settle(reject, late("the end of the mailbox")));
+      signal?.addEventListener("abort", aborted, { once: true });
+      box._expect(monitor, { deliver: () => settle(resolve), ended: () => settle(resolve) });
+    });
+    while (!native.over(id)) await pause(1);
   }
 
   /** How a wait's deadline is kept: (expired) => (stop). On the virtual clock it is a timer of the engine, else one of Node's. */

@@ -4,12 +4,12 @@
 "use strict";
 const { inspect } = require("node:util");
 const { native, hooks } = require("./native.js");
-const { KIND, Reason, isSignal, policyNumber } = require("./names.js");
-const { Address, Monitor, Subscription, idOf, withdrawals } = require("./address.js");
+const { CALL_TIMEOUT, KIND, Reason, isSignal, policyNumber } = require("./names.js");
+const { Address, Call, Monitor, Subscription, idOf, withdrawals } = require("./address.js");
 const { closed, invalid } = require("./errors.js");
 const { Packet } = require("./message.js");
 const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
-const { enter } = require("./turns.js");
+const { enter, stir } = require("./turns.js");
 
 const opened = []; // by slot
 const NONE = Object.freeze([]);
@@ -121,6 +121,12 @@ class Mailbox extends Address {
     const deliver = (down) => (down.status === Reason.NOPROC ? alreadyDown?.(down) : died?.(down.reason, down));
     this._expect(ref, { deliver, inOrder: true });
     return new Monitor(this.engine, ref, () => this._forget(ref));
+  }
+
+  request(target, data, { tag = 0, timeout = CALL_TIMEOUT } = {}) {
+    const ticket = native.callStart(this.engine._called(target), this.id, tag, data, timeout);
+    stir();
+    return new Call(this.engine, ticket);
   }
 
   demonitor(monitor, options) {

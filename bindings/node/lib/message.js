@@ -5,7 +5,7 @@
 const { inspect } = require("node:util");
 const { Address } = require("./address.js");
 const { native } = require("./native.js");
-const { KIND, KIND_NAMES, isSignal, reasonName } = require("./names.js");
+const { KIND, KIND_NAMES, errorName, isSignal, reasonName } = require("./names.js");
 const { invalid } = require("./errors.js");
 
 const BY_REF = 1;
@@ -49,7 +49,13 @@ class Packet {
 }
 
 // Tickets of requests that were collected unanswered: their callers are told now, not at their deadline.
-const unanswered = new FinalizationRegistry((ticket) => native.ticketDrop(ticket));
+const unanswered = new FinalizationRegistry((ticket) => {
+  try {
+    native.ticketDrop(ticket);
+  } catch {
+    // answered by its id, or its engine is closed
+  }
+});
 
 class Message {
   #packet;
@@ -105,6 +111,9 @@ class Message {
     const kind = this.#packet.words[this.#word + 1] & 0xff;
     return kind === KIND.down || kind === KIND.end ? reasonName(this.status) : undefined;
   }
+  get error() {
+    return errorName(this.status);
+  }
   /** What else the engine says, by kind: two numbers. */
   get info() {
     const trailer = this.#trailer();
@@ -129,6 +138,11 @@ class Message {
   }
   replyError(status, data) {
     native.replyError(this.#ticket(), status, data);
+    unanswered.unregister(this);
+    this.#engine._sent();
+  }
+  drop() {
+    native.ticketDrop(this.#ticket());
     unanswered.unregister(this);
     this.#engine._sent();
   }

@@ -4,6 +4,7 @@ const { invalid } = require("./errors.js");
 
 const EAGAIN = -8;
 const ECLOSED = -5;
+const CALL_TIMEOUT = 5000;
 
 /** The header's error codes: TD_EINVAL is -1, and so on. */
 const ERROR_NAMES =
@@ -28,6 +29,8 @@ const Reason = Object.freeze({
 });
 const REASON_NAMES = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit"];
 
+/** The name of the error that a negative status is; undefined for any other. */
+const errorName = (status) => (status < 0 ? ERROR_NAMES[-status] : undefined);
 const reasonName = (status) => REASON_NAMES[status] ?? (status >= Reason.USER ? `user_${status}` : `reason_${status}`);
 
 const OUTCOME = [undefined, "armed", "flushed", "delivered"];
@@ -52,5 +55,5 @@ function reasonNumber(reason) {
 }
 
 module.exports = {
-  EAGAIN, ECLOSED, ERROR_NAMES, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
+  CALL_TIMEOUT, EAGAIN, ECLOSED, ERROR_NAMES, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, errorName, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
 };

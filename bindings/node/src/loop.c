@@ -292,9 +292,22 @@ static napi_value js_advance(napi_env env, napi_callback_info info) {
   return rc == TD_OK ? undefined(a) : throw_code(a, rc, "advance");
 }
 
+/* parked(host, count) -> boolean: so many threads wait on the virtual clock */
+static napi_value js_parked(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  uint32_t count;
+  napi_value parked;
+  host *h = host_arg(a, argv[0]);
+  if (h == NULL || !u32_arg(a, argv[1], "count", &count)) return NULL;
+  int32_t rc = TD(clock_wait_parked)(h->engine, count, 0);
+  if (rc != TD_OK && rc != TD_ETIMEDOUT) return throw_code(a, rc, "parked");
+  NAPI(napi_get_boolean(env, rc == TD_OK, &parked));
+  return parked;
+}
+
 const napi_property_descriptor loop_functions[] = {
     FUNCTION("run", js_run), FUNCTION("engineOpen", js_engine_open), FUNCTION("engineAttach", js_engine_attach),
     FUNCTION("engineClose", js_engine_close), FUNCTION("engineRef", js_engine_ref), FUNCTION("engineStats", js_engine_stats),
-    FUNCTION("now", js_now), FUNCTION("advance", js_advance), FUNCTION("alloc", js_alloc), FUNCTION("lent", js_lent),
+    FUNCTION("now", js_now), FUNCTION("advance", js_advance), FUNCTION("parked", js_parked), FUNCTION("alloc", js_alloc), FUNCTION("lent", js_lent),
 };
 const size_t loop_function_count = sizeof loop_functions / sizeof loop_functions[0];

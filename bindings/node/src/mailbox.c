@@ -200,6 +200,18 @@ static napi_value js_kill(napi_env env, napi_callback_info info) {
   return rc == TD_OK ? undefined(a) : throw_code(a, rc, "kill");
 }
 
+/* over(id) -> boolean: it is over and its handler is not running */
+static napi_value js_over(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  td_mailbox mailbox;
+  napi_value over;
+  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id)) return NULL;
+  int32_t rc = TD(mailbox_wait)(mailbox, 0, 0);
+  if (rc != TD_OK && rc != TD_EAGAIN && rc != TD_EDEADLK) return throw_code(a, rc, "waiting for a mailbox's end");
+  NAPI(napi_get_boolean(env, rc == TD_OK, &over));
+  return over;
+}
+
 static napi_value js_stats(napi_env env, napi_callback_info info) {
   ARGS(1);
   td_mailbox mailbox;
@@ -370,7 +382,7 @@ static napi_value js_watch(napi_env env, napi_callback_info info) {
 
 const napi_property_descriptor mailbox_functions[] = {
     FUNCTION("mailboxOpen", js_mailbox_open), FUNCTION("claim", js_claim), FUNCTION("exit", js_exit), FUNCTION("kill", js_kill),
-    FUNCTION("stats", js_stats), FUNCTION("receive", js_receive), FUNCTION("peek", js_peek), FUNCTION("take", js_take),
+    FUNCTION("over", js_over), FUNCTION("stats", js_stats), FUNCTION("receive", js_receive), FUNCTION("peek", js_peek), FUNCTION("take", js_take),
     FUNCTION("batch", js_batch), FUNCTION("putBack", js_put_back), FUNCTION("watch", js_watch),
 };
 const size_t mailbox_function_count = sizeof mailbox_functions / sizeof mailbox_functions[0];

@@ -192,12 +192,16 @@ static napi_value ticket_code(addon *a, int32_t rc, const char *what) {
   return rc == TD_OK ? undefined(a) : throw_code(a, rc, what);
 }
 
+/* callCancel(ticket) -> boolean: no reply will be seen; false when it was delivered before */
 static napi_value js_call_cancel(napi_env env, napi_callback_info info) {
   ARGS(1);
   td_ticket ticket;
   if (!u64_arg(a, argv[0], "ticket", &ticket.id)) return NULL;
   int32_t rc = TD(call_cancel)(ticket);
-  return ticket_code(a, rc == TD_ESTALE ? TD_OK : rc, "cancelling a call");
+  if (rc != TD_OK && rc != TD_ESTALE) return throw_code(a, rc, "cancelling a call");
+  napi_value cancelled;
+  NAPI(napi_get_boolean(env, rc == TD_OK, &cancelled));
+  return cancelled;
 }
 
 static napi_value js_reply(napi_env env, napi_callback_info info) {
@@ -218,13 +222,12 @@ static napi_value js_reply_error(napi_env env, napi_callback_info info) {
   return ticket_code(a, TD(reply_error)(ticket, status, data.data, data.size), "reply");
 }
 
-/* ticketDrop(ticket): from a finaliser, where a ticket that was answered meanwhile is no error */
+/* ticketDrop(ticket) */
 static napi_value js_ticket_drop(napi_env env, napi_callback_info info) {
   ARGS(1);
   td_ticket ticket;
   if (!u64_arg(a, argv[0], "ticket", &ticket.id)) return NULL;
-  TD(ticket_drop)(ticket);
-  return undefined(a);
+  return ticket_code(a, TD(ticket_drop)(ticket), "dropping a request");
 }
 
 const napi_property_descriptor send_functions[] = {

@@ -118,3 +118,47 @@ test("closing the caller's mailbox or the engine settles its calls", async (t) =
   engine.close();
   await assert.rejects(fromNobody, { name: "TidingsError" });
 });
+
+test("request: the answer, or what came of the call, is a message in its place; cancel says whether it came in time", async (t) => {
+  const engine = engineOf(t, { virtualClock: true });
+  const me = engine.mailbox();
+  const server = engine.mailbox({ name: "server" });
+  const asked = me.request(server, "one", { tag: 5 });
+  const late = me.request("server", "two", { tag: 6, timeout: 1 });
+  const given = me.request(server, "three");
+  const withdrawn = me.request(server, "four");
+  me.send("between");
+  const one = server.tryRecv();
+  one.reply("here");
+  server.tryRecv();
+  engine.advance(1);
+  server.tryRecv().replyError(7, "no");
+  assert.equal(withdrawn.cancel(), true);
+  assert.equal(withdrawn.cancel(), false);
+  const got = [];
+  for (let m; (m = me.tryRecv()); ) got.push([m.kind, m.ref, m.tag, m.status, m.error, m.text()]);
+  assert.deepEqual(got, [
+    ["message", 0n, 0, 0, undefined, "between"],
+    ["reply", asked.id, 5, 0, undefined, "here"],
+    ["reply", late.id, 6, -9, "TD_ETIMEDOUT", ""],
+    ["reply", given.id, 0, 7, undefined, "no"],
+  ]);
+  assert.equal(asked.cancel(), false);
+  assert.throws(() => me.request("nobody there"), { code: "TD_ENOTFOUND" });
+  assert.throws(() => me.request(server, "x", { timeout: -1 }), { code: "TD_EINVAL" });
+  server.close();
+  assert.throws(() => me.request(server), { code: "TD_ENOPROC" });
+});
+
+test("drop: the caller hears at once that no answer comes, and the request is used up", async (t) => {
+  const engine = engineOf(t);
+  const server = engine.mailbox();
+  const call = engine.call(server, "x");
+  const request = server.tryRecv();
+  request.drop();
+  await assert.rejects(call, { code: "TD_ENOREPLY" });
+  assert.throws(() => request.drop(), { code: "TD_ESTALE" });
+  assert.throws(() => request.reply("after all"), { code: "TD_ESTALE" });
+  server.send("plain");
+  assert.throws(() => server.tryRecv().drop(), { code: "TD_EINVAL" });
+});

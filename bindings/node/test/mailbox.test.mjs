@@ -260,3 +260,28 @@ test("an id that went through structuredClone is still a target", (t) => {
   assert.equal(a.tryRecv().text(), "by copy");
   assert.equal(a.tryRecv().text(), "by number");
 });
+
+test("ended settles with the end, now or later, for any mailbox; a timeout and a signal end the wait", async (t) => {
+  const engine = new Engine();
+  t.after(() => engine.close());
+  const a = engine.mailbox({ handler() {} });
+  await assert.rejects(a.ended({ timeout: 5 }), { code: "TD_ETIMEDOUT" });
+  await assert.rejects(a.ended({ signal: AbortSignal.abort() }), { name: "AbortError" });
+  const controller = new AbortController();
+  const given_up = engine.address(a.id).ended({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(given_up, { name: "AbortError" });
+  assert.equal(a.stats().monitoredBy, 0, "who gave up leaves nothing behind");
+  const waits = [a.ended({ timeout: 5000 }), engine.address(a.id).ended({ timeout: 5000 })];
+  a.exit(2000);
+  await Promise.all(waits);
+  await a.ended();
+  await assert.rejects(engine.address(12345n).ended(), { code: "TD_EBADID" });
+  const virtual = new Engine({ virtualClock: true });
+  t.after(() => virtual.close());
+  const waiting = virtual.mailbox().ended({ timeout: 20 });
+  virtual.advance(20);
+  await assert.rejects(waiting, { code: "TD_ETIMEDOUT" });
+  await assert.rejects(virtual.parked(1, { timeout: 5 }), { code: "TD_ETIMEDOUT" });
+  await virtual.parked(0);
+});

@@ -125,3 +125,71 @@ test("memory that changes hands by postMessage is copied when it is sent, and st
   copy.fill(1);
   assert.ok(a.tryRecv().data.every((byte) => byte === 9));
 });
+
+test("a worker that is terminated under flood: its mailboxes end with runtime_exit, its memory is freed, the others go on", async (t) => {
+  const engine = new Engine().ref();
+  t.after(() => engine.close());
+  const before = native.lent();
+  const watcher = engine.mailbox();
+  const flooder = start(
+    async ({ Engine, alloc }, id, port) => {
+      const engine = Engine.from(id);
+      const memory = alloc(8192);
+      const flood = () => {
+        for (let i = 0; i < 200; i++) {
+          for (const name of ["handled", "pulled", "idle"]) {
+            try {
+              engine.send(name, i % 8 ? "small" : memory, { tag: i });
+            } catch (error) {
+              if (error.code !== "TD_ENOTFOUND") throw error; // between two workers
+            }
+          }
+        }
+        setImmediate(flood);
+      };
+      flood();
+      port.postMessage("flooding");
+    },
+    engine.id,
+  );
+  t.after(() => flooder.terminate());
+  await new Promise((resolve, reject) => flooder.on("message", resolve).on("error", reject));
+  const rounds = 12;
+  for (let round = 0; round < rounds; round++) {
+    const worker = start(
+      async ({ Engine, alloc }, id, port) => {
+        const engine = Engine.from(id);
+        const options = { policy: "drop_old", maxMessages: 500 };
+        let [seen, told] = [0, false];
+        const back = alloc(8192);
+        engine.mailbox({ ...options, name: "handled", handler: (m) => void (seen++, m.from?.send(back)) }).ref();
+        engine.mailbox({ ...options, name: "idle" });
+        const pulled = engine.mailbox({ ...options, name: "pulled" });
+        engine.sendEvery(pulled, 1);
+        port.postMessage("open");
+        for await (const message of pulled) {
+          if (message.kind !== "message" || ++seen < 1000 || told) continue;
+          told = true;
+          port.postMessage("seen");
+        }
+      },
+      engine.id,
+    );
+    const boxes = new Map();
+    await new Promise((resolve, reject) => worker.on("error", reject).on("message", (word) => word === "open" && resolve()));
+    for (const name of ["handled", "pulled", "idle"]) boxes.set(watcher.monitor(name).id, engine.whereis(name));
+    if (round % 3 !== 0) await new Promise((resolve) => worker.on("message", (word) => word === "seen" && resolve()));
+    await worker.terminate();
+    for (let i = 0; i < 3; i++) {
+      const down = await watcher.recv({ kind: "down", timeout: 20_000 });
+      assert.equal(down.reason, "runtime_exit");
+      const box = boxes.get(down.ref);
+      const { sent, delivered, lost, flushed, expired, discarded, queued } = box.stats();
+      assert.equal(sent, delivered + lost + flushed + expired + discarded + queued);
+    }
+    assert.equal(engine.whereis("handled"), undefined);
+  }
+  await flooder.terminate();
+  await until(async () => (await collect(), native.lent().blocks <= before.blocks), "the memory to be freed");
+  assert.equal(native.lent().lent - before.lent, native.lent().released - before.released);
+});

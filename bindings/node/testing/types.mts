@@ -1,5 +1,5 @@
 // Compiled, never run, by types.test.mjs.
-import { Address, alloc, defaultEngine, Engine, library, Mailbox, Message, Monitor, Reason, ReplyError, Subscription, TidingsError, Timer, version } from "tidings";
+import { Address, alloc, Call, defaultEngine, Engine, library, Mailbox, Message, Monitor, Reason, ReplyError, Subscription, TidingsError, Timer, version } from "tidings";
 import type { Data, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
@@ -51,6 +51,12 @@ try {
 const holder: Address | undefined = engine.registerReplace("name", mailbox) ?? engine.whereis("name");
 engine.register("other", mailbox);
 engine.unregister("other");
+const request: Call = mailbox.request("name", "x", { tag: 1, timeout: Infinity });
+const cancelled: boolean = request.cancel();
+await mailbox.ended({ timeout: 5, signal: AbortSignal.timeout(5) });
+await engine.parked(1, { timeout: 5 });
+const failure: TidingsError["code"] | undefined = message.error;
+message.drop();
 const stats: MailboxStats = mailbox.stats();
 mailbox.ref().unref().exit(Reason.USER + 1, "words");
 mailbox.exit("callback_failed");
@@ -71,4 +77,4 @@ new Message();
 // @ts-expect-error a duration is a number
 engine.sendAfter(mailbox, "1s");
 
-void [shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];
+void [cancelled, failure, shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];

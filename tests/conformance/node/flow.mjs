@@ -192,6 +192,7 @@ export async function parked(c, step) {
     if (c.world.failed) return OK;
     await turn();
   }
+  if (c.world.senders.busy > 0) await c.world.engine.parked(c.world.senders.busy, { timeout: OWN_WAIT });
   return OK;
 }
 

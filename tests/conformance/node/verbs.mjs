@@ -28,6 +28,7 @@ export function open(c, step) {
   const options = { policy: step.opts.policy, maxMessages: c.opt(step, "bound", 0), maxBytes: c.opt(step, "bytes", 0) };
   slot.blockTimeout = step.opts.policy === "block" ? ms(c.opt(step, "timeout", Infinity)) : undefined;
   if (slot.blockTimeout !== undefined) options.blockTimeout = slot.blockTimeout;
+  slot.bound = options.maxMessages || 65536;
   if ("name" in step.opts) options.name = c.expand(step.opts.name);
   if ("loop" in step.opts) {
     c.of(step.opts.loop, "loop");
@@ -55,6 +56,14 @@ export function kill(c, step) {
   return OK;
 }
 
+/** In this package waiting is a promise's, which nothing refuses; with a time of 0 it is a look. */
+export function wait(c, step) {
+  const box = c.mailbox(step.args[0]);
+  const timeout = ms(c.opt(step, "timeout", 0));
+  if (timeout === 0) return result(box.stats().open ? "TD_EAGAIN" : "ok");
+  return waiting(c, box.ended({ timeout })).then(() => OK);
+}
+
 // ---- send
 
 /** data=TEXT, or size=N bytes counting up. */
@@ -65,12 +74,21 @@ function payload(c, step) {
 
 const tagOf = (c, step) => c.tag ?? c.number(step.args[1]);
 
-/** A send to a mailbox that blocks says here how long it waits: in this package a send does not wait unless it is told to. */
+/** A send to a mailbox that blocks says here how long it waits: in this package a send does not wait unless it is told to. One that has to
+ *  wait is made in a thread of its own, so that this one can go on; in a handler it is made here, where it must be refused. */
 export function send(c, step) {
   const slot = c.of(step.args[0], "mailbox");
   const timeout = "timeout" in step.opts ? ms(c.opt(step, "timeout", 0)) : slot.blockTimeout;
-  slot.value.send(payload(c, step), { tag: tagOf(c, step), from: sender(c, step), timeout });
+  const options = { tag: tagOf(c, step), from: sender(c, step), timeout };
+  const waits = slot.blockTimeout !== undefined && timeout > 0 && c.handling === undefined && slot.value.stats().queued >= slot.bound;
+  if (waits) return waiting(c, c.world.senders.send(slot.value.engine, slot.value, payload(c, step), options)).then(() => OK);
+  slot.value.send(payload(c, step), options);
   return OK;
+}
+
+/** send-many M A..B: one call; how many were accepted. */
+export function sendMany(c, step) {
+  return result("ok", { count: c.mailbox(step.args[0]).sendMany(itemsOf(step), { from: sender(c, step) }) });
 }
 
 function itemsOf(step) {
@@ -104,10 +122,7 @@ function took(c, step, m) {
   return resultOfMessage(m);
 }
 
-/** A receive by the ref of a call waits for the call's promise: in this package a reply goes there. */
 export function recv(c, step) {
-  const asked = "ref" in step.opts ? c.slot(step.opts.ref) : undefined;
-  if (asked?.kind === "call") return answered(asked);
   const box = c.mailbox(step.args[0]);
   const match = matchOf(c, step);
   const timeout = ms(c.opt(step, "timeout", 0));
@@ -283,46 +298,15 @@ export function call(c, step) {
   return waiting(c, c.world.engine.call(c.mailbox(step.args[0]), payload(c, step), options)).then(resultOfMessage, resultOfFailure);
 }
 
-/** ask: the promise is the question; `recv ref=` looks at it. An error the library gives at once is the step's own outcome. */
-export async function ask(c, step) {
-  const stop = new AbortController();
-  const tag = c.number(step.args[1]);
-  const options = { tag, from: sender(c, step), timeout: ms(c.opt(step, "timeout", Infinity)), signal: stop.signal };
-  const question = { stop, got: undefined };
-  const settled = (got) => void (question.got = got);
-  const failed = (error) => {
-    if (stop.signal.aborted) return;
-    const got = resultOfFailure(error);
-    // what the library puts into the reply message: its status is the error's
-    question.got = got.outcome === "reply" ? got : result("reply", { status: statusOf(got.outcome), data: "", ...got.fields });
-    question.got.code = got.outcome;
-  };
-  c.put(step.name ?? "(unnamed question)", "call", question);
-  const slot = c.slot(step.name ?? "(unnamed question)");
-  slot.id = BigInt(++questions) << 64n; // no id of the library's: replies show the question they answer
-  c.world.engine.call(c.mailbox(step.args[0]), payload(c, step), options).then((m) => settled(resultOfMessage(m)), failed);
-  await null;
-  await null;
-  if (question.got?.code?.startsWith("TD_")) return result(question.got.code);
+export function ask(c, step) {
+  const options = { tag: c.number(step.args[1]), timeout: ms(c.opt(step, "timeout", Infinity)) };
+  const made = sender(c, step).request(c.mailbox(step.args[0]), payload(c, step), options);
+  c.put(step.name, "call", made, made.id);
   return OK;
-}
-let questions = 0;
-
-async function answered(slot) {
-  const question = slot.value;
-  for (let turns = 0; turns < 8 && question.got === undefined; turns++) {
-    if (turns > 1) globalThis.gc?.();
-    await turn();
-  }
-  if (question.got === undefined) return result("TD_EAGAIN");
-  const got = question.got;
-  question.got = undefined;
-  return result(got.outcome, { ...got.fields, ref: slot.id });
 }
 
 export function giveUp(c, step) {
-  c.of(step.args[0], "call").value.stop.abort();
-  return OK;
+  return c.of(step.args[0], "call").value.cancel() ? OK : result("TD_ESTALE");
 }
 
 export function reply(c, step) {
@@ -332,13 +316,8 @@ export function reply(c, step) {
   return OK;
 }
 
-/** A request is dropped by letting go of it; the collector, asked for by the wait for the answer, does the rest. */
 export function drop(c, step) {
-  const slot = c.of(step.args[0], "ticket");
-  c.world.kept = c.world.kept.filter((m) => m !== slot.value);
-  slot.value = undefined;
-  slot.kind = "unset";
-  setTimeout(() => globalThis.gc?.(), 1);
+  c.of(step.args[0], "ticket").value.drop();
   return OK;
 }
 

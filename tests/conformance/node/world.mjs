@@ -2,6 +2,7 @@
 // Guarantees: only the first failure of a scenario is kept, and it ends the engine so that no other strand of the scenario stays
 // waiting; a step without a written outcome must give "ok"; a message's `lost` must be 0 unless the step says otherwise; a report names
 // every field that was there.
+import { Senders } from "./blocked.mjs";
 import { number, span } from "./script.mjs";
 
 const REASONS = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit"];
@@ -123,6 +124,7 @@ export class World {
     this.failure = "";
     this.leaving = false;
     this.engine = undefined;
+    this.senders = new Senders();
   }
   slot(name) {
     let slot = this.slots.get(name);
