@@ -16,6 +16,9 @@ LANGUAGE ?= c
 PORT    ?= 8080
 ID      ?=
 ROUNDS  ?= 7
+SEED    ?=
+STEPS   ?=
+SECONDS ?= 120
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ABI     := $(shell sed -n 's/^const ABI_VERSION: u32 = \([0-9]*\);/\1/p' build.rs)
@@ -35,7 +38,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test loom bench check clean \
+.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate loom bench check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -129,6 +132,9 @@ serve: $(patsubst c,examples,$(filter c python node,$(LANGUAGE))) ## leave one s
 
 test: prepare ## everything there is to test
 	@$(TOOLS) scripts/test.sh
+
+simulate: ## a million steps of users of every sort, by fresh seeds; SEED=n repeats one that failed, STEPS=n takes more
+	@CARGO=$(CARGO) STEPS=$(STEPS) scripts/simulate.sh $(SEED)
 
 loom: ## the models of the hand-over, the doorbell, exits and cancels
 	@CARGO=$(CARGO) scripts/loom.sh

@@ -51,6 +51,7 @@ step() {
 
 step "cargo test" "$CARGO" test --locked --no-fail-fast
 step "loom models" -c last_line scripts/loom.sh
+step "simulation" scripts/simulate.sh
 step "C tests" tests/c/run.sh
 step "installed library" packaging/check.sh
 step "conformance in C" scripts/conformance.sh c

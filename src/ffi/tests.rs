@@ -414,3 +414,18 @@ fn ids_of_the_past_and_of_elsewhere_are_errors() {
     assert_eq!(engine_close(two), Err(Error::Stale));
     assert!(mailbox_open(two, options()).is_err());
 }
+
+#[test]
+fn a_repeating_timer_is_gone_with_its_mailbox_also_while_a_batch_holds_its_tick() {
+    let engine = engine();
+    let a = mailbox(engine);
+    let timer = send_every(a, MS, 1, b"").unwrap();
+    clock_advance(engine, MS).unwrap();
+    let mut batch = recv_batch(a, 0, false).unwrap();
+    assert_eq!(timer_read(timer), Ok(MS));
+    mailbox_kill(a).unwrap();
+    assert_eq!(timer_read(timer), Err(Error::Stale));
+    assert_eq!(timer_cancel(timer), Err(Error::Stale));
+    batch_release(&mut batch).unwrap();
+    engine_close(engine).unwrap();
+}

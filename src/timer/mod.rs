@@ -170,7 +170,12 @@ impl Timers {
     /// The time that is left. `TD_ESTALE` when it has fired or was cancelled.
     pub fn read(&self, store: &Store, id: Id, now: i64) -> Result<i64> {
         let shot = store.shots.find(id, Kind::Timer).map_err(gone)?;
-        if !shot.repeats() && !shot.is(id.life(), crate::oneshot::State::Armed) {
+        use crate::oneshot::State;
+        let over = match shot.repeats() {
+            true => shot.is(id.life(), State::Cancelled) || shot.is(id.life(), State::Flushed),
+            false => !shot.is(id.life(), State::Armed),
+        };
+        if over {
             return Err(gone(Error::Stale));
         }
         let left = shot.body().deadline - now;

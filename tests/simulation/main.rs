@@ -1,0 +1,135 @@
+//! A deterministic simulation: users of every sort on one engine with a virtual clock, one step after the other as a
+//! seed decides, beside a plain model of all of it. (rules 1 2 3 4 5 6 9 10 11 13 14 15 16 19 21 22 23 25 26 27)
+//!
+//! `make simulate` runs a million steps with seeds never tried before, `make simulate SEED=n` one run again, telling
+//! its last steps when it fails. Within `cargo test` the debug build takes fewer steps, with the lock checks on.
+
+#![deny(unsafe_code)]
+
+mod c;
+mod model;
+mod random;
+mod steps;
+mod world;
+
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::time::{Instant, SystemTime};
+use world::{with, World, WORLD};
+
+/// Steps of one run, from one seed.
+const RUN: u64 = 20_000;
+
+#[allow(unsafe_code)]
+fn readable(fd: c::td_fd) -> bool {
+    let mut entry = libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which lives on.
+    unsafe { libc::poll(&mut entry, 1, 0) > 0 }
+}
+
+#[allow(unsafe_code)]
+fn close(fd: c::td_fd) {
+    // SAFETY: the descriptor is this program's own.
+    unsafe { libc::close(fd as i32) };
+}
+
+/// One run: its steps, then the end of everything.
+fn run(seed: u64, steps: u64, tracing: bool) {
+    WORLD.set(Some(World::new(seed, tracing)));
+    with(steps::open_mailbox);
+    let taken = || with(|world| world.steps);
+    while taken() < steps {
+        let before = taken() / 512;
+        let looped = with(|world| {
+            let number = world.random.below(2) as usize;
+            world.random.one_in(6).then(|| world.loops[number])
+        });
+        match looped {
+            Some(looped) => assert!(run_loop(looped) >= 0),
+            None => with(steps::step),
+        }
+        with(|world| {
+            world.check_touched();
+            if taken_of(world) / 512 != before {
+                world.check_all();
+            }
+        });
+    }
+    finish();
+}
+
+fn taken_of(world: &World) -> u64 {
+    world.steps
+}
+
+fn run_loop(looped: u64) -> i32 {
+    with(|world| world.note(|| "run a loop".into()));
+    let batches = c::td_loop_run(c::td_loop { id: looped }, 0, 0);
+    if let Some(panic) = steps::FAILED.take() {
+        resume_unwind(panic);
+    }
+    batches
+}
+
+/// Handlers take all that is left for them; then every mailbox ends, and everything was released and dropped once.
+fn finish() {
+    with(|world| world.quiet = true);
+    for looped in with(|world| world.loops.clone()) {
+        while run_loop(looped) > 0 {}
+    }
+    with(|world| {
+        world.check_touched();
+        world.check_all();
+        for number in world.live.clone() {
+            let mailbox = &world.mailboxes[number];
+            let left = mailbox.looped.is_some() && world.first(number, |_| true).is_some();
+            assert!(!left, "what waits for a handler is handled");
+        }
+        while !world.live.is_empty() {
+            steps::end_mailbox(world);
+            world.check_touched();
+        }
+        for mailbox in &mut world.mailboxes {
+            for mut open in mailbox.open.drain(..) {
+                open.batch.as_mut().map(c::batch_release);
+            }
+        }
+        let engine = c::td_engine { id: world.engine };
+        assert_eq!(c::td_engine_close(engine), 0);
+        assert_eq!(c::td_engine_close(engine), c::TD_ESTALE);
+        let gone = |number: &usize| world::drops(*number) == 1;
+        assert!((0..world.mailboxes.len()).all(|number| gone(&number)), "every drop function ran once");
+        assert!((0..world.lent.len()).all(|number| world::releases(number) == 1), "every release function ran once");
+    });
+    WORLD.set(None);
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn every_history_is_as_the_rules_say() {
+    let replayed = number("SIMULATE_SEED");
+    let total = number("SIMULATE_STEPS").unwrap_or(if cfg!(debug_assertions) { 60_000 } else { 1_000_000 });
+    let fresh = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_millis() as u64);
+    // `cargo test` always does the same; `make simulate` asks for what nobody has tried.
+    let first = replayed.unwrap_or(if number("SIMULATE_FRESH").is_some() { fresh() } else { 1 });
+    let (started, runs) = (Instant::now(), if replayed.is_some() { 1 } else { total.div_ceil(RUN) });
+    for seed in first..first + runs {
+        let failed = catch_unwind(AssertUnwindSafe(|| run(seed, RUN, replayed.is_some()))).is_err();
+        if failed {
+            tell(seed);
+            panic!("the history of seed {seed} is not as the rules say");
+        }
+    }
+    println!("simulation: {} steps from seed {first} in {:.1} s", runs * RUN, started.elapsed().as_secs_f64());
+}
+
+fn tell(seed: u64) {
+    let world = WORLD.try_with(|world| world.try_borrow_mut().ok().and_then(|mut world| world.take()));
+    if let Ok(Some(world)) = world {
+        world.trace.iter().for_each(|line| eprintln!("  {line}"));
+        eprintln!("simulation: seed {seed} failed at step {}", world.steps);
+    }
+    eprintln!("simulation: once more with: make simulate SEED={seed}");
+}
