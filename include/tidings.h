@@ -1026,6 +1026,20 @@ int32_t td_timer_cancel(td_timer timer, int64_t *remaining);
  * Since: 0.1 */
 int32_t td_timer_read(td_timer timer, int64_t *remaining);
 
+/* ------------------------------------------------------------------------ functions: looking into a running engine */
+
+/* What the threads of this process have done lately with the library, as text: lines in the order of their times,
+ * each with its age in seconds (with ~: then, or a little later), the thread's number and name, the event, the ids it
+ * concerns, and sizes; never payloads. Each thread's last 1,024 events are kept, always; xN stands for N in a row,
+ * with their sizes added up.
+ *
+ * Returns: 0; TD_ENOMEM.
+ * Threads: any, at any time.
+ * Blocks: no.
+ * Owns: data of text is the text, without NUL; the caller releases it with td_message_release.
+ * Since: 0.2 */
+int32_t td_recorder_dump(td_message *text);
+
 /* ---------------------------------------------------------------------------------------------- functions: testing */
 
 /* Moves the clock of a TD_ENGINE_VIRTUAL_CLOCK engine by so many nanoseconds, stepping through every timer and timeout

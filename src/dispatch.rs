@@ -13,6 +13,7 @@ use crate::mailbox::{Attend, Handler, Store};
 use crate::message::{Batch, Release, ReleasePlace, WakeFn};
 use crate::notify::fork::generation;
 use crate::notify::{Bell, Parker, Wake};
+use crate::recorder::{record_often, time_passed, Event};
 use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -162,6 +163,7 @@ impl Loop {
             let next_timer = run.time.watch(&parker);
             let wake = run.clock.wait(&parker, deadline.min(next_timer), run.interruptible);
             run.time.unwatch(&parker);
+            time_passed();
             self.state.lock().parked = None;
             if wake == Wake::Interrupted {
                 return Err(Error::Intr);
@@ -269,6 +271,7 @@ impl Loop {
         };
         let given = batch;
         let process = generation();
+        record_often(Event::Handle, mailbox, Id::NONE, batch.count as usize);
         assert_unlocked("a handler");
         if let Some(call) = handler.call {
             call(&mut batch, handler.user.get());
@@ -278,6 +281,7 @@ impl Loop {
             std::mem::forget(handler);
             return Err(forked());
         }
+        record_often(Event::Handled, mailbox, Id::NONE, 0);
         // The host may have written over its view of the batch; only where it stopped is taken from there.
         batch = Batch { cursor: batch.cursor, ..given };
         store.batch_end(&mut batch).map(|()| true)

@@ -20,6 +20,7 @@ mod models;
 mod monitor;
 mod notify;
 mod oneshot;
+mod recorder;
 mod registry;
 mod sync;
 mod table;

@@ -25,6 +25,13 @@ pub const REASON_ENGINE_CLOSED: i32 = 5;
 pub const REASON_RUNTIME_EXIT: i32 = 6;
 pub const REASON_USER: i32 = 1024;
 
+/// What the header calls the engine's own reasons.
+pub fn reason_name(reason: i32) -> Option<&'static str> {
+    const NAMES: [&str; 8] =
+        ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit", "os_exit"];
+    NAMES.get(usize::try_from(reason).ok()?).copied()
+}
+
 /// Frame header flag: the body is a [`FrameByRef`].
 pub const FRAME_BY_REF: u8 = 1;
 /// Frame header flag: a [`FrameTrailer`] follows body and topic.
@@ -238,6 +245,11 @@ impl Block {
         bytes.try_reserve_exact(data.len()).ok()?;
         bytes.extend_from_slice(data);
         Some(Arc::new(Block { bytes: Bytes::Owned(bytes.into()) }))
+    }
+
+    /// Takes the bytes over.
+    pub fn own(data: Vec<u8>) -> Arc<Block> {
+        Arc::new(Block { bytes: Bytes::Owned(data.into()) })
     }
 
     /// The host's own memory, until `release` runs. The block is disarmed with [`cancel`](Self::cancel) when a send

@@ -22,6 +22,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("name", "name"),
     ("topic", "topic"),
     ("timer", "timer"),
+    ("look", "looking into a running engine"),
     ("testing", "testing"),
 ];
 /// The last column of the header.

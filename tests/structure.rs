@@ -15,7 +15,7 @@ const STEPS: &[(u8, &[&str])] = &[
     (0, &["clock"]),
     (1, &["id"]),
     (1, &["message"]),
-    (1, &["table"]),
+    (1, &["table", "recorder"]),
     (1, &["oneshot"]),
     (1, &["mailbox"]),
     (2, &["monitor", "registry", "topic", "timer", "call", "dispatch", "watch"]),

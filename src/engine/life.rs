@@ -35,7 +35,9 @@ pub struct MailboxOptions<'a> {
 }
 
 pub fn engine_open(options: EngineOptions) -> Result<Id> {
-    world().engines.open(|index| Engine::new(index, options.virtual_clock, options.host_time))
+    let id = world().engines.open(|index| Engine::new(index, options.virtual_clock, options.host_time))?;
+    record(Event::EngineOpen, id, Id::NONE, 0);
+    Ok(id)
 }
 
 /// The process-wide engine; opened on first use, and anew when it was closed.
@@ -64,6 +66,7 @@ pub fn engine_close(id: Id) -> Result<()> {
     if engine.closed.swap(true, SeqCst) {
         return Err(Error::Stale.because("the engine is closed"));
     }
+    record(Event::EngineClose, id, Id::NONE, 0);
     let mailboxes: Vec<Id> = world.store.of_engine(id.index()).collect();
     for mailbox in mailboxes {
         let _ = end(world, mailbox, REASON_ENGINE_CLOSED, &[]);
@@ -125,6 +128,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     };
     let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
     owner.mailboxes.fetch_add(1, AcqRel);
+    record(Event::Open, id, engine, 0);
     let admitted =
         looped.map_or(Ok(()), |looped| looped.admit(id).map_err(|_| Error::Stale.because("the loop is closed")));
     let named =
@@ -160,6 +164,7 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
 /// Ends a mailbox of this engine.
 pub(crate) fn end_in(store: &Store, engine: &Engine, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let remains = store.end(id, reason)?;
+    record(Event::End, id, Id::NONE, reason as i64);
     if reason == REASON_CALLBACK_FAILED {
         let text = || {
             format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data).escape_debug())
@@ -288,6 +293,7 @@ pub fn loop_open(engine: Id, budget: u32, wake: Option<Callback<WakeFn>>) -> Res
         let _ = loop_close(id);
         return Err(Error::Stale.because("the engine is closed"));
     }
+    record(Event::LoopOpen, id, engine, 0);
     Ok(id)
 }
 
@@ -351,6 +357,7 @@ pub fn loop_close(id: Id) -> Result<()> {
         Error::Stale => error.because("the loop is closed already"),
         other => other,
     })?;
+    record(Event::LoopClose, id, Id::NONE, 0);
     for mailbox in looped.close()? {
         let _ = end(world, mailbox, REASON_RUNTIME_EXIT, &[]);
     }

@@ -5,12 +5,14 @@
 //! subscriptions, own timers and monitors gone, then the watchers told.
 
 mod life;
+mod look;
 mod relations;
 mod testing;
 mod traffic;
 
 pub use crate::call::CallError;
 pub use life::*;
+pub use look::*;
 pub use relations::*;
 pub use testing::*;
 pub use traffic::*;
@@ -23,6 +25,7 @@ use crate::mailbox::Store;
 use crate::message::{Block, Release as Owed, INLINE_MAX};
 use crate::notify::fork::PerProcess;
 use crate::oneshot::{State, Use};
+use crate::recorder::{record, record_often, Event};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
 use crate::sync::{rank, Arc, Mutex, UserPtr};
@@ -176,6 +179,7 @@ impl World {
     /// A message found nobody.
     #[cold]
     pub fn dead_letter(&self, mailbox: Id) {
+        record(Event::DeadLetter, mailbox, Id::NONE, 0);
         if let Ok(engine) = self.engine_of(mailbox) {
             engine.dead_letters.fetch_add(1, Relaxed);
         }

@@ -8,7 +8,9 @@ use crate::monitor as watching;
 use crate::timer::Alarm;
 
 pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
-    watching::monitor(&world().store, watcher, target, tag)
+    let id = watching::monitor(&world().store, watcher, target, tag)?;
+    record(Event::Monitor, id, target, 0);
+    Ok(id)
 }
 
 pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
@@ -20,6 +22,7 @@ pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
     let linked =
         registry.with_holder(name, |holder| watching::monitor_holder(&world.store, watcher, name, holder, tag));
     let (id, there) = linked?;
+    record(Event::Monitor, id, watcher, 0);
     if !there {
         watching::nobody(&world.store, id);
     }
@@ -27,6 +30,7 @@ pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
 }
 
 pub fn demonitor(id: Id, flush: bool) -> Result<u32> {
+    record(Event::Demonitor, id, Id::NONE, 0);
     watching::demonitor(&world().store, id, flush)
 }
 
@@ -55,13 +59,16 @@ pub fn subscribe(mailbox: Id, pattern: &str, policy: u32, max_messages: u64) -> 
     let world = world();
     world.store.live(mailbox)?;
     let engine = world.engine_of(mailbox)?;
-    engine.topics.subscribe(&world.store, mailbox, pattern, Policy::of(policy)?, max_messages)
+    let id = engine.topics.subscribe(&world.store, mailbox, pattern, Policy::of(policy)?, max_messages)?;
+    record(Event::Subscribe, id, mailbox, 0);
+    Ok(id)
 }
 
 pub fn unsubscribe(id: Id, flush: bool) -> Result<()> {
     let world = world();
     let mailbox = world.store.quotas.find(id)?.mailbox();
     let engine = world.engine_of(mailbox).map_err(|_| Error::Stale)?;
+    record(Event::Unsubscribe, id, mailbox, 0);
     engine.topics.unsubscribe(&world.store, id, flush)
 }
 
@@ -79,7 +86,14 @@ pub fn send_after(to: Id, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
     let engine = world.engine_of(to)?;
     engine.ensure_ticking()?;
     let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data)? };
-    engine.timers.arm(&world.store, to, alarm)
+    noted(engine.timers.arm(&world.store, to, alarm), to, delay)
+}
+
+/// Records a timer that was armed.
+fn noted(timer: Result<Id>, to: Id, time: i64) -> Result<Id> {
+    let timer = timer?;
+    record(Event::Armed, timer, to, time);
+    Ok(timer)
 }
 
 pub fn send_after_name(engine: Id, name: &str, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
@@ -89,7 +103,7 @@ pub fn send_after_name(engine: Id, name: &str, delay: i64, tag: u64, data: &[u8]
     let engine = world.engine(engine)?;
     engine.ensure_ticking()?;
     let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(delay), period: 0, tag, data: copy(data)? };
-    engine.timers.arm_name(&world.store, name, alarm)
+    noted(engine.timers.arm_name(&world.store, name, alarm), Id::NONE, delay)
 }
 
 pub fn send_every(to: Id, period: i64, tag: u64, data: &[u8]) -> Result<Id> {
@@ -99,7 +113,7 @@ pub fn send_every(to: Id, period: i64, tag: u64, data: &[u8]) -> Result<Id> {
     let engine = world.engine_of(to)?;
     engine.ensure_ticking()?;
     let alarm = Alarm { home: engine.index, deadline: engine.clock.deadline(period), period, tag, data: copy(data)? };
-    engine.timers.arm(&world.store, to, alarm)
+    noted(engine.timers.arm(&world.store, to, alarm), to, period)
 }
 
 /// The engine in whose heap a timer is.
@@ -115,7 +129,9 @@ fn engine_of_timer(world: &World, timer: Id) -> Result<Arc<Engine>> {
 pub fn timer_cancel(timer: Id) -> Result<i64> {
     let world = world();
     let engine = engine_of_timer(world, timer)?;
-    engine.timers.cancel(&world.store, timer, engine.clock.now())
+    let left = engine.timers.cancel(&world.store, timer, engine.clock.now())?;
+    record(Event::Cancelled, timer, Id::NONE, left);
+    Ok(left)
 }
 
 pub fn timer_read(timer: Id) -> Result<i64> {

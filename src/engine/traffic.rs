@@ -55,6 +55,7 @@ fn sender_ended(slot: &Slot, from: Id) -> Error {
 pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
+    record_often(Event::Send, to, from, data.len());
     if let Some(block) = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error))? {
         return send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), 0, false);
     }
@@ -133,6 +134,7 @@ fn wait_for_room(
     if own && store.tell_end(from, &parker).is_err() {
         return Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"));
     }
+    record(Event::WaitsForRoom, to, from, size as i64);
     let result = match store.block(to, size, &parker, engine.clock.is_real()) {
         Ok(false) => Ok(()),
         Ok(true) => match engine.clock.wait(&parker, deadline, interruptible) {
@@ -156,6 +158,7 @@ fn wait_for_room(
 pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
+    record_often(Event::Send, to, from, data.len());
     let SendOptions { timeout, interruptible, release } = options;
     match release {
         Some(release) => {
@@ -179,6 +182,7 @@ pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
 pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
     let world = world();
     check_from(&world.store, to, from)?;
+    record_often(Event::SendMany, to, from, items.len());
     let mut accepted = 0;
     while accepted < items.len() {
         match world.store.push_many(to, from, &items[accepted..]) {
@@ -227,12 +231,23 @@ fn patiently<T>(
 }
 
 pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {
-    patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut Wanted::Any, patience))
+    let received =
+        patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut Wanted::Any, patience));
+    note_received(id, received)
+}
+
+#[inline]
+fn note_received(id: Id, received: Result<Message>) -> Result<Message> {
+    if let Ok(message) = &received {
+        record_often(Event::Receive, id, Id::NONE, message.data_size);
+    }
+    received
 }
 
 pub fn recv_match(id: Id, wanted: &Match, timeout: i64, interruptible: bool) -> Result<Message> {
     let mut wanted = Wanted::Select(Select::new(*wanted));
-    patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut wanted, patience))
+    let received = patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut wanted, patience));
+    note_received(id, received)
 }
 
 pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool) -> Result<Message> {
@@ -240,11 +255,13 @@ pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool)
 }
 
 pub fn recv_take(id: Id, cursor: &Cursor) -> Result<Message> {
-    world().store.take(id, cursor)
+    note_received(id, world().store.take(id, cursor))
 }
 
 pub fn recv_batch(id: Id, timeout: i64, interruptible: bool) -> Result<Batch> {
-    patiently(id, timeout, interruptible, |world, patience| world.store.recv_batch(id, patience))
+    let batch = patiently(id, timeout, interruptible, |world, patience| world.store.recv_batch(id, patience))?;
+    record_often(Event::Batch, id, Id::NONE, batch.count as usize);
+    Ok(batch)
 }
 
 pub fn message_release(owner: u64) -> Result<()> {
@@ -290,6 +307,7 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
+    record(Event::Call, to, from, data.len() as i64);
     let _calling = Calling::begin(&world.store, from, to)?;
     call::call(&world.store, &engine.clock, &request, interruptible, |_| {
         if world.store.policy(to)?.0 != Policy::Block {
@@ -357,6 +375,7 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
         }
         started => started?,
     };
+    record(Event::Call, to, ticket, data.len() as i64);
     if timed {
         engine.timers.enter(&world.store, ticket, deadline);
     }
@@ -394,6 +413,7 @@ pub fn ticket_drop(ticket: Id) -> Result<()> {
 
 fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
     let world = world();
+    record(Event::Answer, ticket, Id::NONE, status as i64);
     let engine = match engine_of_ticket(world, ticket) {
         Ok(engine) => engine,
         Err(error) => {
@@ -416,9 +436,10 @@ fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
 }
 
 /// Who publishes must be nobody or a mailbox of the engine.
-fn check_publish(world: &World, engine: Id, from: Id, topic: &str) -> Result<Arc<Engine>> {
+fn check_publish(world: &World, engine: Id, from: Id, topic: &str, size: usize) -> Result<Arc<Engine>> {
     let owner = world.engine(engine)?;
     crate::topic::check_topic(topic)?;
+    record_often(Event::Publish, engine, from, size);
     if topic.starts_with('$') {
         return Err(Error::Inval.because("topics that begin with $ are the engine's own"));
     }
@@ -434,7 +455,7 @@ fn check_publish(world: &World, engine: Id, from: Id, topic: &str) -> Result<Arc
 
 pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], release: Option<Release>) -> Result<Receipt> {
     let world = world();
-    let owner = check_publish(world, engine, from, topic)?;
+    let owner = check_publish(world, engine, from, topic, data.len())?;
     let block = match &release {
         Some(release) => Some(lend(world, data, release)?),
         None if data.len() > INLINE_MAX => Some(try_copy(data)?),
@@ -449,7 +470,8 @@ pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], release
 
 pub fn publish_many(engine: Id, from: Id, topic: &str, items: &[(u64, &[u8])]) -> Result<Receipt> {
     let world = world();
-    let owner = check_publish(world, engine, from, topic)?;
+    let size = items.iter().map(|(_, data)| data.len()).sum();
+    let owner = check_publish(world, engine, from, topic, size)?;
     let large = |data: &&[u8]| data.len() > INLINE_MAX;
     let blocks: Vec<Option<Arc<Block>>> =
         items.iter().map(|(_, data)| large(data).then(|| try_copy(data)).transpose()).collect::<Result<_>>()?;

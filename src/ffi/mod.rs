@@ -24,6 +24,7 @@ mod tests;
 pub mod call;
 pub mod engine;
 pub mod error;
+pub mod look;
 pub mod loop_;
 pub mod mailbox;
 pub mod monitor;
@@ -39,6 +40,10 @@ pub mod version;
 use crate::error::{clear_detail, Error, Result};
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// Events of this thread that go to the log with a panic.
+#[cfg(not(loom))]
+const LATELY: usize = 32;
 
 /// Runs the body of a C function: forgets the detail of an earlier failure, catches a panic, and makes the result the
 /// number that C sees.
@@ -62,7 +67,12 @@ fn panicked(panic: Box<dyn Any + Send>) -> i32 {
     };
     // Dropping a payload of unknown type could panic again.
     std::mem::forget(panic);
+    crate::recorder::record(crate::recorder::Event::Panic, crate::id::Id::NONE, crate::id::Id::NONE, 0);
     crate::log::write(crate::log::ERROR, || text.clone());
+    #[cfg(not(loom))]
+    for told in crate::recorder::lately(LATELY) {
+        crate::log::write(crate::log::ERROR, || format!("before the panic: {told}"));
+    }
     Error::Panic.because(text).code()
 }
 

@@ -11,6 +11,7 @@ use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
 use crate::message::{Trash, FRAME_BOUNDED, KIND_TOPIC};
 use crate::notify::Parker;
+use crate::recorder::{record_often, Event};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use crate::sync::Arc;
 use crate::table::Table;
@@ -211,6 +212,7 @@ impl Store {
         let result = match tail.policy {
             Policy::DropNew if !request => {
                 tail.drop_new();
+                record_often(Event::Dropped, to, Id(draft.header.from), 1);
                 Ok(Outcome::Dropped)
             }
             Policy::DropOld => loop {
@@ -219,7 +221,9 @@ impl Store {
                         tail.watch(&self.shots, record);
                         break Ok(Outcome::Queued(tail.roused(to)));
                     }
-                    Err(Refusal::Full) if self.evict(slot, &mut head, &mut tail, None, &mut trash) => {}
+                    Err(Refusal::Full) if self.evict(slot, &mut head, &mut tail, None, &mut trash) => {
+                        record_often(Event::Evicted, to, Id::NONE, 1);
+                    }
                     Err(refusal) => {
                         tail.cold().count.refused += (refusal == Refusal::Full) as u64;
                         break Err(refusal);
@@ -289,6 +293,7 @@ impl Store {
             let victim = (over_own || quota.is_bounded()).then_some(own);
             let mut fits = !over_own && tail.admit(&self.pool, slot, draft).is_ok();
             while !fits && may_evict && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
+                record_often(Event::Evicted, to, own, 1);
                 fits = tail.admit(&self.pool, slot, draft).is_ok();
             }
             if fits {

@@ -9,7 +9,8 @@ use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::Message;
-use crate::oneshot::{Body, List, Of, OneShot, State, NONE};
+use crate::oneshot::{Body, List, Of, OneShot, State, Use, NONE};
+use crate::recorder::{record, Event};
 use crate::sync::atomic::Ordering::*;
 
 /// What cancelling found.
@@ -45,12 +46,13 @@ impl Store {
         if !shot.is(life, State::Armed) {
             return false;
         }
-        {
+        let status = {
             let mut body = shot.body();
             if let Some(caller) = body.caller.clone() {
                 // A blocking call in the name of a mailbox: the thread gets it, not the queue.
                 if shot.shift(life, State::Armed, State::Queued) {
                     fill(&mut body);
+                    self.note_fired(shot, index, body.status);
                     drop(body);
                     tail.cold().disown(&self.shots, index);
                     drop(tail);
@@ -61,10 +63,12 @@ impl Store {
                 return false;
             }
             fill(&mut body);
-        }
+            body.status
+        };
         if !shot.shift(life, State::Armed, State::Queued) {
             return false;
         }
+        self.note_fired(shot, index, status);
         if shot.repeats() {
             shot.hold();
         } else {
@@ -91,10 +95,16 @@ impl Store {
                 return false;
             }
             fill(&mut body);
+            let event = signal_event(shot.usage());
+            record(event, shot.owner(), shot.target(), body.status as i64);
             caller
         };
         caller.unpark();
         true
+    }
+
+    fn note_fired(&self, shot: &OneShot, index: u32, status: i32) {
+        record(signal_event(shot.usage()), shot.owner(), self.shots.id(index), status as i64);
     }
 
     /// Cancels a record for its owner. Whoever gets `Armed` lets go of the record's other place; the place at the
@@ -236,6 +246,14 @@ impl Store {
             each(index, self.shots.at(index).life());
             self.shots.let_go(index);
         }
+    }
+}
+
+fn signal_event(usage: Use) -> Event {
+    match usage {
+        Use::Monitor => Event::Down,
+        Use::Timer => Event::Timer,
+        Use::Call => Event::Reply,
     }
 }
 

@@ -113,6 +113,7 @@ impl Store {
             tail.add_waiter(Waiter { parker: parker.clone(), selective });
         }
         let wake = patience.clock.wait(&parker, deadline, patience.interruptible);
+        crate::recorder::time_passed();
         let passed_on = {
             let mut tail = slot.tail.lock();
             let was_woken = slot.is_live(id) && !tail.remove_waiter(&parker);

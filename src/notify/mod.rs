@@ -6,12 +6,16 @@
 #![allow(unsafe_code)]
 
 mod bell;
+#[cfg(not(loom))]
+mod cpu;
 pub mod fork;
 mod park;
 
 pub use bell::Bell;
 #[cfg(all(test, loom))]
 pub use bell::Flag;
+#[cfg(not(loom))]
+pub use cpu::{this_thread, ticks};
 pub use park::{Parker, Wake};
 
 use crate::error::{Error, Result};
