@@ -72,6 +72,7 @@ extern "C" {
 #define TD_KIND_DOWN 16u
 #define TD_KIND_TIMER 17u   /* ref is the timer, tag and data are as armed */
 #define TD_KIND_REPLY 18u   /* answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code */
+#define TD_KIND_NOTIFY 22u  /* from td_notify: tag is the bits */
 #define TD_KIND_END 32u     /* the mailbox itself is over, status is the reason; lost counts what was dropped last */
 #define TD_KIND_GAP 33u     /* in frames only: tag is how many messages were dropped here, lost by the next one */
 
@@ -108,6 +109,9 @@ extern "C" {
 #define TD_BLOCK 1u     /* the send waits */
 #define TD_DROP_NEW 2u  /* the new message is dropped and counted */
 #define TD_DROP_OLD 3u  /* the oldest is dropped and counted; never a request or a signal */
+
+/* Flags of td_mailbox_options. */
+#define TD_NOTIFIABLE 2u  /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
 
 /* States of a mailbox. */
 #define TD_STATE_OPEN 1u   /* alive */
@@ -242,7 +246,7 @@ typedef void (*td_handler_fn)(td_batch *batch, void *user);
 /* Options of td_mailbox_open. Zero is the default of every field but size. */
 typedef struct td_mailbox_options {
   size_t size;
-  uint32_t flags;         /* none yet: 0 */
+  uint32_t flags;         /* 0 or TD_NOTIFIABLE */
   uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD */
   uint64_t max_messages;  /* bound in messages; 0: 65,536 */
   uint64_t max_bytes;     /* bound in payload bytes; 0: 64 MiB */
@@ -623,6 +627,17 @@ int32_t td_send_ex(td_mailbox to, td_mailbox from, uint64_t tag, const void *dat
  * Since: 0.1 */
 int32_t td_send_name(td_engine engine, const char *name, size_t name_size, td_mailbox from, uint64_t tag,
                      const void *data, size_t data_size);
+
+/* Gives a mailbox of the flag TD_NOTIFIABLE bits, from anywhere, also inside a signal handler: it takes no lock, needs
+ * no memory and leaves errno alone. The mailbox gets one TD_KIND_NOTIFY whose tag has every bit given since the last
+ * one was delivered; like all signals it ignores bounds. bits 0 does nothing.
+ *
+ * Returns: 0; TD_EINVAL for a mailbox without the flag; TD_ENOPROC when it has ended. There is no detail of the error.
+ * Threads: any; async-signal-safe.
+ * Blocks: no.
+ * Owns: nothing.
+ * Since: 0.1 */
+int32_t td_notify(td_mailbox mailbox, uint64_t bits);
 
 /* ---------------------------------------------------------------------------------------------- functions: receive */
 

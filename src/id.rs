@@ -21,6 +21,8 @@ pub enum Kind {
     Ticket = 8,
     /// The owner of a received message or batch.
     Hold = 9,
+    /// What delivers the bits of `td_notify`; the host never sees it.
+    Notice = 11,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Kind::Loop => "a loop",
             Kind::Ticket => "a ticket",
             Kind::Hold => "a message or batch owner",
+            Kind::Notice => "a notice",
         }
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{Block, KIND_DOWN, KIND_REPLY, KIND_TIMER};
+use crate::message::{Block, KIND_DOWN, KIND_NOTIFY, KIND_REPLY, KIND_TIMER};
 use crate::notify::Parker;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use crate::sync::{rank, Arc, Mutex};
@@ -25,6 +25,8 @@ pub enum Use {
     Monitor = 1,
     Timer = 2,
     Call = 3,
+    /// The bits of `td_notify`; fires again and again.
+    Notify = 7,
 }
 
 impl Use {
@@ -33,6 +35,7 @@ impl Use {
             Use::Monitor => Kind::Monitor,
             Use::Timer => Kind::Timer,
             Use::Call => Kind::Ticket,
+            Use::Notify => Kind::Notice,
         }
     }
 
@@ -190,6 +193,7 @@ impl OneShot {
         match self.usage.load(Acquire) {
             1 => Use::Monitor,
             2 => Use::Timer,
+            7 => Use::Notify,
             _ => Use::Call,
         }
     }
@@ -209,6 +213,7 @@ impl OneShot {
             Use::Monitor => KIND_DOWN,
             Use::Timer => KIND_TIMER,
             Use::Call => KIND_REPLY,
+            Use::Notify => KIND_NOTIFY,
         }
     }
 
@@ -294,6 +299,14 @@ impl Shots {
     pub fn id(&self, index: u32) -> Id {
         let shot = self.at(index);
         Id::new(shot.usage().kind(), shot.life(), index)
+    }
+
+    /// The `ref` of the message that a record becomes: its id, or zero for what the host has no id of.
+    pub fn shown(&self, index: u32) -> u64 {
+        match self.at(index).usage() {
+            Use::Notify => 0,
+            _ => self.id(index).0,
+        }
     }
 
     /// Ends one membership; the last one frees the row. No lock may be held: a payload may be released here.

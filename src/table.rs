@@ -23,6 +23,11 @@ const ROOT: u32 = if cfg!(loom) { 2 } else { 28 - LEAF - BRANCH };
 /// No table of this process, or of those it was forked from, has a row at this index or above.
 static USED: Plain = Plain::new(0);
 
+/// Whether this process, or one that it was forked from, had a row at this index.
+pub fn was_used(index: u32) -> bool {
+    index < USED.load(Acquire)
+}
+
 /// For the child of a fork: tables made from here on begin above every row of the parent's, so that no id is both.
 pub fn begin_above_the_parents() {
     crate::id::fork_at(USED.load(Acquire));

@@ -32,6 +32,8 @@ pub struct MailboxOptions<'a> {
     pub run_by: Id,
     pub callback: Callback<Option<HandlerFn>>,
     pub name: Option<&'a str>,
+    pub notifiable: bool,
+    pub by_workers: bool,
 }
 
 pub fn engine_open(options: EngineOptions) -> Result<Id> {
@@ -102,6 +104,9 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let world = world();
     let owner = world.engine(engine)?;
     let policy = Policy::of(options.policy)?;
+    if options.by_workers {
+        return Err(Error::Unsupported);
+    }
     let handler = Arc::new(options.callback);
     let looped = if options.run_by.is_none() { None } else { Some(world.looped(options.run_by)?) };
     match (&looped, handler.call) {
@@ -131,13 +136,36 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     record(Event::Open, id, engine, 0);
     let admitted =
         looped.map_or(Ok(()), |looped| looped.admit(id).map_err(|_| Error::Stale.because("the loop is closed")));
+    let ready = if options.notifiable { admitted.and_then(|()| make_notifiable(world, id)) } else { admitted };
     let named =
-        admitted.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
+        ready.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
     if let Err(error) = named {
         let _ = end(world, id, REASON_NORMAL, &[]);
         return Err(error);
     }
     Ok(id)
+}
+
+/// The thread that fires notices runs before the first mailbox that takes them is known.
+fn make_notifiable(world: &'static World, id: Id) -> Result<()> {
+    world.noticing.get_or_try_init(|| {
+        crate::notify::spawn("tidings-notify", move || loop {
+            world.store.notices.wait();
+            world.store.work_off_notices();
+        })
+    })?;
+    world.store.make_notifiable(id)
+}
+
+/// Gives a mailbox bits, in a signal handler, too. The error has no detail; errno stays as it is.
+pub fn notify(id: Id, bits: u64) -> Result<()> {
+    let _errno = crate::notify::KeepErrno::new();
+    match WORLD.peek() {
+        Some(world) => world.store.notify(id, bits),
+        // Nothing was opened in this process.
+        None if crate::table::was_used(id.index()) => Err(Error::Forked),
+        None => Err(Error::BadId),
+    }
 }
 
 /// Ends a mailbox with a reason of the host's.

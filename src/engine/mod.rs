@@ -32,6 +32,7 @@ use crate::sync::{rank, Arc, Mutex, UserPtr};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::topic::Topics;
+use once_cell::sync::OnceCell;
 use std::sync::atomic::AtomicBool as AtomicFlag;
 
 /// Everything of this process.
@@ -40,12 +41,15 @@ pub(crate) struct World {
     engines: Directory<Engine>,
     loops: Directory<Loop>,
     default: Mutex<Id, { rank::ENGINE }>,
+    /// Set once the thread that fires notices runs.
+    noticing: OnceCell<()>,
 }
+
+static WORLD: PerProcess<World> = PerProcess::new();
 
 /// The world of this process. It is never torn down: ids must stay answerable until the process is gone. The child of
 /// a fork makes one of its own, whose ids begin above those of its parent; nothing of the parent's is touched there.
 pub(crate) fn world() -> &'static World {
-    static WORLD: PerProcess<World> = PerProcess::new();
     static MADE_ONE: AtomicFlag = AtomicFlag::new(false);
     WORLD.get(|| {
         if MADE_ONE.swap(true, AcqRel) {
@@ -56,6 +60,7 @@ pub(crate) fn world() -> &'static World {
             engines: Directory::new(Kind::Engine),
             loops: Directory::new(Kind::Loop),
             default: Mutex::new(Id::NONE),
+            noticing: OnceCell::new(),
         }
     })
 }

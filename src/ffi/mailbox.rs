@@ -43,6 +43,11 @@ pub const TD_DROP_NEW: u32 = 2u32;
 /// the oldest is dropped and counted; never a request or a signal
 pub const TD_DROP_OLD: u32 = 3u32;
 
+/// Flags of td_mailbox_options.
+///
+/// td_notify may be called for it; the first such mailbox starts a thread, tidings-notify
+pub const TD_NOTIFIABLE: u32 = 2u32;
+
 /// States of a mailbox.
 ///
 /// alive
@@ -60,7 +65,7 @@ pub type td_handler_fn = Option<extern "C" fn(batch: *mut td_batch, user: *mut c
 #[repr(C)]
 pub struct td_mailbox_options {
     pub size: usize,
-    /// none yet: 0
+    /// 0 or TD_NOTIFIABLE
     pub flags: u32,
     /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD
     pub policy: u32,
@@ -172,7 +177,7 @@ pub unsafe extern "C" fn td_mailbox_open(
         let callback = Callback::new(handler(options.handler), options.user, options.drop);
         sound?;
         let out = out?;
-        args::zero("options->flags", options.flags)?;
+        args::flags("options->flags", options.flags, TD_NOTIFIABLE, "0 or TD_NOTIFIABLE")?;
         args::timeout("options->block_timeout", options.block_timeout)?;
         // SAFETY: as above.
         let name = unsafe { args::text("options->name", options.name, options.name_size)? };
@@ -186,6 +191,8 @@ pub unsafe extern "C" fn td_mailbox_open(
                 run_by: options.r#loop.into(),
                 callback,
                 name: (!options.name.is_null()).then_some(name),
+                notifiable: options.flags & TD_NOTIFIABLE != 0,
+                by_workers: false,
             },
         )?;
         out.set(mailbox.into());

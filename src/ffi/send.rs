@@ -190,3 +190,17 @@ pub unsafe extern "C" fn td_send_name(
         done(facade::send_name(engine.into(), name, from.into(), tag, data))
     })
 }
+
+/// Gives a mailbox of the flag TD_NOTIFIABLE bits, from anywhere, also inside a signal handler: it takes no lock, needs
+/// no memory and leaves errno alone. The mailbox gets one TD_KIND_NOTIFY whose tag has every bit given since the last
+/// one was delivered; like all signals it ignores bounds. bits 0 does nothing.
+///
+/// Returns: 0; TD_EINVAL for a mailbox without the flag; TD_ENOPROC when it has ended. There is no detail of the error.
+/// Threads: any; async-signal-safe.
+/// Blocks: no.
+/// Owns: nothing.
+/// Since: 0.1
+#[no_mangle]
+pub extern "C" fn td_notify(mailbox: td_mailbox, bits: u64) -> i32 {
+    facade::notify(mailbox.into(), bits).map_or_else(|error| error.code(), |()| 0)
+}

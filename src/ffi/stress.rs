@@ -44,7 +44,17 @@ fn engine() -> Id {
 fn options<'a>() -> MailboxOptions<'a> {
     let callback = Callback::new(None, std::ptr::null_mut(), None);
     let (max_messages, max_bytes, block_timeout) = (0, 0, LONG);
-    MailboxOptions { policy: 0, max_messages, max_bytes, block_timeout, run_by: Id::NONE, callback, name: None }
+    MailboxOptions {
+        policy: 0,
+        max_messages,
+        max_bytes,
+        block_timeout,
+        run_by: Id::NONE,
+        callback,
+        name: None,
+        notifiable: false,
+        by_workers: false,
+    }
 }
 
 fn mailbox(engine: Id) -> Id {

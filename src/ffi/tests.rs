@@ -29,6 +29,8 @@ fn options<'a>() -> MailboxOptions<'a> {
         run_by: Id::NONE,
         callback,
         name: None,
+        notifiable: false,
+        by_workers: false,
     }
 }
 

@@ -207,7 +207,7 @@ impl Store {
                     kind: shot.message_kind() as u8,
                     from: body.from.0,
                     tag: body.tag,
-                    r#ref: self.shots.id(signal.index).0,
+                    r#ref: self.shots.shown(signal.index),
                     ..FrameHeader::default()
                 };
                 let topic = body.name.as_deref().unwrap_or("").as_bytes();

@@ -61,12 +61,12 @@ impl Hold {
     }
 
     /// Copies what a signal says out of its record.
-    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: Id) -> Message {
+    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64) -> Message {
         let body = shot.body();
         let Body { tag, status, info, from, data, name, .. } = &*body;
         let mut message = self.keep(data.clone(), &[], name.as_deref().unwrap_or("").as_bytes());
         (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
-        (message.tag, message.r#ref, message.info) = (*tag, reference.0, *info);
+        (message.tag, message.r#ref, message.info) = (*tag, reference, *info);
         message
     }
 

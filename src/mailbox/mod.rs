@@ -15,6 +15,7 @@ mod compact;
 pub mod draft;
 mod give_back;
 mod hold;
+mod notice;
 #[cfg(all(test, not(loom)))]
 mod plain_model;
 mod policy;
@@ -69,6 +70,7 @@ pub struct Store {
     pub quotas: policy::Quotas,
     pub(crate) holds: Claims<hold::Hold>,
     pool: queue::Pool,
+    pub notices: notice::Notices,
 }
 
 /// The slot table.
@@ -89,6 +91,8 @@ pub struct Slot {
     /// Moves whenever something comes in: a message, a signal, a batch put back, the end. Written under the slot lock.
     arrived: AtomicU32,
     engine: AtomicU32,
+    /// Bits of `td_notify` that no signal carries yet.
+    noticed: AtomicU64,
     receiving: Receiving,
 }
 
@@ -165,6 +169,8 @@ pub(crate) struct Cold {
     owned: List,
     timers: u32,
     monitors: u32,
+    /// The record that delivers the bits of `td_notify`.
+    notice: Option<Id>,
     /// Records that watch this mailbox.
     watched: List,
     /// Subscriptions: rows of the quota table.
@@ -480,7 +486,7 @@ impl Cold {
         match usage {
             Use::Timer => self.timers = self.timers.wrapping_add_signed(by),
             Use::Monitor => self.monitors = self.monitors.wrapping_add_signed(by),
-            Use::Call => {}
+            Use::Call | Use::Notify => {}
         }
     }
 

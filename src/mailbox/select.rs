@@ -245,8 +245,8 @@ impl Store {
             let _tail = slot.tail.lock();
             let shot = self.shots.at(index);
             if shot.is(life, State::Queued) {
-                let reference = self.shots.id(index);
-                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
+                let (reference, shown) = (self.shots.id(index), self.shots.shown(index));
+                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, shown))?;
                 next.words = [from, shot.number(), 0, reference.0];
                 message.owner = owner.0;
                 return Ok(Some(message));

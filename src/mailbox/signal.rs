@@ -169,7 +169,7 @@ impl Store {
     /// Makes the message of a signal that was taken off the queue.
     pub(super) fn signal_message(&self, slot: &Slot, head: &mut Head, index: u32) -> Result<Message> {
         let shot = self.shots.at(index);
-        let reference = self.shots.id(index);
+        let reference = self.shots.shown(index);
         let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
         let stamp = shot.stamp();
@@ -194,7 +194,12 @@ impl Store {
     pub(super) fn claim(&self, index: u32, life: u32) -> bool {
         let shot = self.shots.at(index);
         let next = if shot.repeats() { State::Armed } else { State::Delivered };
-        shot.shift(life, State::Queued, next)
+        let claimed = shot.shift(life, State::Queued, next);
+        if claimed && shot.usage() == Use::Notify {
+            // Bits may have come while the record could not fire.
+            self.notices.announce(shot.owner());
+        }
+        claimed
     }
 
     /// Puts an armed record in the list of the mailbox it watches. False when that has ended: the caller fires it.

@@ -14,6 +14,8 @@ use crate::sync::atomic::Ordering::*;
 pub(super) const HANDLED: u8 = 1;
 /// Not read by anybody now.
 pub(super) const SUSPENDED: u8 = 2;
+/// Takes the bits of `td_notify`. Bars nothing; it is here to be read without a lock.
+pub(super) const NOTIFIABLE: u8 = 4;
 
 impl Store {
     /// Lets what comes in wait.

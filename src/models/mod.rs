@@ -11,6 +11,7 @@ mod claims;
 mod deaths;
 mod hand_over;
 mod loops;
+mod notices;
 mod recorder;
 mod room;
 mod signals;

@@ -29,6 +29,32 @@ pub fn now() -> i64 {
     time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
 }
 
+/// Puts errno back where a signal handler found it.
+pub struct KeepErrno(i32);
+
+impl KeepErrno {
+    pub fn new() -> Self {
+        // SAFETY: the address of this thread's errno is always valid.
+        KeepErrno(unsafe { *errno() })
+    }
+}
+
+impl Drop for KeepErrno {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { *errno() = self.0 };
+    }
+}
+
+fn errno() -> *mut i32 {
+    // SAFETY: takes nothing and cannot fail.
+    #[cfg(target_os = "linux")]
+    return unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    #[cfg(not(target_os = "linux"))]
+    return unsafe { libc::__error() };
+}
+
 #[cfg(not(loom))]
 fn last_errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)

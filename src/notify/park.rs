@@ -134,9 +134,16 @@ pub struct Parker {
 }
 
 #[cfg(loom)]
+impl Default for Parker {
+    fn default() -> Self {
+        Parker { notified: crate::sync::Mutex::new(false), changed: crate::sync::Condvar::new() }
+    }
+}
+
+#[cfg(loom)]
 impl Parker {
     pub fn current() -> Arc<Parker> {
-        Arc::new(Parker { notified: crate::sync::Mutex::new(false), changed: crate::sync::Condvar::new() })
+        Arc::new(Parker::default())
     }
     pub fn reset(&self) {
         *self.notified.lock() = false;

@@ -115,6 +115,7 @@ FUNCTION(mailbox_exit, td_mailbox, td_mailbox_exit(id, 0, NULL, 0))
 FUNCTION(mailbox_kill, td_mailbox, td_mailbox_kill(id))
 FUNCTION(mailbox_wait, td_mailbox, td_mailbox_wait(id, 0, 0))
 FUNCTION(suspend, td_mailbox, td_suspend(id))
+FUNCTION(notify, td_mailbox, td_notify(id, 1))
 FUNCTION(resume, td_mailbox, td_resume(id))
 FUNCTION(mailbox_fd, td_mailbox, td_mailbox_fd(id, &out.fd))
 FUNCTION(mailbox_user, td_mailbox, td_mailbox_user(id, &out.user))
@@ -284,6 +285,7 @@ static const struct function functions[] = {
     {"td_mailbox_wait", MAILBOX, on_mailbox_wait, 0, TD_OK},
     {"td_mailbox_stats", MAILBOX, on_mailbox_stats, 0, TD_OK},
     {"td_suspend", MAILBOX, on_suspend, 0, TD_ENOPROC},
+    {"td_notify", MAILBOX, on_notify, 0, TD_ENOPROC},
     {"td_resume", MAILBOX, on_resume, 0, TD_ENOPROC},
     {"td_mailbox_fd", MAILBOX, on_mailbox_fd, 0, TD_ENOPROC},
     {"td_mailbox_user", MAILBOX, on_mailbox_user, 0, TD_ENOPROC},

@@ -20,7 +20,7 @@ typedef struct verb {
 static const verb verbs[] = {
     {"engine", 1, 1, "", do_engine, NULL},
     {"close-engine", 1, 1, "", do_close_engine, NULL},
-    {"open", 1, 1, "policy bound bytes timeout name loop engine", do_open, NULL},
+    {"open", 1, 1, "policy bound bytes timeout name loop engine notifiable", do_open, NULL},
     {"close", 1, 1, "", do_close, NULL},
     {"exit", 1, 1, "status data", do_exit, NULL},
     {"kill", 1, 1, "", do_kill, NULL},
@@ -74,6 +74,7 @@ static const verb verbs[] = {
     {"leave", 0, 0, "", do_leave, NULL},
     {"repeat", 1, 1, "", NULL, flow_repeat},
     {"forever", 0, 0, "", NULL, flow_repeat},
+    {"notify", 2, 2, "", do_notify, NULL},
     {"fork", 0, 0, "", NULL, flow_fork},
     {"together", 0, 0, "", NULL, flow_together},
     {"thread", 0, 0, "", NULL, NULL},

@@ -41,6 +41,7 @@ static void do_open(ctx *c, const step *s, result *r) {
   o.max_messages = (uint64_t)opt_number(c, s, "bound", 0);
   o.max_bytes = (uint64_t)opt_number(c, s, "bytes", 0);
   o.block_timeout = opt_number(c, s, "timeout", 0);
+  if (step_opt(s, "notifiable")) o.flags |= TD_NOTIFIABLE;
   if (step_opt(s, "name")) {
     o.name = expand(c, step_opt(s, "name"), name, sizeof name);
     o.name_size = strlen(o.name);
@@ -52,6 +53,10 @@ static void do_open(ctx *c, const step *s, result *r) {
     me->nrules = 0;
   }
   if (give_code(r, td_mailbox_open(engine_of(c, step_opt(s, "engine")), &o, &m))) slot_set(c, s->args[0], MAILBOX, m.id);
+}
+
+static void do_notify(ctx *c, const step *s, result *r) {
+  give_code(r, td_notify(mailbox_of(c, s->args[0]), (uint64_t)must_number(c, s->args[1])));
 }
 
 static void do_close(ctx *c, const step *s, result *r) { give_code(r, td_mailbox_close(mailbox_of(c, s->args[0]))); }
