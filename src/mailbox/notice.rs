@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::notify::Parker;
 use crate::oneshot::{Body, Making, Of, State, Use};
+use crate::recorder::{record as note, Event};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 
 /// Mailboxes that the ring holds; when it overflows, all of them are looked at.
@@ -139,6 +140,7 @@ impl Store {
                 None
             } else {
                 shot.body().tag = bits;
+                note(Event::Notify, mailbox, Id::NONE, bits as i64);
                 shot.shift(record.life(), State::Armed, State::Queued);
                 shot.hold();
                 let stamp = tail.accepted;

@@ -259,6 +259,7 @@ fn signal_event(usage: Use) -> Event {
         Use::Monitor => Event::Down,
         Use::Timer => Event::Timer,
         Use::Call => Event::Reply,
+        Use::Notify => Event::Notify,
     }
 }
 
