@@ -72,6 +72,8 @@ extern "C" {
 #define TD_KIND_DOWN 16u
 #define TD_KIND_TIMER 17u   /* ref is the timer, tag and data are as armed */
 #define TD_KIND_REPLY 18u   /* answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code */
+/* a mailbox linked to this one ended: from is that one, status the reason, data its bytes */
+#define TD_KIND_EXIT 19u
 #define TD_KIND_NOTIFY 22u  /* from td_notify: tag is the bits */
 #define TD_KIND_END 32u     /* the mailbox itself is over, status is the reason; lost counts what was dropped last */
 #define TD_KIND_GAP 33u     /* in frames only: tag is how many messages were dropped here, lost by the next one */
@@ -97,9 +99,10 @@ extern "C" {
 /* Reasons, the status of TD_KIND_DOWN: 0 to 1023 are the engine's, from TD_REASON_USER on they are yours. */
 #define TD_REASON_NORMAL 0           /* td_mailbox_close */
 #define TD_REASON_KILLED 1           /* td_mailbox_kill */
-#define TD_REASON_NOPROC 2           /* it was not there when the monitor was made */
+/* it was not there when the monitor was made, or it was to be linked; no mailbox ends with this reason */
+#define TD_REASON_NOPROC 2
 #define TD_REASON_CALLBACK_FAILED 3  /* its handler failed; the data is the text of the failure */
-#define TD_REASON_OVERFLOW 4         /* it could not hold what it may not lose */
+#define TD_REASON_OVERFLOW 4         /* its policy is TD_KILL, and it was full */
 #define TD_REASON_ENGINE_CLOSED 5    /* td_engine_close */
 #define TD_REASON_RUNTIME_EXIT 6     /* its loop closed, or the runtime that ran its handler went away */
 #define TD_REASON_USER 1024          /* the first of your own */
@@ -109,6 +112,7 @@ extern "C" {
 #define TD_BLOCK 1u     /* the send waits */
 #define TD_DROP_NEW 2u  /* the new message is dropped and counted */
 #define TD_DROP_OLD 3u  /* the oldest is dropped and counted; never a request or a signal */
+#define TD_KILL 4u      /* the mailbox ends with TD_REASON_OVERFLOW; the send fails with TD_EFULL */
 
 /* Flags of td_mailbox_options. */
 #define TD_NOTIFIABLE 2u  /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
@@ -247,7 +251,7 @@ typedef void (*td_handler_fn)(td_batch *batch, void *user);
 typedef struct td_mailbox_options {
   size_t size;
   uint32_t flags;         /* 0 or TD_NOTIFIABLE */
-  uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD */
+  uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL */
   uint64_t max_messages;  /* bound in messages; 0: 65,536 */
   uint64_t max_bytes;     /* bound in payload bytes; 0: 64 MiB */
   int64_t block_timeout;  /* TD_BLOCK: how long a send waits; 0: TD_FOREVER */
@@ -276,7 +280,7 @@ typedef struct td_mailbox_counters {
   uint64_t queued_bytes;  /* payload bytes waiting now */
   uint64_t refused;       /* sends that were answered TD_EFULL, TD_ETOOBIG or TD_ETIMEDOUT */
   uint64_t monitors;      /* own armed monitors */
-  uint64_t monitored_by;  /* armed monitors and open calls that watch this mailbox */
+  uint64_t monitored_by;  /* armed monitors, links and open calls that watch this mailbox */
   uint64_t timers;        /* armed timers that would deliver here */
   uint64_t subscriptions;
   uint64_t names;
@@ -343,7 +347,8 @@ typedef struct td_loop_options {
 typedef struct td_subscribe_options {
   size_t size;
   uint32_t flags;         /* none yet: 0 */
-  uint32_t policy;        /* TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW or TD_DROP_OLD; not TD_BLOCK */
+  /* TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, or TD_KILL, which ends the mailbox; not TD_BLOCK */
+  uint32_t policy;
   uint64_t max_messages;  /* of this subscription in the mailbox's queue; 0: only the mailbox's own bound */
 } td_subscribe_options;
 #define TD_SUBSCRIBE_OPTIONS_INIT { sizeof(td_subscribe_options), 0, TD_FAIL, 0 }
@@ -502,7 +507,8 @@ int32_t td_mailbox_open(td_engine engine, const td_mailbox_options *options, td_
 int32_t td_mailbox_close(td_mailbox mailbox);
 
 /* Ends the mailbox: its names are free, its subscriptions, timers and monitors gone, its queue discarded, and then
- * everyone who monitors it gets a TD_KIND_DOWN with this reason and data. All of it is done when this returns.
+ * everyone who monitors it gets a TD_KIND_DOWN with this reason and data, and everyone linked to it a TD_KIND_EXIT or
+ * ends with it (see td_link). All of it is done when this returns.
  *
  * Returns: 0; TD_ENOPROC when it has ended already; TD_EINVAL for a reason that is neither your own, from
  *   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
@@ -512,7 +518,7 @@ int32_t td_mailbox_close(td_mailbox mailbox);
  * Since: 0.1 */
 int32_t td_mailbox_exit(td_mailbox mailbox, int32_t reason, const void *data, size_t data_size);
 
-/* Ends the mailbox with TD_REASON_KILLED.
+/* Ends the mailbox with TD_REASON_KILLED, which it cannot trap. Mailboxes linked to it can.
  *
  * Returns: 0; TD_ENOPROC when it has ended already.
  * Threads: any, also inside its own handler.
@@ -899,6 +905,40 @@ int32_t td_monitor_name(td_mailbox watcher, const char *name, size_t name_size, 
  * Owns: the monitor is stale from here on.
  * Since: 0.1 */
 int32_t td_demonitor(td_monitor_ref monitor, uint32_t flags, uint32_t *outcome);
+
+/* ------------------------------------------------------------------------------------------------- functions: link */
+
+/* Links two mailboxes of one engine: when either ends, with any reason but TD_REASON_NORMAL, the other ends with the
+ * same reason and data, and so on through its own links; or, if it traps exits, it gets one TD_KIND_EXIT, whatever the
+ * reason, bounds or not. Linked twice is linked once; a mailbox linked to itself is not linked.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over, or when other is and mailbox does not trap exits. If it does, it gets a
+ *   TD_KIND_EXIT with TD_REASON_NOPROC.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the link ends with td_unlink or with either mailbox.
+ * Since: 0.1 */
+int32_t td_link(td_mailbox mailbox, td_mailbox other);
+
+/* Ends a link: from the return on neither mailbox hears of, or ends with, the other. A TD_KIND_EXIT that is queued
+ * already stays. Mailboxes that are not linked stay so.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: nothing.
+ * Since: 0.1 */
+int32_t td_unlink(td_mailbox mailbox, td_mailbox other);
+
+/* Says whether a mailbox traps exits: with on = 1 it is told when a mailbox linked to it ends, with on = 0, as at
+ * first, it ends with it. td_mailbox_kill cannot be trapped.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL when on is neither 0 nor 1.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: nothing.
+ * Since: 0.1 */
+int32_t td_trap_exit(td_mailbox mailbox, uint32_t on);
 
 /* ------------------------------------------------------------------------------------------------- functions: name */
 

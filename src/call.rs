@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Cancelled, Outcome, Refusal, Store};
+use crate::mailbox::{Cancelled, Outcome, Refusal, Remains, Store};
 use crate::message::{Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 use crate::oneshot::{Body, Making, State, Use};
@@ -20,6 +20,8 @@ pub enum CallError {
     Plain(Error),
     /// The target ended: a DOWN with its reason.
     Down(Message),
+    /// The target had no room and has ended for it: the caller of this finishes it, and it is `TD_EFULL`.
+    Overflowed(Box<Remains>),
 }
 
 impl From<Error> for CallError {
@@ -77,28 +79,30 @@ fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refus
 }
 
 /// Starts a call whose answer comes to `from` as a signal. The caller puts the ticket in the timer heap.
-pub fn start(store: &Store, request: &Request<'_>, timed: bool) -> Result<Id> {
+pub fn start(store: &Store, request: &Request<'_>, timed: bool) -> Result<Id, CallError> {
     let id = make(store, request, u8::from(timed), None)?;
     match submit(store, request, id) {
         Ok(Outcome::Queued(roused)) => {
             store.rouse(roused);
             Ok(id)
         }
-        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
-        Err(refusal) => {
+        refused => {
             store.cancel(id.index(), id.life(), false);
             for _ in 0..1 + u8::from(timed) {
                 store.shots.let_go(id.index());
             }
-            Err(plain(refusal))
+            Err(plain(refused))
         }
     }
 }
 
-fn plain(refusal: Refusal) -> Error {
-    match refusal {
-        Refusal::Full => Error::Full,
-        Refusal::Never(error) => error,
+/// Why a request was not queued.
+fn plain(refused: Result<Outcome, Refusal>) -> CallError {
+    match refused {
+        Ok(Outcome::Overflowed(remains)) => CallError::Overflowed(remains),
+        Ok(_) => unreachable!("requests are not dropped"),
+        Err(Refusal::Full) => Error::Full.into(),
+        Err(Refusal::Never(error)) => error.into(),
     }
 }
 
@@ -116,23 +120,22 @@ pub fn call(
         match submit(store, request, id) {
             Err(Refusal::Full) => match room(&parker) {
                 Ok(()) => {}
-                Err(error) => break Err(error),
+                Err(error) => break Err(error.into()),
             },
-            Err(Refusal::Never(error)) => break Err(error),
-            Ok(outcome) => break Ok(outcome),
+            Ok(Outcome::Queued(roused)) => break Ok(roused),
+            refused => break Err(plain(refused)),
         }
     };
     let index = id.index();
     let result = match submitted {
-        Ok(Outcome::Queued(roused)) => {
+        Ok(roused) => {
             store.rouse(roused);
             wait(store, clock, request.deadline, interruptible, id, &parker)
         }
-        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
         Err(error) => {
             store.cancel(index, id.life(), false);
             store.shots.let_go(index);
-            Err(error.into())
+            Err(error)
         }
     };
     store.shots.let_go(index);

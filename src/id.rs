@@ -21,6 +21,8 @@ pub enum Kind {
     Ticket = 8,
     /// The owner of a received message or batch.
     Hold = 9,
+    /// One end of a link; the host never sees it.
+    Link = 10,
     /// What delivers the bits of `td_notify`; the host never sees it.
     Notice = 11,
 }
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Loop => "a loop",
             Kind::Ticket => "a ticket",
             Kind::Hold => "a message or batch owner",
+            Kind::Link => "one end of a link",
             Kind::Notice => "a notice",
         }
     }

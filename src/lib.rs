@@ -12,6 +12,7 @@ mod engine;
 mod error;
 pub mod ffi;
 mod id;
+mod link;
 mod log;
 mod mailbox;
 mod message;

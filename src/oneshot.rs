@@ -12,7 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{Block, KIND_DOWN, KIND_NOTIFY, KIND_REPLY, KIND_TIMER};
+use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLY, KIND_TIMER};
 use crate::notify::Parker;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use crate::sync::{rank, Arc, Mutex};
@@ -25,6 +25,8 @@ pub enum Use {
     Monitor = 1,
     Timer = 2,
     Call = 3,
+    /// One end of a link: its owner hears of, or ends with, its target.
+    Link = 4,
     /// The bits of `td_notify`; fires again and again.
     Notify = 7,
 }
@@ -35,6 +37,7 @@ impl Use {
             Use::Monitor => Kind::Monitor,
             Use::Timer => Kind::Timer,
             Use::Call => Kind::Ticket,
+            Use::Link => Kind::Link,
             Use::Notify => Kind::Notice,
         }
     }
@@ -44,6 +47,7 @@ impl Use {
             Kind::Monitor => Some(Use::Monitor),
             Kind::Timer => Some(Use::Timer),
             Kind::Ticket => Some(Use::Call),
+            Kind::Link => Some(Use::Link),
             _ => None,
         }
     }
@@ -193,6 +197,7 @@ impl OneShot {
         match self.usage.load(Acquire) {
             1 => Use::Monitor,
             2 => Use::Timer,
+            4 => Use::Link,
             7 => Use::Notify,
             _ => Use::Call,
         }
@@ -213,6 +218,7 @@ impl OneShot {
             Use::Monitor => KIND_DOWN,
             Use::Timer => KIND_TIMER,
             Use::Call => KIND_REPLY,
+            Use::Link => KIND_EXIT,
             Use::Notify => KIND_NOTIFY,
         }
     }
@@ -304,7 +310,7 @@ impl Shots {
     /// The `ref` of the message that a record becomes: its id, or zero for what the host has no id of.
     pub fn shown(&self, index: u32) -> u64 {
         match self.at(index).usage() {
-            Use::Notify => 0,
+            Use::Link | Use::Notify => 0,
             _ => self.id(index).0,
         }
     }

@@ -22,6 +22,7 @@ pub mod rank {
     pub const ENGINE: u8 = 10;
     pub const REGISTRY: u8 = 20;
     pub const TOPICS: u8 = 21;
+    pub const LINKS: u8 = 25;
     pub const NOTIFY: u8 = 30;
     pub const LEASE: u8 = 40;
     pub const SLOT: u8 = 41;

@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("loop_", "loop"),
     ("call", "call"),
     ("monitor", "monitor"),
+    ("link", "link"),
     ("name", "name"),
     ("topic", "topic"),
     ("timer", "timer"),

@@ -18,7 +18,7 @@ const STEPS: &[(u8, &[&str])] = &[
     (1, &["table", "recorder"]),
     (1, &["oneshot"]),
     (1, &["mailbox"]),
-    (2, &["monitor", "registry", "topic", "timer", "call", "dispatch", "watch"]),
+    (2, &["monitor", "link", "registry", "topic", "timer", "call", "dispatch", "watch"]),
     (3, &["engine"]),
     (4, &["ffi"]),
     // Built for loom alone.

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::dispatch::{NotMine, Run, Time};
-use crate::mailbox::{Attend, Handler, Limit, Opening, Policy, Remains};
+use crate::mailbox::{Attend, Exit, Handler, Limit, Opening, Policy, Remains};
 use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
 use crate::message::{
     REASON_CALLBACK_FAILED, REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NORMAL, REASON_RUNTIME_EXIT, REASON_USER,
@@ -14,6 +14,7 @@ use crate::notify::{Parker, Wake};
 use crate::oneshot::Of;
 use crate::sync::Callback;
 use crate::{call, monitor};
+use std::collections::VecDeque;
 use std::ffi::c_void;
 
 /// How an engine opens.
@@ -189,31 +190,52 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     end_in(&world.store, &engine, id, reason, data)
 }
 
-/// Ends a mailbox of this engine.
+/// Ends a mailbox of this engine, and those linked to it.
 pub(crate) fn end_in(store: &Store, engine: &Engine, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let remains = store.end(id, reason)?;
-    record(Event::End, id, Id::NONE, reason as i64);
     if reason == REASON_CALLBACK_FAILED {
         let text = || {
             format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data).escape_debug())
         };
         crate::log::write(crate::log::WARN, text);
     }
-    engine.mailboxes.fetch_sub(1, AcqRel);
-    engine.registry.free(id, &remains.names);
-    engine.topics.forget(store, &remains.quotas);
-    disown(store, engine, &remains);
     // Without memory for the reason's bytes the code alone must do: the mailbox has ended.
-    let data = copy(data).unwrap_or(None);
-    store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
-        Use::Monitor => monitor::down(store, index, life, reason, &data),
-        _ => {
-            call::down(store, index, life, reason, &data);
-            engine.timers.leave(store, index, life);
-        }
-    });
-    finish(store, remains);
+    bury(store, engine, remains, copy(data).unwrap_or(None));
     Ok(())
+}
+
+/// As [`bury`], of a mailbox whose engine may be closed by now.
+pub(super) fn bury_of(world: &World, remains: Remains) {
+    // A closed engine has no names, topics and timers any more, as a new one has none.
+    let engine = world.engine_of(remains.id).unwrap_or_else(|_| Arc::new(Engine::new(0, true, true)));
+    bury(&world.store, &engine, remains, None);
+}
+
+/// Works off what a mailbox left, and then, one after another, those that end with it through links, with the same
+/// reason and bytes.
+pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<Arc<Block>>) {
+    let mut ended = VecDeque::from([first]);
+    while let Some(remains) = ended.pop_front() {
+        let reason = remains.reason;
+        record(Event::End, remains.id, Id::NONE, reason as i64);
+        engine.mailboxes.fetch_sub(1, AcqRel);
+        engine.registry.free(remains.id, &remains.names);
+        engine.topics.forget(store, &remains.quotas);
+        disown(store, engine, &remains);
+        store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
+            Use::Monitor => monitor::down(store, index, life, reason, &data),
+            Use::Link => {
+                if let Exit::Ends(linked) = store.exit(index, life, reason, &data, false) {
+                    ended.push_back(*linked);
+                }
+            }
+            _ => {
+                call::down(store, index, life, reason, &data);
+                engine.timers.leave(store, index, life);
+            }
+        });
+        finish(store, remains);
+    }
 }
 
 /// Own timers, monitors and calls go, and signals that were not delivered.

@@ -6,6 +6,7 @@
 
 mod life;
 mod look;
+mod publishing;
 mod relations;
 mod testing;
 mod traffic;
@@ -13,6 +14,7 @@ mod traffic;
 pub use crate::call::CallError;
 pub use life::*;
 pub use look::*;
+pub use publishing::*;
 pub use relations::*;
 pub use testing::*;
 pub use traffic::*;
@@ -74,6 +76,7 @@ pub(crate) struct Engine {
     pub registry: Registry,
     pub topics: Topics,
     pub timers: Timers,
+    pub links: crate::link::Gate,
     closed: AtomicBool,
     ticking: AtomicBool,
     pub mailboxes: AtomicU64,
@@ -200,6 +203,7 @@ impl Engine {
             registry: Registry::default(),
             topics: Topics::default(),
             timers: Timers::default(),
+            links: Default::default(),
             closed: AtomicBool::new(false),
             ticking: AtomicBool::new(false),
             mailboxes: AtomicU64::new(0),

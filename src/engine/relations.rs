@@ -1,8 +1,9 @@
-//! The facade's part on relations: monitors, names, subscriptions and timers.
+//! The facade's part on relations: monitors, links, names, subscriptions and timers.
 //!
 //! Guarantees: each call names the engine it works on through the ids it is given, and refuses ids of another.
 
 use super::*;
+use crate::link as linking;
 use crate::mailbox::Policy;
 use crate::monitor as watching;
 use crate::timer::Alarm;
@@ -32,6 +33,26 @@ pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
 pub fn demonitor(id: Id, flush: bool) -> Result<u32> {
     record(Event::Demonitor, id, Id::NONE, 0);
     watching::demonitor(&world().store, id, flush)
+}
+
+pub fn link(mailbox: Id, other: Id) -> Result<()> {
+    let world = world();
+    world.store.live(mailbox)?;
+    linking::link(&world.store, &world.engine_of(mailbox)?.links, mailbox, other)?;
+    record(Event::Link, mailbox, other, 0);
+    Ok(())
+}
+
+pub fn unlink(mailbox: Id, other: Id) -> Result<()> {
+    let world = world();
+    world.store.live(mailbox)?;
+    linking::unlink(&world.store, &world.engine_of(mailbox)?.links, mailbox, other)?;
+    record(Event::Unlink, mailbox, other, 0);
+    Ok(())
+}
+
+pub fn trap_exit(mailbox: Id, on: bool) -> Result<()> {
+    world().store.set_trap(mailbox, on)
 }
 
 pub fn register(mailbox: Id, name: &str) -> Result<()> {

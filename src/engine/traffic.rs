@@ -1,4 +1,4 @@
-//! The facade's part on messages: send, receive, call, publish.
+//! The facade's part on messages: send, receive, call.
 //!
 //! Guarantees: a send that returns success has queued the message or dropped it as the policy says, counted where its
 //! loser sees it; a failed send leaves a payload by reference with the caller.
@@ -7,9 +7,9 @@ use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Patience, Policy, Refusal, Select, Slot, Wanted};
-use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload, Receipt};
-use crate::message::{KIND_MESSAGE, KIND_TOPIC};
+use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Select, Slot, Wanted};
+use crate::message::KIND_MESSAGE;
+use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
 use crate::notify::{Parker, Wake};
 
 /// How [`send_ex`] differs from [`send`].
@@ -20,7 +20,7 @@ pub struct SendOptions {
     pub release: Option<Release>,
 }
 
-fn draft(kind: u32, from: Id, tag: u64, payload: Payload<'_>) -> Draft<'_> {
+pub(super) fn draft(kind: u32, from: Id, tag: u64, payload: Payload<'_>) -> Draft<'_> {
     let header = FrameHeader { kind: kind as u8, from: from.0, tag, ..FrameHeader::default() };
     Draft { header, payload, topic: &[], trailer: None }
 }
@@ -44,7 +44,7 @@ fn check_from(store: &Store, to: Id, from: Id) -> Result<()> {
 }
 
 #[cold]
-fn sender_ended(slot: &Slot, from: Id) -> Error {
+pub(super) fn sender_ended(slot: &Slot, from: Id) -> Error {
     match slot.check(from, Error::Closed) {
         Err(Error::Closed) => Error::Closed.because("the sending mailbox has ended; nothing was sent"),
         Err(error) => error,
@@ -90,6 +90,7 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
                 return Ok(());
             }
             Ok(Outcome::Dropped) => return Ok(()),
+            Ok(Outcome::Overflowed(remains)) => return Err(overflowed(world, *remains)),
             Err(Refusal::Never(error)) => return Err(refused(world, to, error)),
             Err(Refusal::Full) => {
                 let (policy, own) = world.store.policy(to)?;
@@ -112,6 +113,13 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
             }
         }
     }
+}
+
+/// A mailbox of policy `Kill` ended for a message: tells who has to hear of it.
+#[cold]
+fn overflowed(world: &World, remains: Remains) -> Error {
+    bury_of(world, remains);
+    Error::Full.because("the mailbox was full and has ended for it, as its policy says")
 }
 
 /// Waits until a full mailbox may have room. `TD_ECLOSED` when the sender ends meanwhile.
@@ -309,12 +317,16 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
     record(Event::Call, to, from, data.len() as i64);
     let _calling = Calling::begin(&world.store, from, to)?;
-    call::call(&world.store, &engine.clock, &request, interruptible, |_| {
+    let answer = call::call(&world.store, &engine.clock, &request, interruptible, |_| {
         if world.store.policy(to)?.0 != Policy::Block {
             return Err(Error::Full);
         }
         wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
-    })
+    });
+    match answer {
+        Err(CallError::Overflowed(remains)) => Err(overflowed(world, *remains).into()),
+        answer => answer,
+    }
 }
 
 /// Notes who waits for whom while a mailbox's name is lent to a blocking call.
@@ -369,11 +381,15 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
         engine.ensure_ticking()?;
     }
     let ticket = match call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed) {
-        Err(Error::Full) if world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) => {
-            world.store.count_refused(to);
-            return Err(Error::Full);
+        Ok(ticket) => ticket,
+        Err(CallError::Overflowed(remains)) => return Err(overflowed(world, *remains)),
+        Err(CallError::Plain(error)) => {
+            if error == Error::Full && world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
+                world.store.count_refused(to);
+            }
+            return Err(error);
         }
-        started => started?,
+        Err(CallError::Down(_)) => unreachable!("nobody waits here"),
     };
     record(Event::Call, to, ticket, data.len() as i64);
     if timed {
@@ -433,53 +449,4 @@ fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
         engine.dead_letters.fetch_add(u64::from(letter), Relaxed);
         Err(late(Error::Stale))
     }
-}
-
-/// Who publishes must be nobody or a mailbox of the engine.
-fn check_publish(world: &World, engine: Id, from: Id, topic: &str, size: usize) -> Result<Arc<Engine>> {
-    let owner = world.engine(engine)?;
-    crate::topic::check_topic(topic)?;
-    record_often(Event::Publish, engine, from, size);
-    if topic.starts_with('$') {
-        return Err(Error::Inval.because("topics that begin with $ are the engine's own"));
-    }
-    if !from.is_none() {
-        let slot = world.store.slot(from)?;
-        slot.check(from, Error::Closed).map_err(|_| sender_ended(slot, from))?;
-        if slot.engine() != engine.index() {
-            return Err(Error::BadId.because("the publisher is a mailbox of another engine"));
-        }
-    }
-    Ok(owner)
-}
-
-pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], release: Option<Release>) -> Result<Receipt> {
-    let world = world();
-    let owner = check_publish(world, engine, from, topic, data.len())?;
-    let block = match &release {
-        Some(release) => Some(lend(world, data, release)?),
-        None if data.len() > INLINE_MAX => Some(try_copy(data)?),
-        None => None,
-    };
-    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-    let draft = Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, tag, payload) };
-    let receipt = owner.topics.publish(&world.store, topic, std::iter::once(draft));
-    owner.published.fetch_add(1, Relaxed);
-    Ok(receipt)
-}
-
-pub fn publish_many(engine: Id, from: Id, topic: &str, items: &[(u64, &[u8])]) -> Result<Receipt> {
-    let world = world();
-    let size = items.iter().map(|(_, data)| data.len()).sum();
-    let owner = check_publish(world, engine, from, topic, size)?;
-    let large = |data: &&[u8]| data.len() > INLINE_MAX;
-    let blocks: Vec<Option<Arc<Block>>> =
-        items.iter().map(|(_, data)| large(data).then(|| try_copy(data)).transpose()).collect::<Result<_>>()?;
-    let drafts = items.iter().zip(&blocks).map(|((tag, data), block)| {
-        let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-        Draft { topic: topic.as_bytes(), ..draft(KIND_TOPIC, from, *tag, payload) }
-    });
-    let receipt = owner.topics.publish(&world.store, topic, drafts);
-    owner.published.fetch_add(items.len() as u64, Relaxed);
-    Ok(receipt)
 }

@@ -50,6 +50,7 @@ pub unsafe extern "C" fn td_call(
                 Err(Error::Down)
             }
             Err(CallError::Plain(error)) => Err(error),
+            Err(CallError::Overflowed(_)) => Err(Error::Full),
         }
     })
 }

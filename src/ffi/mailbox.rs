@@ -19,11 +19,11 @@ use std::mem::offset_of;
 pub const TD_REASON_NORMAL: i32 = 0;
 /// td_mailbox_kill
 pub const TD_REASON_KILLED: i32 = 1;
-/// it was not there when the monitor was made
+/// it was not there when the monitor was made, or it was to be linked; no mailbox ends with this reason
 pub const TD_REASON_NOPROC: i32 = 2;
 /// its handler failed; the data is the text of the failure
 pub const TD_REASON_CALLBACK_FAILED: i32 = 3;
-/// it could not hold what it may not lose
+/// its policy is TD_KILL, and it was full
 pub const TD_REASON_OVERFLOW: i32 = 4;
 /// td_engine_close
 pub const TD_REASON_ENGINE_CLOSED: i32 = 5;
@@ -42,6 +42,8 @@ pub const TD_BLOCK: u32 = 1u32;
 pub const TD_DROP_NEW: u32 = 2u32;
 /// the oldest is dropped and counted; never a request or a signal
 pub const TD_DROP_OLD: u32 = 3u32;
+/// the mailbox ends with TD_REASON_OVERFLOW; the send fails with TD_EFULL
+pub const TD_KILL: u32 = 4u32;
 
 /// Flags of td_mailbox_options.
 ///
@@ -67,7 +69,7 @@ pub struct td_mailbox_options {
     pub size: usize,
     /// 0 or TD_NOTIFIABLE
     pub flags: u32,
-    /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD
+    /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL
     pub policy: u32,
     /// bound in messages; 0: 65,536
     pub max_messages: u64,
@@ -119,7 +121,7 @@ pub struct td_mailbox_counters {
     pub refused: u64,
     /// own armed monitors
     pub monitors: u64,
-    /// armed monitors and open calls that watch this mailbox
+    /// armed monitors, links and open calls that watch this mailbox
     pub monitored_by: u64,
     /// armed timers that would deliver here
     pub timers: u64,
@@ -213,7 +215,8 @@ pub extern "C" fn td_mailbox_close(mailbox: td_mailbox) -> i32 {
 }
 
 /// Ends the mailbox: its names are free, its subscriptions, timers and monitors gone, its queue discarded, and then
-/// everyone who monitors it gets a TD_KIND_DOWN with this reason and data. All of it is done when this returns.
+/// everyone who monitors it gets a TD_KIND_DOWN with this reason and data, and everyone linked to it a TD_KIND_EXIT or
+/// ends with it (see td_link). All of it is done when this returns.
 ///
 /// Returns: 0; TD_ENOPROC when it has ended already; TD_EINVAL for a reason that is neither your own, from
 ///   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
@@ -235,7 +238,7 @@ pub unsafe extern "C" fn td_mailbox_exit(
     })
 }
 
-/// Ends the mailbox with TD_REASON_KILLED.
+/// Ends the mailbox with TD_REASON_KILLED, which it cannot trap. Mailboxes linked to it can.
 ///
 /// Returns: 0; TD_ENOPROC when it has ended already.
 /// Threads: any, also inside its own handler.

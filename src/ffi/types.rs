@@ -36,6 +36,8 @@ pub const TD_KIND_DOWN: u32 = 16u32;
 pub const TD_KIND_TIMER: u32 = 17u32;
 /// answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code
 pub const TD_KIND_REPLY: u32 = 18u32;
+/// a mailbox linked to this one ended: from is that one, status the reason, data its bytes
+pub const TD_KIND_EXIT: u32 = 19u32;
 /// from td_notify: tag is the bits
 pub const TD_KIND_NOTIFY: u32 = 22u32;
 /// the mailbox itself is over, status is the reason; lost counts what was dropped last
@@ -238,6 +240,7 @@ const _: () = {
     assert!(TD_FOREVER == crate::clock::FOREVER);
     assert!(TD_KIND_MESSAGE == m::KIND_MESSAGE && TD_KIND_REQUEST == m::KIND_REQUEST && TD_KIND_TOPIC == m::KIND_TOPIC);
     assert!(TD_KIND_DOWN == m::KIND_DOWN && TD_KIND_TIMER == m::KIND_TIMER && TD_KIND_REPLY == m::KIND_REPLY);
+    assert!(TD_KIND_EXIT == m::KIND_EXIT);
     assert!(TD_KIND_NOTIFY == m::KIND_NOTIFY);
     assert!(TD_KIND_END == m::KIND_END && TD_KIND_GAP == m::KIND_GAP);
     assert!(TD_FRAME_BY_REF == m::FRAME_BY_REF as u32 && TD_FRAME_TRAILER == m::FRAME_TRAILER as u32);

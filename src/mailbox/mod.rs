@@ -13,8 +13,10 @@
 mod batch;
 mod compact;
 pub mod draft;
+mod end;
 mod give_back;
 mod hold;
+mod links;
 mod notice;
 #[cfg(all(test, not(loom)))]
 mod plain_model;
@@ -29,6 +31,8 @@ mod suspend;
 mod wait;
 mod wake;
 
+pub use end::Remains;
+pub use links::{Exit, Pair};
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
 pub use receive::Wanted;
@@ -40,7 +44,7 @@ use wake::{MailBell, Waiter};
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{HandlerFn, MailboxCounters, Trash};
+use crate::message::{HandlerFn, MailboxCounters};
 use crate::notify::Parker;
 use crate::oneshot::{List, Of, Shots, Use};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::*};
@@ -179,6 +183,7 @@ pub(crate) struct Cold {
     blocked: VecDeque<Arc<Parker>>,
     /// Whom threads are calling in this mailbox's name, waiting.
     pub calling: Vec<Id>,
+    links: links::Links,
     /// Threads that wait for this mailbox to end, or that send in its name and wait for room.
     enders: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
@@ -212,22 +217,6 @@ pub struct Opening {
     pub limit: Limit,
     pub reader: Option<Arc<dyn Attend>>,
     pub handler: Option<Arc<Handler>>,
-}
-
-/// What a mailbox leaves when it ends, to be worked off with no lock held.
-pub struct Remains {
-    pub id: Id,
-    pub names: Vec<Arc<str>>,
-    pub quotas: Vec<Id>,
-    /// First records of the detached lists.
-    pub owned: u32,
-    pub watched: u32,
-    pub signals: u32,
-    pub reader: Option<Arc<dyn Attend>>,
-    pub handler: Option<Arc<Handler>>,
-    segments: Vec<Box<Segment>>,
-    threads: Vec<Arc<Parker>>,
-    bell: Option<Arc<MailBell>>,
 }
 
 impl Tail {
@@ -320,74 +309,6 @@ impl Store {
         slot.receiving.consumed_bytes.store(0, Relaxed);
         slot.receiving.life.store(life, Release);
         Ok(Id::new(Kind::Mailbox, life, index))
-    }
-
-    /// Ends a mailbox. What waits in it is discarded when the remains are [finished](Self::finish).
-    pub fn end(&self, id: Id, reason: i32) -> Result<Remains> {
-        let slot = self.slot(id)?;
-        let mut head = slot.receiving.head.lock();
-        let mut tail = slot.tail.lock();
-        slot.check(id, Error::NoProc)?;
-        slot.receiving.life.store(id.life() + 1, Release);
-        tail.life = id.life() + 1;
-        slot.note_arrival();
-        slot.receiving.first_signal.store(u64::MAX, Release);
-        tail.reason = reason;
-        tail.attention = 0;
-        let mut segments: Vec<_> = head.current.take().into_iter().collect();
-        segments.extend(head.more.take().into_iter().flat_map(|more| more.rest));
-        segments.extend(tail.full.take().into_iter().flat_map(|full| *full));
-        segments.extend(tail.current.take());
-        tail.spare = None;
-        let mut remains = Remains {
-            id,
-            names: Vec::new(),
-            quotas: Vec::new(),
-            owned: crate::oneshot::NONE,
-            watched: crate::oneshot::NONE,
-            signals: std::mem::take(&mut tail.signals).first,
-            reader: None,
-            handler: None,
-            segments,
-            threads: Vec::new(),
-            bell: None,
-        };
-        let mut unseen = 0;
-        if let Some(cold) = tail.cold.as_deref_mut() {
-            unseen = (cold.count.dropped_new + cold.count.evicted).saturating_sub(cold.count.lost_shown);
-            remains.names = std::mem::take(&mut cold.names);
-            remains.quotas = std::mem::take(&mut cold.quotas);
-            remains.owned = std::mem::take(&mut cold.owned).first;
-            remains.watched = std::mem::take(&mut cold.watched).first;
-            cold.last_reader = cold.reader.as_ref().map(Arc::downgrade);
-            remains.reader = cold.reader.take();
-            remains.handler = cold.handler.take();
-            remains.bell = cold.bell.take();
-            remains.threads.extend(cold.waiters.drain(..).map(|waiter| waiter.parker));
-            remains.threads.extend(cold.blocked.drain(..));
-            remains.threads.append(&mut cold.enders);
-            (cold.timers, cold.monitors) = (0, 0);
-        }
-        tail.lost = u32::try_from(unseen).unwrap_or(u32::MAX);
-        Ok(remains)
-    }
-
-    /// Wakes who waited for the mailbox, releases what was queued in it, and gives the slot back.
-    pub fn finish(&self, remains: Remains) {
-        for thread in remains.threads {
-            thread.unpark();
-        }
-        if let Some(bell) = remains.bell {
-            if let Ok(slot) = self.slot(remains.id) {
-                bell.refresh(slot, remains.id);
-            }
-        }
-        let mut trash = Trash::new();
-        for mut segment in remains.segments {
-            segment.empty_into(&mut trash);
-        }
-        self.slots.0.give_back(remains.id.index(), remains.id.life() + 1);
-        drop(trash);
     }
 
     /// Live mailboxes of an engine.
@@ -486,7 +407,7 @@ impl Cold {
         match usage {
             Use::Timer => self.timers = self.timers.wrapping_add_signed(by),
             Use::Monitor => self.monitors = self.monitors.wrapping_add_signed(by),
-            Use::Call | Use::Notify => {}
+            Use::Call | Use::Link | Use::Notify => {}
         }
     }
 

@@ -161,6 +161,7 @@ impl Both {
                     Verdict::Queued
                 }
                 Ok(Outcome::Dropped) => Verdict::Dropped,
+                Ok(Outcome::Overflowed(_)) => unreachable!("no policy here kills"),
                 Err(Refusal::Full) => Verdict::Full,
                 Err(Refusal::Never(error)) => {
                     assert_eq!(error, Error::TooBig);
@@ -182,6 +183,7 @@ impl Both {
                     Verdict::Queued
                 }
                 Outcome::Dropped => Verdict::Dropped,
+                Outcome::Overflowed(_) => unreachable!("no policy here kills"),
             });
             (verdict, true)
         });

@@ -5,11 +5,11 @@
 //! lease, which every receive takes, so room that comes free is never missed.
 
 use super::draft::Draft;
-use super::{Head, Refusal, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
+use super::{Head, Refusal, Remains, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
-use crate::message::{Trash, FRAME_BOUNDED, KIND_TOPIC};
+use crate::message::{Trash, FRAME_BOUNDED, KIND_TOPIC, REASON_OVERFLOW};
 use crate::notify::Parker;
 use crate::recorder::{record_often, Event};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -24,6 +24,8 @@ pub enum Policy {
     Block,
     DropNew,
     DropOld,
+    /// The mailbox, or the mailbox of the subscription, ends.
+    Kill,
 }
 
 impl Policy {
@@ -34,8 +36,10 @@ impl Policy {
             1 => Ok(Policy::Block),
             2 => Ok(Policy::DropNew),
             3 => Ok(Policy::DropOld),
+            4 => Ok(Policy::Kill),
             _ => {
-                let detail = format!("policy is {number}; use TD_FAIL, TD_BLOCK, TD_DROP_NEW or TD_DROP_OLD (0 to 3)");
+                let detail =
+                    format!("policy is {number}; use TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD or TD_KILL (0 to 4)");
                 Err(Error::Inval.because(detail))
             }
         }
@@ -78,7 +82,7 @@ pub struct Quota {
     state: AtomicU64,
     mailbox: AtomicU64,
     limit: AtomicU32,
-    drop_old: AtomicU32,
+    policy: AtomicU32,
     /// No message of it is queued before this place. Written under the lease.
     oldest: AtomicU64,
 }
@@ -118,6 +122,10 @@ impl Quota {
         self.limit.load(Relaxed)
     }
 
+    fn policy(&self) -> Policy {
+        Policy::of(self.policy.load(Relaxed)).unwrap_or_default()
+    }
+
     pub fn is_bounded(&self) -> bool {
         self.limit() > 0
     }
@@ -134,12 +142,12 @@ impl Default for Quotas {
 
 impl Quotas {
     /// A new quota; the caller puts it in its mailbox's list.
-    pub fn open(&self, mailbox: Id, limit: u32, drop_old: bool) -> Result<Id> {
+    pub fn open(&self, mailbox: Id, limit: u32, policy: Policy) -> Result<Id> {
         let (index, quota) = self.0.take()?;
         let life = quota.life() + 1;
         quota.mailbox.store(mailbox.0, Relaxed);
         quota.limit.store(limit, Relaxed);
-        quota.drop_old.store(drop_old as u32, Relaxed);
+        quota.policy.store(policy as u32, Relaxed);
         quota.oldest.store(0, Relaxed);
         quota.state.store((life as u64) << 32, Release);
         Ok(Id::new(Kind::Subscription, life, index))
@@ -188,6 +196,8 @@ pub enum Outcome {
     Queued(Roused),
     /// Dropped, as the policy says; the receiver will see how many.
     Dropped,
+    /// Refused, and the mailbox has ended for it: whoever hears of that must be told.
+    Overflowed(Box<Remains>),
 }
 
 impl Store {
@@ -231,6 +241,7 @@ impl Store {
                 }
             },
             Policy::Block => Err(Refusal::Full),
+            Policy::Kill => Ok(self.overflowed(slot, &mut head, &mut tail, to)),
             _ => {
                 tail.cold().count.refused += 1;
                 Err(Refusal::Full)
@@ -285,30 +296,35 @@ impl Store {
         }
         let over_own = quota.is_bounded() && quota.queued() >= quota.limit();
         let never = draft.payload.size() as u64 > tail.limits().bytes();
-        let outcome = if never || over_own && quota.drop_old.load(Relaxed) == 0 {
-            tail.drop_new();
-            Outcome::Dropped
-        } else {
-            let may_evict = over_own || tail.policy == Policy::DropOld;
+        let policy = if over_own { quota.policy() } else { tail.policy };
+        let mut fits = !never && !over_own && tail.admit(&self.pool, slot, draft).is_ok();
+        if policy == Policy::DropOld && !never {
             let victim = (over_own || quota.is_bounded()).then_some(own);
-            let mut fits = !over_own && tail.admit(&self.pool, slot, draft).is_ok();
-            while !fits && may_evict && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
+            while !fits && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
                 record_often(Event::Evicted, to, own, 1);
                 fits = tail.admit(&self.pool, slot, draft).is_ok();
             }
-            if fits {
-                if quota.is_bounded() {
-                    quota.count(own.life(), 1);
-                }
-                Outcome::Queued(tail.roused(to))
-            } else {
-                tail.drop_new();
-                Outcome::Dropped
+        }
+        let outcome = if fits {
+            if quota.is_bounded() {
+                quota.count(own.life(), 1);
             }
+            Outcome::Queued(tail.roused(to))
+        } else if policy == Policy::Kill && !never {
+            self.overflowed(slot, &mut head, &mut tail, to)
+        } else {
+            tail.drop_new();
+            Outcome::Dropped
         };
         drop((tail, head));
         drop(trash);
         Some(outcome)
+    }
+
+    /// Ends a mailbox that may not lose what it cannot hold.
+    fn overflowed(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, id: Id) -> Outcome {
+        tail.cold().count.refused += 1;
+        Outcome::Overflowed(Box::new(self.end_here(slot, head, tail, id, REASON_OVERFLOW)))
     }
 
     /// Drops the oldest message that may be dropped (of one subscription, if given); false when there is none.

@@ -148,7 +148,7 @@ impl Store {
             let body = shot.body();
             (body.tag, body.from)
         };
-        wanted.accepts(shot.message_kind(), tag, from.0, self.shots.id(index).0)
+        wanted.accepts(shot.message_kind(), tag, from.0, self.shots.shown(index))
     }
 
     /// The first queued signal that is wanted: index and life of its record, and its stamp.
@@ -302,7 +302,7 @@ impl Store {
 }
 
 fn record_kind(record: Id) -> Kind {
-    [Kind::Monitor, Kind::Timer, Kind::Ticket].into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
+    [Kind::Monitor, Kind::Timer, Kind::Link].into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
 }
 
 impl Head {

@@ -5,6 +5,7 @@
 //! mailbox, never two of these. Cancelling is exact: once it has returned, the signal is not and will not be seen.
 
 use super::segment::Entry;
+use super::wake::Roused;
 use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -69,6 +70,15 @@ impl Store {
             return false;
         }
         self.note_fired(shot, index, status);
+        let roused = self.queue_signal(slot, &mut tail, owner, index);
+        drop(tail);
+        self.rouse(roused);
+        true
+    }
+
+    /// Puts a record whose state has just become `Queued` behind everything that came in so far.
+    pub(super) fn queue_signal(&self, slot: &Slot, tail: &mut Tail, owner: Id, index: u32) -> Roused {
+        let shot = self.shots.at(index);
         if shot.repeats() {
             shot.hold();
         } else {
@@ -80,11 +90,8 @@ impl Store {
         shot.set_stamp(stamp, count.signals_in);
         tail.signals.push_back(&self.shots, Of::Signal, index);
         slot.note_arrival();
-        slot.note_first_signal(&tail, self);
-        let roused = tail.roused(owner);
-        drop(tail);
-        self.rouse(roused);
-        true
+        slot.note_first_signal(tail, self);
+        tail.roused(owner)
     }
 
     fn answer(&self, shot: &OneShot, life: u32, fill: impl FnOnce(&mut Body)) -> bool {
@@ -103,7 +110,7 @@ impl Store {
         true
     }
 
-    fn note_fired(&self, shot: &OneShot, index: u32, status: i32) {
+    pub(super) fn note_fired(&self, shot: &OneShot, index: u32, status: i32) {
         record(signal_event(shot.usage()), shot.owner(), self.shots.id(index), status as i64);
     }
 
@@ -259,6 +266,7 @@ fn signal_event(usage: Use) -> Event {
         Use::Monitor => Event::Down,
         Use::Timer => Event::Timer,
         Use::Call => Event::Reply,
+        Use::Link => Event::Exit,
         Use::Notify => Event::Notify,
     }
 }

@@ -19,6 +19,7 @@ fn call(m: &Meeting, to: Id, from: Id) -> Result<i32> {
     match call::call(&m.store, &m.engine.clock, &request(m, to, from), false, |_| Err(Error::Full)) {
         Ok(message) => m.release(Ok(message)).map(|message| message.status),
         Err(CallError::Plain(error)) => Err(error),
+        Err(CallError::Overflowed(_)) => unreachable!("no policy here kills"),
         Err(CallError::Down(message)) => {
             assert_eq!(m.release(Ok(message)).unwrap().status, WHY);
             Err(Error::Down)
@@ -120,7 +121,10 @@ fn a_reply_meets_the_end_of_the_calling_mailbox() {
 /// As `engine::call_start`.
 fn start(m: &Meeting, to: Id, from: Id) -> Result<Id> {
     let request = request(m, to, from);
-    let ticket = call::start(&m.store, &request, true)?;
+    let ticket = call::start(&m.store, &request, true).map_err(|error| match error {
+        CallError::Plain(error) => error,
+        other => panic!("{other:?}"),
+    })?;
     m.engine.timers.enter(&m.store, ticket, request.deadline);
     Ok(ticket)
 }

@@ -10,6 +10,7 @@ mod calls;
 mod claims;
 mod deaths;
 mod hand_over;
+mod links;
 mod loops;
 mod notices;
 mod recorder;
@@ -20,7 +21,7 @@ mod timers;
 mod topics;
 
 use crate::clock::{Clock, FOREVER};
-use crate::engine::{end_in, Engine};
+use crate::engine::{bury, end_in, Engine};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
@@ -65,6 +66,10 @@ impl Meeting {
                 Ok(true)
             }
             Outcome::Dropped => Ok(false),
+            Outcome::Overflowed(remains) => {
+                bury(&self.store, &self.engine, *remains, None);
+                Err(Refusal::Full)
+            }
         }
     }
 

@@ -77,7 +77,7 @@ fn a_flush_makes_room() {
         let subscription = topics.subscribe(&m.store, a, "t", Policy::DropNew, 0).unwrap();
         let mut published = draft(1);
         published.header.kind = crate::message::KIND_TOPIC as u8;
-        assert_eq!(topics.publish(&m.store, "t", std::iter::once(published)).queued, 1);
+        assert_eq!(topics.publish(&m.store, "t", std::iter::once(published), &mut Vec::new()).queued, 1);
         let sender = spawn(&m, move |m| send_blocking(m, a, 2));
         topics.unsubscribe(&m.store, subscription, true).unwrap();
         assert_eq!(sender.join().unwrap(), Ok(()));

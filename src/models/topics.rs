@@ -24,7 +24,7 @@ impl Square {
     fn publish(&self, tag: u64) -> u64 {
         let mut draft = draft(tag);
         draft.header.kind = KIND_TOPIC as u8;
-        self.topics.publish(&self.m.store, "t", std::iter::once(draft)).queued
+        self.topics.publish(&self.m.store, "t", std::iter::once(draft), &mut Vec::new()).queued
     }
 }
 

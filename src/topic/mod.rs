@@ -9,7 +9,7 @@ pub mod pattern;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Policy, Store};
+use crate::mailbox::{Outcome, Policy, Remains, Store};
 use crate::message::Receipt;
 use crate::sync::{rank, Arc, Mutex};
 use pattern::Patterns;
@@ -57,12 +57,11 @@ impl Topics {
         pattern::check_pattern(text)
             .map_err(|fault| Error::Inval.because(format!("pattern {:?}: {fault}", short(text))))?;
         if policy == Policy::Block {
-            return Err(
-                Error::Inval.because("a subscription cannot block its publishers; use TD_DROP_NEW or TD_DROP_OLD")
-            );
+            return Err(Error::Inval
+                .because("a subscription cannot block its publishers; use TD_DROP_NEW, TD_DROP_OLD or TD_KILL"));
         }
         let limit = u32::try_from(max_messages).unwrap_or(u32::MAX);
-        let id = store.quotas.open(mailbox, limit, policy == Policy::DropOld)?;
+        let id = store.quotas.open(mailbox, limit, policy)?;
         let mut inner = self.inner.lock();
         if let Err(error) = store.with_cold(mailbox, |cold| cold.quotas.push(id)) {
             drop(inner);
@@ -118,8 +117,15 @@ impl Topics {
         inner.forget_matches();
     }
 
-    /// Publishes messages, in order, to every subscription that matches.
-    pub fn publish<'a>(&self, store: &Store, topic: &str, drafts: impl Iterator<Item = Draft<'a>> + Clone) -> Receipt {
+    /// Publishes messages, in order, to every subscription that matches. Mailboxes that ended for it go into `ended`,
+    /// for the caller to finish.
+    pub fn publish<'a>(
+        &self,
+        store: &Store,
+        topic: &str,
+        drafts: impl Iterator<Item = Draft<'a>> + Clone,
+        ended: &mut Vec<Remains>,
+    ) -> Receipt {
         let mut receipt = Receipt::default();
         for subscription in self.matching(topic).iter() {
             for draft in drafts.clone() {
@@ -131,6 +137,10 @@ impl Topics {
                     }
                     Some(Outcome::Dropped) => {
                         (receipt.matched, receipt.dropped) = (receipt.matched + 1, receipt.dropped + 1);
+                    }
+                    Some(Outcome::Overflowed(remains)) => {
+                        (receipt.matched, receipt.dropped) = (receipt.matched + 1, receipt.dropped + 1);
+                        ended.push(*remains);
                     }
                 }
             }

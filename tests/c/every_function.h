@@ -152,6 +152,10 @@ FUNCTION(call_cancel, td_ticket, td_call_cancel(id))
 FUNCTION(reply, td_ticket, td_reply(id, NULL, 0))
 FUNCTION(reply_error, td_ticket, td_reply_error(id, 1, NULL, 0))
 FUNCTION(ticket_drop, td_ticket, td_ticket_drop(id))
+FUNCTION(link, td_mailbox, td_link(id, world.mailbox))
+FUNCTION(link_other, td_mailbox, td_link(world.mailbox, id))
+FUNCTION(unlink, td_mailbox, td_unlink(id, world.mailbox))
+FUNCTION(trap_exit, td_mailbox, td_trap_exit(id, 1))
 FUNCTION(demonitor, td_monitor_ref, td_demonitor(id, TD_FLUSH, NULL))
 FUNCTION(unsubscribe, td_subscription, td_unsubscribe(id, TD_FLUSH))
 FUNCTION(timer_cancel, td_timer, td_timer_cancel(id, &out.number))
@@ -327,6 +331,10 @@ static const struct function functions[] = {
     {"td_reply", TICKET, on_reply, 0, TD_ESTALE},
     {"td_reply_error", TICKET, on_reply_error, 0, TD_ESTALE},
     {"td_ticket_drop", TICKET, on_ticket_drop, 0, TD_ESTALE},
+    {"td_link", MAILBOX, on_link, 0, TD_ENOPROC},
+    {"td_link other", MAILBOX, on_link_other, 0, TD_ENOPROC},
+    {"td_unlink", MAILBOX, on_unlink, 0, TD_ENOPROC},
+    {"td_trap_exit", MAILBOX, on_trap_exit, 0, TD_ENOPROC},
     {"td_demonitor", MONITOR, on_demonitor, 0, TD_OK},
     {"td_unsubscribe", SUBSCRIPTION, on_unsubscribe, 0, TD_ESTALE},
     {"td_timer_cancel", TIMER, on_timer_cancel, 0, TD_ESTALE},

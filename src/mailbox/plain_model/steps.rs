@@ -134,7 +134,8 @@ impl Both {
             }
             Step::Expire(which, gone) => self.expire(which, gone),
             Step::Subscribe(limit, drop_old) => {
-                let id = self.store.quotas.open(self.id, limit, drop_old).unwrap();
+                let policy = if drop_old { Policy::DropOld } else { Policy::DropNew };
+                let id = self.store.quotas.open(self.id, limit, policy).unwrap();
                 self.store.with_cold(self.id, |cold| cold.quotas.push(id)).unwrap();
                 self.subscriptions.push(id);
                 let subscription = queue::Subscription { limit: limit as u64, drop_old };

@@ -185,10 +185,14 @@ static int32_t fuzz_call(int which, uint64_t id, td_mailbox live) {
     case 54: return td_clock_advance(e, 1);
     case 55: return td_clock_wait_parked(e, 0, 0);
     case 56: mo.loop = l; mo.handler = handle_batch; return td_mailbox_open(W.engine, &mo, &out_m);
+    case 57: return td_link(m, live);
+    case 58: return td_link(live, m);
+    case 59: return td_unlink(m, live);
+    case 60: return td_trap_exit(m, 1);
     default: return 1;
   }
 }
-#define FUZZ_CALLS 57
+#define FUZZ_CALLS 61
 
 /* fuzz-ids N seed=S. accepted: calls that did not answer with an error, or with TD_EPANIC; then the first one is named. */
 static void do_fuzz_ids(ctx *c, const step *s, result *r) {

@@ -42,6 +42,7 @@ static const char *kind_name(uint32_t kind) {
     case TD_KIND_DOWN: return "down";
     case TD_KIND_TIMER: return "timer";
     case TD_KIND_REPLY: return "reply";
+    case TD_KIND_EXIT: return "exit";
     case TD_KIND_NOTIFY: return "notify";
     case TD_KIND_END: return "end";
     default: return "unknown-kind";

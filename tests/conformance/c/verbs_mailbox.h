@@ -9,12 +9,13 @@
 static void handle_batch(td_batch *batch, void *user);   /* flow.h */
 
 static const struct { const char *name; uint32_t policy; } policies[] = {
-    {"fail", TD_FAIL}, {"block", TD_BLOCK}, {"drop_new", TD_DROP_NEW}, {"drop_old", TD_DROP_OLD}};
+    {"fail", TD_FAIL}, {"block", TD_BLOCK}, {"drop_new", TD_DROP_NEW}, {"drop_old", TD_DROP_OLD},
+    {"kill", TD_KILL}};
 
 static uint32_t opt_policy(const ctx *c, const step *s) {
   const char *text = step_opt(s, "policy");
   if (!text) return TD_FAIL;
-  for (size_t i = 0; i < 4; i++)
+  for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
     if (strcmp(policies[i].name, text) == 0) return policies[i].policy;
   fail(c, "  '%s' is not a policy", text);
   return TD_FAIL;

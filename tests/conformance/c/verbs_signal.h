@@ -47,6 +47,19 @@ static void do_demonitor(ctx *c, const step *s, result *r) {
   give(r, outcome == TD_WAS_ARMED ? "armed" : outcome == TD_WAS_FLUSHED ? "flushed" : outcome == TD_WAS_DELIVERED ? "delivered" : "unknown-outcome");
 }
 
+/* ---- links */
+static void do_link(ctx *c, const step *s, result *r) {
+  give_code(r, td_link(mailbox_of(c, s->args[0]), mailbox_of(c, s->args[1])));
+}
+
+static void do_unlink(ctx *c, const step *s, result *r) {
+  give_code(r, td_unlink(mailbox_of(c, s->args[0]), mailbox_of(c, s->args[1])));
+}
+
+static void do_trap(ctx *c, const step *s, result *r) {
+  give_code(r, td_trap_exit(mailbox_of(c, s->args[0]), strcmp(s->args[1], "on") == 0));
+}
+
 /* ---- names */
 static void do_register(ctx *c, const step *s, result *r) {
   phrase t;
