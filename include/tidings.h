@@ -62,21 +62,28 @@ extern "C" {
 
 /* Flags of calls. */
 #define TD_INTERRUPTIBLE 1u  /* of waits: a signal handler's return ends it with TD_EINTR */
-#define TD_FLUSH 2u          /* of td_demonitor and td_unsubscribe: take out what is queued, too */
+#define TD_FLUSH 2u          /* of td_demonitor, td_unsubscribe and td_unwatch: take out what is queued, too */
+#define TD_RETAIN 4u         /* of td_publish and td_will_set: the value is kept for later subscribers */
 
 /* Kinds of messages: sent (below 16), signals of the engine (16 to 31), notes on a queue (32 and above). */
-#define TD_KIND_MESSAGE 1u  /* from td_send and its friends */
-#define TD_KIND_REQUEST 2u  /* a call: ref is the ticket to answer */
-#define TD_KIND_TOPIC 3u    /* through a subscription: ref is the subscription, topic the topic */
+#define TD_KIND_MESSAGE 1u   /* from td_send and its friends */
+#define TD_KIND_REQUEST 2u   /* a call: ref is the ticket to answer */
+#define TD_KIND_TOPIC 3u     /* through a subscription: ref is the subscription, topic the topic */
+#define TD_KIND_MEMBER 5u    /* from joined or left (status) the group topic: ref is the watch */
+/* a first subscription came, the last one went (status), for the pattern topic: ref is the watch */
+#define TD_KIND_INTEREST 6u
+#define TD_KIND_PRESENCE 7u  /* the key data came or went (status) in the group topic, through from: ref is the watch */
 /* from ended: ref is the monitor, status the reason, data its bytes, topic the name if by name */
 #define TD_KIND_DOWN 16u
-#define TD_KIND_TIMER 17u   /* ref is the timer, tag and data are as armed */
-#define TD_KIND_REPLY 18u   /* answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code */
+#define TD_KIND_TIMER 17u    /* ref is the timer, tag and data are as armed */
+#define TD_KIND_REPLY 18u    /* answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code */
 /* a mailbox linked to this one ended: from is that one, status the reason, data its bytes */
 #define TD_KIND_EXIT 19u
-#define TD_KIND_NOTIFY 22u  /* from td_notify: tag is the bits */
-#define TD_KIND_END 32u     /* the mailbox itself is over, status is the reason; lost counts what was dropped last */
-#define TD_KIND_GAP 33u     /* in frames only: tag is how many messages were dropped here, lost by the next one */
+#define TD_KIND_NOTIFY 22u   /* from td_notify: tag is the bits */
+/* edges found no room: data is a new snapshot, info[0] the kind of the edges, info[1] its entries, ref the watch */
+#define TD_KIND_RESYNC 20u
+#define TD_KIND_END 32u      /* the mailbox itself is over, status is the reason; lost counts what was dropped last */
+#define TD_KIND_GAP 33u      /* in frames only: tag is how many messages were dropped here, lost by the next one */
 
 /* Version of the layout of frames, and flags of a frame header. */
 #define TD_FRAME_VERSION 2   /* grows when td_frame_header changes */
@@ -132,6 +139,15 @@ extern "C" {
 #define TD_WAS_FLUSHED 2u    /* a queued DOWN was taken out */
 #define TD_WAS_DELIVERED 3u  /* it had fired: the DOWN was delivered, or is queued and TD_FLUSH was not given */
 
+/* Status of a TD_KIND_TOPIC message that was published, with TD_RETAIN, before its subscription began. */
+#define TD_RETAINED 1
+
+/* Status of the edges of watches: TD_KIND_MEMBER, TD_KIND_PRESENCE, TD_KIND_INTEREST. */
+#define TD_JOINED 1   /* a mailbox joined, or a key is present */
+#define TD_LEFT 2     /* a mailbox left or ended, or a key is gone */
+#define TD_STARTED 3  /* there is a first subscription */
+#define TD_STOPPED 4  /* the last subscription is gone */
+
 /* ----------------------------------------------------------------------------------------------------------- types */
 
 /* Ids are values: copy, compare, log and send them. Zero is no object. No id is ever used again for something else. */
@@ -140,6 +156,7 @@ typedef struct td_mailbox { uint64_t id; } td_mailbox;            /* an ordered,
 typedef struct td_monitor_ref { uint64_t id; } td_monitor_ref;    /* a one-shot watch on a mailbox's end */
 typedef struct td_timer { uint64_t id; } td_timer;                /* a message later */
 typedef struct td_subscription { uint64_t id; } td_subscription;  /* a topic pattern's way into a mailbox */
+typedef struct td_watch { uint64_t id; } td_watch;                /* a snapshot, then each change of what is watched */
 typedef struct td_loop { uint64_t id; } td_loop;                  /* the handler mailboxes that one host thread runs */
 typedef struct td_ticket { uint64_t id; } td_ticket;              /* a call's right to one reply */
 
@@ -163,7 +180,7 @@ typedef struct td_message {
   size_t data_size;
   td_mailbox from;    /* zero: nobody */
   uint64_t tag;       /* the application's */
-  uint64_t ref;       /* ticket, subscription, monitor or timer, by kind; else 0 */
+  uint64_t ref;       /* ticket, subscription, watch, monitor or timer, by kind; else 0 */
   const char *topic;  /* UTF-8, not NUL-terminated */
   size_t topic_size;
   int64_t deadline;   /* of requests, on the clock of td_now; else TD_FOREVER */
@@ -350,8 +367,12 @@ typedef struct td_subscribe_options {
   /* TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, or TD_KILL, which ends the mailbox; not TD_BLOCK */
   uint32_t policy;
   uint64_t max_messages;  /* of this subscription in the mailbox's queue; 0: only the mailbox's own bound */
+  /* Not NULL: of all subscriptions with this name, 1 to 255 bytes of UTF-8, that fit a message, one gets it, in turn;
+   * one without room is passed over. Such a subscription is given no retained values. */
+  const char *queue_group;
+  size_t queue_group_size;
 } td_subscribe_options;
-#define TD_SUBSCRIBE_OPTIONS_INIT { sizeof(td_subscribe_options), 0, TD_FAIL, 0 }
+#define TD_SUBSCRIBE_OPTIONS_INIT { sizeof(td_subscribe_options), 0, TD_FAIL, 0, NULL, 0 }
 
 /* What became of a publish, in copies: matched = queued + dropped. */
 typedef struct td_receipt {
@@ -983,8 +1004,10 @@ int32_t td_whereis(td_engine engine, const char *name, size_t name_size, td_mail
 /* ------------------------------------------------------------------------------------------------ functions: topic */
 
 /* Delivers what is published from now on under a topic that fits the pattern: tokens divided by '.', where * is exactly
- * one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. options may
- * be NULL for the defaults.
+ * one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. The retained
+ * values that fit come first, with status TD_RETAINED. A mailbox that subscribes to $dead gets every dead letter: from,
+ * tag and data of a message that reached nobody, status the error, info[0] the id it was for, info[1] its kind; no
+ * wildcard takes that topic in. options may be NULL for the defaults.
  *
  * Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL for a pattern that is empty, longer than 1,024 bytes or 64
  *   tokens, has an empty token or a space, or > before its end, and for TD_BLOCK.
@@ -1004,12 +1027,15 @@ int32_t td_subscribe(td_mailbox mailbox, const char *pattern, size_t pattern_siz
  * Since: 0.1 */
 int32_t td_unsubscribe(td_subscription subscription, uint32_t flags);
 
-/* Publishes a message to every subscription whose pattern fits. A slow subscriber never slows another. Of options,
- * which may be NULL, it reads release, release_user and release_loop; receipt may be NULL.
+/* Publishes a message to every subscription whose pattern fits, and to one of each queue group. A slow subscriber never
+ * slows another. Of options, which may be NULL, it reads release, release_user, release_loop and the flag TD_RETAIN:
+ * the value is kept, instead of the topic's last one, for those who subscribe later; an empty payload keeps none.
+ * receipt may be NULL.
  *
  * Returns: 0, also when nobody subscribes or copies were dropped, as receipt tells; TD_EINVAL for a topic with a
- *   wildcard, an empty token or a space, that is empty, or longer than 1,024 bytes or 64 tokens; TD_ESTALE when the
- *   engine or release_loop was closed; TD_ENOMEM.
+ *   wildcard, an empty token or a space, that is empty, longer than 1,024 bytes or 64 tokens, or begins with $;
+ *   TD_EFULL when 65,536 topics have a retained value already; TD_ESTALE when the engine or release_loop was closed;
+ *   TD_ENOMEM.
  * Threads: any.
  * Blocks: no.
  * Owns: with release, data belongs to the library from success on until release runs, and must not change; else the
@@ -1028,6 +1054,134 @@ int32_t td_publish(td_engine engine, td_mailbox from, const char *topic, size_t 
  * Since: 0.1 */
 int32_t td_publish_many(td_engine engine, td_mailbox from, const char *topic, size_t topic_size, const td_item *items,
                         size_t count, td_receipt *receipt);
+
+/* Says what is published, from mailbox, when it ends: before anyone gets its TD_KIND_DOWN, and not when the engine
+ * closes. It replaces what was set before. flags: TD_RETAIN.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL as td_publish; TD_ENOMEM.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps topic and data.
+ * Since: 0.1 */
+int32_t td_will_set(td_mailbox mailbox, const char *topic, size_t topic_size, uint64_t tag, const void *data,
+                    size_t data_size, uint32_t flags);
+
+/* Takes the will back: nothing is published when mailbox ends.
+ *
+ * Returns: 0; TD_ENOTFOUND when there is none; TD_ENOPROC when mailbox is over.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: nothing changes.
+ * Since: 0.1 */
+int32_t td_will_clear(td_mailbox mailbox);
+
+/* ------------------------------------------------------------------------------- functions: group, presence, watch */
+
+/* Makes mailbox a member of the group: 1 to 255 bytes of UTF-8, there as soon as it has a member. Joining twice counts
+ * two. A mailbox that ends has left all its groups before anyone gets its TD_KIND_DOWN.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group.
+ * Since: 0.1 */
+int32_t td_group_join(td_mailbox mailbox, const char *group, size_t group_size);
+
+/* Takes one join back.
+ *
+ * Returns: 0; TD_ENOTFOUND when mailbox is not in the group; TD_ENOPROC when mailbox is over.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group.
+ * Since: 0.1 */
+int32_t td_group_leave(td_mailbox mailbox, const char *group, size_t group_size);
+
+/* Gives the members of a group: data of members is an array of td_mailbox, one per join, info[1] their number. A group
+ * that nobody has joined has none.
+ *
+ * Returns: 0; TD_ESTALE when the engine was closed; TD_ENOMEM.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group, and releases members with td_message_release.
+ * Since: 0.1 */
+int32_t td_group_members(td_engine engine, const char *group, size_t group_size, td_message *members);
+
+/* Gives the members of a group, as td_group_members does, and in the same step begins a watch: from then on watcher
+ * gets one TD_KIND_MEMBER with this tag per join and leave, in the order in which they happen. Where these find watcher
+ * full they become one TD_KIND_RESYNC with the members as they are then, which replace all that was known before.
+ *
+ * Returns: 0; TD_ENOPROC when watcher is over; TD_ENOMEM.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the watch ends with td_unwatch or with watcher; the caller keeps group, and releases members with
+ *   td_message_release.
+ * Since: 0.1 */
+int32_t td_group_watch(td_mailbox watcher, const char *group, size_t group_size, uint64_t tag, td_watch *watch,
+                       td_message *members);
+
+/* Makes a key of 1 to 255 bytes of UTF-8, without a NUL, present in a group of keys for as long as mailbox lives, and
+ * for grace nanoseconds after its end: if another mailbox enters the key by then, nobody hears that it was gone.
+ * Several mailboxes may have entered a key. Entering again changes the grace.
+ *
+ * Returns: 0; TD_ENOPROC when mailbox is over; TD_ESYS when the timer thread cannot start.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group and key.
+ * Since: 0.1 */
+int32_t td_presence_enter(td_mailbox mailbox, const char *group, size_t group_size, const char *key, size_t key_size,
+                          int64_t grace);
+
+/* Takes back that mailbox has entered the key. If it was the last one, the key is gone at once.
+ *
+ * Returns: 0; TD_ENOTFOUND when mailbox has not entered the key; TD_ENOPROC when mailbox is over.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group and key.
+ * Since: 0.1 */
+int32_t td_presence_leave(td_mailbox mailbox, const char *group, size_t group_size, const char *key, size_t key_size);
+
+/* Gives the keys that are present: data of keys is each key with a NUL behind it, info[1] their number.
+ *
+ * Returns: 0; TD_ESTALE when the engine was closed; TD_ENOMEM.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps group, and releases keys with td_message_release.
+ * Since: 0.1 */
+int32_t td_presence_keys(td_engine engine, const char *group, size_t group_size, td_message *keys);
+
+/* Gives the keys that are present, as td_presence_keys does, and in the same step begins a watch: from then on watcher
+ * gets one TD_KIND_PRESENCE with this tag per key that comes or goes. Otherwise as td_group_watch.
+ *
+ * Returns: as td_group_watch.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: as td_group_watch.
+ * Since: 0.1 */
+int32_t td_presence_watch(td_mailbox watcher, const char *group, size_t group_size, uint64_t tag, td_watch *watch,
+                          td_message *keys);
+
+/* Gives the number of subscriptions that a topic fitting the pattern could reach, and in the same step begins a watch:
+ * from then on watcher gets one TD_KIND_INTEREST with TD_STARTED when the first of them comes and with TD_STOPPED when
+ * the last of them is gone. Where these find watcher full they become one TD_KIND_RESYNC whose data is the number of
+ * subscriptions then, a uint64_t.
+ *
+ * Returns: 0; TD_ENOPROC when watcher is over; TD_EINVAL as td_subscribe.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the watch ends with td_unwatch or with watcher; the caller keeps pattern.
+ * Since: 0.1 */
+int32_t td_interest_watch(td_mailbox watcher, const char *pattern, size_t pattern_size, uint64_t tag, td_watch *watch,
+                          uint64_t *subscriptions);
+
+/* Ends a watch. Its edges that are queued stay, unless flags has TD_FLUSH: after the return none is or will be seen,
+ * and no TD_KIND_RESYNC, also not from a batch already begun.
+ *
+ * Returns: 0; TD_ESTALE when it was over already.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the watch is stale from here on.
+ * Since: 0.1 */
+int32_t td_unwatch(td_watch watch, uint32_t flags);
 
 /* ------------------------------------------------------------------------------------------------ functions: timer */
 

@@ -17,6 +17,7 @@ pub enum Kind {
     Monitor = 3,
     Timer = 4,
     Subscription = 5,
+    Watch = 6,
     Loop = 7,
     Ticket = 8,
     /// The owner of a received message or batch.
@@ -35,6 +36,7 @@ impl Kind {
             Kind::Monitor => "a monitor",
             Kind::Timer => "a timer",
             Kind::Subscription => "a subscription",
+            Kind::Watch => "a watch",
             Kind::Loop => "a loop",
             Kind::Ticket => "a ticket",
             Kind::Hold => "a message or batch owner",

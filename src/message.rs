@@ -10,13 +10,24 @@ use std::ffi::{c_char, c_void};
 pub const KIND_MESSAGE: u32 = 1;
 pub const KIND_REQUEST: u32 = 2;
 pub const KIND_TOPIC: u32 = 3;
+pub const KIND_MEMBER: u32 = 5;
+pub const KIND_INTEREST: u32 = 6;
+pub const KIND_PRESENCE: u32 = 7;
 pub const KIND_DOWN: u32 = 16;
 pub const KIND_TIMER: u32 = 17;
 pub const KIND_REPLY: u32 = 18;
 pub const KIND_EXIT: u32 = 19;
 pub const KIND_NOTIFY: u32 = 22;
+pub const KIND_RESYNC: u32 = 20;
 pub const KIND_END: u32 = 32;
 pub const KIND_GAP: u32 = 33;
+
+/// Status of edges, and of a value that was there before its subscription.
+pub const STATUS_JOINED: i32 = 1;
+pub const STATUS_LEFT: i32 = 2;
+pub const STATUS_STARTED: i32 = 3;
+pub const STATUS_STOPPED: i32 = 4;
+pub const STATUS_RETAINED: i32 = 1;
 
 pub const REASON_NORMAL: i32 = 0;
 pub const REASON_KILLED: i32 = 1;
@@ -40,6 +51,12 @@ pub const FRAME_BY_REF: u8 = 1;
 pub const FRAME_TRAILER: u8 = 2;
 /// Frame header flag, the engine's own: the entry counts against its subscription's bound.
 pub const FRAME_BOUNDED: u8 = 128;
+
+/// What no policy may drop: requests, whose callers wait, and edges, which only together are the truth.
+#[inline]
+pub fn is_kept(kind: u8) -> bool {
+    matches!(kind as u32, KIND_REQUEST | KIND_MEMBER | KIND_INTEREST | KIND_PRESENCE)
+}
 
 /// Payloads up to this many bytes are copied into the mailbox; larger ones travel by reference.
 pub const INLINE_MAX: usize = 4096;

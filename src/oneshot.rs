@@ -3,7 +3,8 @@
 //! Guarantees: a record is made in advance, so firing it allocates nothing, and its state moves ARMED -> QUEUED ->
 //! DELIVERED, or ARMED -> CANCELLED, or QUEUED -> FLUSHED, each by one compare-and-swap on a word that also holds its
 //! life; so each of them fires, is cancelled and is delivered at most once, and a stale id changes nothing. (The
-//! record of a repeating timer goes from QUEUED back to ARMED when its tick is delivered.)
+//! record of a repeating timer goes from QUEUED back to ARMED when its tick is delivered; that of a watch, when its RESYNC
+//! is taken off the queue.)
 //!
 //! Invariants: a record is a member of up to four places: the list of the mailbox that owns it, the list of the
 //! mailbox it watches, the timer heap, and the signal queue (or an open batch). `holds` counts them, plus the thread
@@ -12,8 +13,9 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLY, KIND_TIMER};
+use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
 use crate::notify::Parker;
+use crate::snapshot::Snapshot;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use crate::sync::{rank, Arc, Mutex};
 use crate::table::Table;
@@ -27,6 +29,8 @@ pub enum Use {
     Call = 3,
     /// One end of a link: its owner hears of, or ends with, its target.
     Link = 4,
+    /// Members of a group, keys present, interest in topics; its signal is a RESYNC.
+    Watch = 5,
     /// The bits of `td_notify`; fires again and again.
     Notify = 7,
 }
@@ -38,6 +42,7 @@ impl Use {
             Use::Timer => Kind::Timer,
             Use::Call => Kind::Ticket,
             Use::Link => Kind::Link,
+            Use::Watch => Kind::Watch,
             Use::Notify => Kind::Notice,
         }
     }
@@ -48,6 +53,7 @@ impl Use {
             Kind::Timer => Some(Use::Timer),
             Kind::Ticket => Some(Use::Call),
             Kind::Link => Some(Use::Link),
+            Kind::Watch => Some(Use::Watch),
             _ => None,
         }
     }
@@ -83,6 +89,8 @@ pub struct Body {
     pub name: Option<Arc<str>>,
     /// The thread of a blocking call.
     pub caller: Option<Arc<Parker>>,
+    /// Of a watch: what its RESYNC in the queue will say. None: none is queued.
+    pub snapshot: Option<Box<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -198,6 +206,7 @@ impl OneShot {
             1 => Use::Monitor,
             2 => Use::Timer,
             4 => Use::Link,
+            5 => Use::Watch,
             7 => Use::Notify,
             _ => Use::Call,
         }
@@ -205,6 +214,11 @@ impl OneShot {
 
     pub fn repeats(&self) -> bool {
         self.repeats.load(Acquire) != 0
+    }
+
+    /// What is queued of it now is the last of it.
+    pub fn cease(&self) {
+        self.repeats.store(0, Release);
     }
 
     /// Row of the engine it belongs to.
@@ -219,6 +233,7 @@ impl OneShot {
             Use::Timer => KIND_TIMER,
             Use::Call => KIND_REPLY,
             Use::Link => KIND_EXIT,
+            Use::Watch => KIND_RESYNC,
             Use::Notify => KIND_NOTIFY,
         }
     }
@@ -274,7 +289,7 @@ impl Shots {
         shot.holds.store(making.holds as u32, Relaxed);
         shot.usage.store(making.usage as u8, Relaxed);
         shot.home.store(making.home, Relaxed);
-        shot.repeats.store((making.body.period > 0) as u8, Relaxed);
+        shot.repeats.store((making.body.period > 0 || making.usage == Use::Watch) as u8, Relaxed);
         *shot.body.lock() = making.body;
         shot.word.store(word(life, State::Armed), Release);
         Ok((Id::new(making.usage.kind(), life, index), shot))

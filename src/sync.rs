@@ -22,6 +22,9 @@ pub mod rank {
     pub const ENGINE: u8 = 10;
     pub const REGISTRY: u8 = 20;
     pub const TOPICS: u8 = 21;
+    pub const GROUPS: u8 = 22;
+    pub const PRESENCE: u8 = 23;
+    pub const QUEUE: u8 = 24;
     pub const LINKS: u8 = 25;
     pub const NOTIFY: u8 = 30;
     pub const LEASE: u8 = 40;

@@ -22,6 +22,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("link", "link"),
     ("name", "name"),
     ("topic", "topic"),
+    ("group", "group, presence, watch"),
     ("timer", "timer"),
     ("look", "looking into a running engine"),
     ("testing", "testing"),

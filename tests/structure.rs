@@ -15,10 +15,11 @@ const STEPS: &[(u8, &[&str])] = &[
     (0, &["clock"]),
     (1, &["id"]),
     (1, &["message"]),
-    (1, &["table", "recorder"]),
+    (1, &["table", "recorder", "snapshot"]),
     (1, &["oneshot"]),
     (1, &["mailbox"]),
-    (2, &["monitor", "link", "registry", "topic", "timer", "call", "dispatch", "watch"]),
+    (2, &["monitor", "link", "registry", "timer", "call", "dispatch", "watch"]),
+    (2, &["topic", "group", "presence"]),
     (3, &["engine"]),
     (4, &["ffi"]),
     // Built for loom alone.

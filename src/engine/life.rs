@@ -79,6 +79,7 @@ pub fn engine_close(id: Id) -> Result<()> {
         let _ = loop_close(looped);
     }
     engine.timers.stop(&world.store);
+    engine.topics.clear_retained();
     world.engines.close(id)?;
     Ok(())
 }
@@ -214,19 +215,25 @@ pub(super) fn bury_of(world: &World, remains: Remains) {
 /// Works off what a mailbox left, and then, one after another, those that end with it through links, with the same
 /// reason and bytes.
 pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<Arc<Block>>) {
-    let mut ended = VecDeque::from([first]);
-    while let Some(remains) = ended.pop_front() {
+    let mut ended = VecDeque::from([(first, data)]);
+    while let Some((remains, data)) = ended.pop_front() {
         let reason = remains.reason;
         record(Event::End, remains.id, Id::NONE, reason as i64);
         engine.mailboxes.fetch_sub(1, AcqRel);
         engine.registry.free(remains.id, &remains.names);
+        engine.groups.forget(store, remains.id, &remains.ties.groups);
+        engine.presence.forget(store, remains.id, &remains.ties.keys, &engine.clockwork());
         engine.topics.forget(store, &remains.quotas);
         disown(store, engine, &remains);
+        if reason != REASON_ENGINE_CLOSED {
+            let overflowed = engine.publish_will(store, remains.id, &remains.ties);
+            ended.extend(overflowed.into_iter().map(|remains| (remains, None)));
+        }
         store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
             Use::Monitor => monitor::down(store, index, life, reason, &data),
             Use::Link => {
                 if let Exit::Ends(linked) = store.exit(index, life, reason, &data, false) {
-                    ended.push_back(*linked);
+                    ended.push_back((*linked, data.clone()));
                 }
             }
             _ => {
@@ -242,6 +249,9 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
 fn disown(store: &Store, engine: &Engine, remains: &Remains) {
     store.disband(remains.owned, Of::Owner, |index, life| {
         let shot = store.shots.at(index);
+        if shot.usage() == Use::Watch {
+            let _ = engine.let_go_of_watch(store, Id::new(Kind::Watch, life, index));
+        }
         if shot.shift(life, State::Armed, State::Cancelled) {
             let caller = shot.body().caller.clone();
             if let Some(caller) = caller {

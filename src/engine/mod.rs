@@ -4,6 +4,7 @@
 //! that the lower floors return, and leave no lock held. The order of a death is rule 11 of the semantics: names free,
 //! subscriptions, own timers and monitors gone, then the watchers told.
 
+mod belonging;
 mod life;
 mod look;
 mod publishing;
@@ -12,6 +13,7 @@ mod testing;
 mod traffic;
 
 pub use crate::call::CallError;
+pub use belonging::*;
 pub use life::*;
 pub use look::*;
 pub use publishing::*;
@@ -22,11 +24,13 @@ pub use traffic::*;
 use crate::clock::Clock;
 use crate::dispatch::Loop;
 use crate::error::{Error, Result};
+use crate::group::Groups;
 use crate::id::{Id, Kind};
 use crate::mailbox::Store;
 use crate::message::{Block, Release as Owed, INLINE_MAX};
 use crate::notify::fork::PerProcess;
 use crate::oneshot::{State, Use};
+use crate::presence::Presence;
 use crate::recorder::{record, record_often, Event};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
@@ -75,6 +79,8 @@ pub(crate) struct Engine {
     pub host_time: bool,
     pub registry: Registry,
     pub topics: Topics,
+    pub groups: Groups,
+    pub presence: Presence,
     pub timers: Timers,
     pub links: crate::link::Gate,
     closed: AtomicBool,
@@ -184,12 +190,11 @@ impl World {
         })
     }
 
-    /// A message found nobody.
+    /// A message found nobody at this mailbox.
     #[cold]
-    pub fn dead_letter(&self, mailbox: Id) {
-        record(Event::DeadLetter, mailbox, Id::NONE, 0);
+    fn dead_letter(&self, mailbox: Id, letter: &Letter<'_>) {
         if let Ok(engine) = self.engine_of(mailbox) {
-            engine.dead_letters.fetch_add(1, Relaxed);
+            engine.dead_letter(&self.store, letter);
         }
     }
 }
@@ -202,6 +207,8 @@ impl Engine {
             host_time,
             registry: Registry::default(),
             topics: Topics::default(),
+            groups: Groups::default(),
+            presence: Presence::default(),
             timers: Timers::default(),
             links: Default::default(),
             closed: AtomicBool::new(false),
@@ -245,6 +252,7 @@ impl Engine {
                         store.unwatch(due.index, due.life);
                     }
                 }
+                Use::Watch => self.presence.lapse(store, Id::new(Kind::Watch, due.life, due.index)),
                 _ if due.held && shot.owner().is_none() => self.expire_to_name(store, due.index, due.life),
                 _ => {
                     store.fire(due.index, due.life, |_| ());
@@ -272,7 +280,7 @@ impl Engine {
         });
         if !fired {
             shot.shift(life, State::Armed, State::Cancelled);
-            self.dead_letters.fetch_add(1, Relaxed);
+            self.timer_to_nobody(store, Id::new(Kind::Timer, life, index));
         }
     }
 

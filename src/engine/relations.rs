@@ -7,6 +7,7 @@ use crate::link as linking;
 use crate::mailbox::Policy;
 use crate::monitor as watching;
 use crate::timer::Alarm;
+use crate::topic::Subscribing;
 
 pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
     let id = watching::monitor(&world().store, watcher, target, tag)?;
@@ -76,11 +77,16 @@ pub fn whereis(engine: Id, name: &str) -> Result<Id> {
     world().engine(engine)?.registry.whereis(name)
 }
 
-pub fn subscribe(mailbox: Id, pattern: &str, policy: u32, max_messages: u64) -> Result<Id> {
+pub fn subscribe(mailbox: Id, pattern: &str, policy: u32, max_messages: u64, queue: Option<&str>) -> Result<Id> {
     let world = world();
     world.store.live(mailbox)?;
     let engine = world.engine_of(mailbox)?;
-    let id = engine.topics.subscribe(&world.store, mailbox, pattern, Policy::of(policy)?, max_messages)?;
+    queue.map_or(Ok(()), check_group)?;
+    let subscribing = Subscribing { pattern, policy: Policy::of(policy)?, max_messages, queue };
+    let mut ended = Vec::new();
+    let subscribed = engine.topics.subscribe(&world.store, mailbox, &subscribing, &mut ended);
+    publishing::bury_all(&world.store, &engine, ended);
+    let id = subscribed?;
     record(Event::Subscribe, id, mailbox, 0);
     Ok(id)
 }

@@ -8,8 +8,8 @@ use crate::call::{self, Request};
 use crate::clock::FOREVER;
 use crate::mailbox::draft::Draft;
 use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Select, Slot, Wanted};
-use crate::message::KIND_MESSAGE;
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
+use crate::message::{KIND_MESSAGE, KIND_REPLY, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 
 /// How [`send_ex`] differs from [`send`].
@@ -56,8 +56,8 @@ pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
     record_often(Event::Send, to, from, data.len());
-    if let Some(block) = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error))? {
-        return send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), 0, false);
+    if data.len() > INLINE_MAX {
+        return send_large(world, to, from, tag, data);
     }
     let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
     match world.store.push(to, &draft, None) {
@@ -65,23 +65,33 @@ pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
             world.store.rouse(roused);
             Ok(())
         }
-        Err(Refusal::Full) => send_slowly(world, to, &draft, 0, false),
-        Err(Refusal::Never(error)) => Err(refused(world, to, error)),
+        Err(Refusal::Full) => send_slowly(world, to, &draft, data, 0, false),
+        Err(Refusal::Never(error)) => Err(refused(world, to, error, &draft, data)),
     }
+}
+
+#[cold]
+fn send_large(world: &World, to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
+    let bare = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
+    let copied = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error, &bare, data))?;
+    let payload = copied.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    send_slowly(world, to, &Draft { payload, ..bare }, data, 0, false)
 }
 
 /// A message that found nobody is a dead letter.
 #[cold]
-fn refused(world: &World, to: Id, error: Error) -> Error {
+fn refused(world: &World, to: Id, error: Error, draft: &Draft<'_>, data: &[u8]) -> Error {
     if error == Error::NoProc {
-        world.dead_letter(to);
+        let FrameHeader { kind, from, tag, .. } = draft.header;
+        let (from, payload, code) = (Id(from), Payload::Copy(data), error.code());
+        world.dead_letter(to, &Letter { to: to.0, kind: kind as u32, code, from, tag, payload });
     }
     error
 }
 
 /// Sends with the policy of a full mailbox, waiting where that is its policy.
 #[cold]
-fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interruptible: bool) -> Result<()> {
+fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, data: &[u8], timeout: i64, interruptible: bool) -> Result<()> {
     let mut deadline = None;
     loop {
         match world.store.offer(to, draft, None) {
@@ -91,7 +101,7 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interrupt
             }
             Ok(Outcome::Dropped) => return Ok(()),
             Ok(Outcome::Overflowed(remains)) => return Err(overflowed(world, *remains)),
-            Err(Refusal::Never(error)) => return Err(refused(world, to, error)),
+            Err(Refusal::Never(error)) => return Err(refused(world, to, error, draft, data)),
             Err(Refusal::Full) => {
                 let (policy, own) = world.store.policy(to)?;
                 if policy != Policy::Block {
@@ -171,17 +181,19 @@ pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
     match release {
         Some(release) => {
             let block = lend(world, data, &release)?;
-            let sent =
-                send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, Payload::Share(&block)), timeout, interruptible);
+            let draft = draft(KIND_MESSAGE, from, tag, Payload::Share(&block));
+            let sent = send_slowly(world, to, &draft, data, timeout, interruptible);
             if sent.is_err() {
                 Block::cancel(block);
             }
             sent
         }
         None => {
-            let block = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error))?;
+            let bare = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
+            let block =
+                copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error, &bare, data))?;
             let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-            send_slowly(world, to, &draft(KIND_MESSAGE, from, tag, payload), timeout, interruptible)
+            send_slowly(world, to, &Draft { payload, ..bare }, data, timeout, interruptible)
         }
     }
 }
@@ -198,7 +210,10 @@ pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
                 world.store.rouse(roused);
                 accepted += taken;
             }
-            Err(error) if accepted == 0 => return Err(error),
+            Err(error) if accepted == 0 => {
+                let (tag, data) = items[0];
+                return Err(refused(world, to, error, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), data));
+            }
             Err(_) => break,
         }
         if let Some((tag, data)) = items.get(accepted) {
@@ -296,12 +311,13 @@ pub fn batch_release(batch: &mut Batch) -> Result<()> {
 }
 
 /// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
-fn check_call(world: &World, to: Id, from: Id, blocking: bool) -> Result<()> {
+fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<()> {
     check_from(&world.store, to, from)?;
     if to == from && blocking {
         return Err(Error::Deadlock.because("a mailbox cannot call itself and wait"));
     }
-    let reader = world.store.reader(to).inspect_err(|_| world.dead_letter(to))?;
+    let request = || draft(KIND_REQUEST, from, tag, Payload::Copy(data));
+    let reader = world.store.reader(to).map_err(|error| refused(world, to, error, &request(), data))?;
     if blocking && reader.is_some_and(|reader| reader.is_mine()) {
         return Err(Error::Deadlock.because("this thread runs the loop that would have to answer; use td_call_start"));
     }
@@ -310,7 +326,7 @@ fn check_call(world: &World, to: Id, from: Id, blocking: bool) -> Result<()> {
 
 pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
     let world = world();
-    check_call(world, to, from, true)?;
+    check_call(world, to, from, tag, data, true)?;
     let engine = world.engine_of(to)?;
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
@@ -371,7 +387,7 @@ impl Drop for Calling<'_> {
 pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
     let world = world();
     world.store.slot(from)?;
-    check_call(world, to, from, false)?;
+    check_call(world, to, from, tag, data, false)?;
     let engine = world.engine_of(to)?;
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
@@ -436,7 +452,7 @@ fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
             // The record is gone; its row still tells whose it was.
             if error == Error::Stale && letter {
                 if let Some(engine) = world.engines.at(world.store.shots.at(ticket.index()).home()) {
-                    engine.dead_letters.fetch_add(1, Relaxed);
+                    late_reply(world, &engine, ticket, data);
                 }
             }
             return Err(error);
@@ -446,7 +462,17 @@ fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
         engine.timers.leave(&world.store, ticket.index(), ticket.life());
         Ok(())
     } else {
-        engine.dead_letters.fetch_add(u64::from(letter), Relaxed);
+        if letter {
+            late_reply(world, &engine, ticket, data);
+        }
         Err(late(Error::Stale))
     }
+}
+
+/// A reply that nobody waits for.
+#[cold]
+fn late_reply(world: &World, engine: &Engine, ticket: Id, data: &[u8]) {
+    let (code, payload) = (Error::Stale.code(), Payload::Copy(data));
+    let letter = Letter { to: ticket.0, kind: KIND_REPLY, code, from: Id::NONE, tag: 0, payload };
+    engine.dead_letter(&world.store, &letter);
 }

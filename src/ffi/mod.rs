@@ -24,6 +24,7 @@ mod tests;
 pub mod call;
 pub mod engine;
 pub mod error;
+pub mod group;
 pub mod link;
 pub mod look;
 pub mod loop_;

@@ -13,6 +13,11 @@ use std::sync::Mutex as StdMutex;
 
 mod flow;
 
+#[cfg(not(loom))]
+mod watch_model;
+#[cfg(not(loom))]
+mod watches;
+
 const MS: i64 = 1_000_000;
 
 fn engine() -> Id {
@@ -312,11 +317,11 @@ fn a_late_reply_reaches_nobody() {
 fn a_subscription_has_a_bound_of_its_own() {
     let engine = engine();
     let a = mailbox(engine);
-    let all = subscribe(a, "a.>", 0, 0).unwrap();
-    let some = subscribe(a, "a.*", 3, 2).unwrap();
+    let all = subscribe(a, "a.>", 0, 0, None).unwrap();
+    let some = subscribe(a, "a.*", 3, 2, None).unwrap();
     send(a, Id::NONE, 99, b"x").unwrap();
     for tag in 1..=4 {
-        let receipt = publish(engine, Id::NONE, "a.b", tag, b"x", None).unwrap();
+        let receipt = publish(engine, Id::NONE, "a.b", tag, b"x", PublishOptions::default()).unwrap();
         assert_eq!(receipt, Receipt { matched: 2, queued: 2, dropped: 0 });
     }
     let mut seen: Vec<(u64, u64, u64)> = Vec::new();
@@ -328,12 +333,12 @@ fn a_subscription_has_a_bound_of_its_own() {
         |id: Id| seen.iter().filter(|(reference, ..)| *reference == id.0).map(|(_, tag, _)| *tag).collect::<Vec<_>>();
     assert_eq!((of(all), of(some), seen[0].1), (vec![1, 2, 3, 4], vec![3, 4], 99));
     assert_eq!(seen.iter().map(|(.., lost)| lost).sum::<u64>(), 2);
-    publish(engine, Id::NONE, "a.c", 1, b"x", None).unwrap();
+    publish(engine, Id::NONE, "a.c", 1, b"x", PublishOptions::default()).unwrap();
     unsubscribe(all, true).unwrap();
     assert_eq!(unsubscribe(all, true), Err(Error::Stale));
     assert_eq!(tags(a), [1]);
-    assert_eq!(publish(engine, Id::NONE, "a.b.c", 1, b"x", None).unwrap(), Receipt::default());
-    assert_eq!(publish(engine, Id::NONE, "a..c", 1, b"x", None), Err(Error::Inval));
+    assert_eq!(publish(engine, Id::NONE, "a.b.c", 1, b"x", PublishOptions::default()).unwrap(), Receipt::default());
+    assert_eq!(publish(engine, Id::NONE, "a..c", 1, b"x", PublishOptions::default()), Err(Error::Inval));
     balanced(a);
 }
 

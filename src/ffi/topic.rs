@@ -4,7 +4,7 @@
 
 use super::args;
 use super::send::{self, td_item, td_send_options};
-use super::types::{same_layout, td_engine, td_mailbox, td_subscription, TD_FLUSH};
+use super::types::{same_layout, td_engine, td_mailbox, td_subscription, TD_FLUSH, TD_INTERRUPTIBLE, TD_RETAIN};
 use super::versioned::{self, Versioned};
 use super::{done, guard};
 use crate::engine as facade;
@@ -23,7 +23,14 @@ pub struct td_subscribe_options {
     pub policy: u32,
     /// of this subscription in the mailbox's queue; 0: only the mailbox's own bound
     pub max_messages: u64,
+    /// Not NULL: of all subscriptions with this name, 1 to 255 bytes of UTF-8, that fit a message, one gets it, in turn;
+    /// one without room is passed over. Such a subscription is given no retained values.
+    pub queue_group: *const c_char,
+    pub queue_group_size: usize,
 }
+
+/// Status of a TD_KIND_TOPIC message that was published, with TD_RETAIN, before its subscription began.
+pub const TD_RETAINED: i32 = 1i32;
 
 /// What became of a publish, in copies: matched = queued + dropped.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +49,13 @@ unsafe impl Versioned for td_subscribe_options {
     const FIRST: usize = offset_of!(td_subscribe_options, max_messages) + 8;
 }
 same_layout!(td_receipt, m::Receipt, 24: matched queued dropped);
+const _: () = assert!(TD_RETAINED == m::STATUS_RETAINED);
 
 /// Delivers what is published from now on under a topic that fits the pattern: tokens divided by '.', where * is exactly
-/// one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. options may
-/// be NULL for the defaults.
+/// one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. The retained
+/// values that fit come first, with status TD_RETAINED. A mailbox that subscribes to $dead gets every dead letter: from,
+/// tag and data of a message that reached nobody, status the error, info[0] the id it was for, info[1] its kind; no
+/// wildcard takes that topic in. options may be NULL for the defaults.
 ///
 /// Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL for a pattern that is empty, longer than 1,024 bytes or 64
 ///   tokens, has an empty token or a space, or > before its end, and for TD_BLOCK.
@@ -71,7 +81,14 @@ pub unsafe extern "C" fn td_subscribe(
             )
         };
         args::zero("options->flags", options.flags)?;
-        out.set(facade::subscribe(mailbox.into(), pattern, options.policy, options.max_messages)?.into());
+        let queue = if options.queue_group.is_null() {
+            None
+        } else {
+            // SAFETY: as above.
+            Some(unsafe { args::text("options->queue_group", options.queue_group, options.queue_group_size)? })
+        };
+        let id = facade::subscribe(mailbox.into(), pattern, options.policy, options.max_messages, queue)?;
+        out.set(id.into());
         Ok(0)
     })
 }
@@ -91,12 +108,15 @@ pub extern "C" fn td_unsubscribe(subscription: td_subscription, flags: u32) -> i
     })
 }
 
-/// Publishes a message to every subscription whose pattern fits. A slow subscriber never slows another. Of options,
-/// which may be NULL, it reads release, release_user and release_loop; receipt may be NULL.
+/// Publishes a message to every subscription whose pattern fits, and to one of each queue group. A slow subscriber never
+/// slows another. Of options, which may be NULL, it reads release, release_user, release_loop and the flag TD_RETAIN:
+/// the value is kept, instead of the topic's last one, for those who subscribe later; an empty payload keeps none.
+/// receipt may be NULL.
 ///
 /// Returns: 0, also when nobody subscribes or copies were dropped, as receipt tells; TD_EINVAL for a topic with a
-///   wildcard, an empty token or a space, that is empty, or longer than 1,024 bytes or 64 tokens; TD_ESTALE when the
-///   engine or release_loop was closed; TD_ENOMEM.
+///   wildcard, an empty token or a space, that is empty, longer than 1,024 bytes or 64 tokens, or begins with $;
+///   TD_EFULL when 65,536 topics have a retained value already; TD_ESTALE when the engine or release_loop was closed;
+///   TD_ENOMEM.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: with release, data belongs to the library from success on until release runs, and must not change; else the
@@ -125,8 +145,12 @@ pub unsafe extern "C" fn td_publish(
                 args::out_or_null("receipt", receipt.cast::<m::Receipt>())?,
             )
         };
-        send::check(&options)?;
-        let receipt = facade::publish(engine.into(), from.into(), topic, tag, data, send::release(&options, given))?;
+        let known = TD_INTERRUPTIBLE | TD_RETAIN;
+        args::flags("options->flags", options.flags, known, "0, TD_INTERRUPTIBLE or TD_RETAIN")?;
+        let retain = options.flags & TD_RETAIN != 0;
+        send::check(&td_send_options { flags: options.flags & !TD_RETAIN, ..options })?;
+        let options = facade::PublishOptions { release: send::release(&options, given), retain };
+        let receipt = facade::publish(engine.into(), from.into(), topic, tag, data, options)?;
         if let Some(out) = out {
             out.set(receipt);
         }
@@ -167,4 +191,42 @@ pub unsafe extern "C" fn td_publish_many(
         }
         Ok(0)
     })
+}
+
+/// Says what is published, from mailbox, when it ends: before anyone gets its TD_KIND_DOWN, and not when the engine
+/// closes. It replaces what was set before. flags: TD_RETAIN.
+///
+/// Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL as td_publish; TD_ENOMEM.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: the caller keeps topic and data.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_will_set(
+    mailbox: td_mailbox,
+    topic: *const c_char,
+    topic_size: usize,
+    tag: u64,
+    data: *const c_void,
+    data_size: usize,
+    flags: u32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's pointers are valid or NULL, as the header asks.
+        let (topic, data) = unsafe { (args::text("topic", topic, topic_size)?, args::bytes("data", data, data_size)?) };
+        args::flags("flags", flags, TD_RETAIN, "0 or TD_RETAIN")?;
+        done(facade::will_set(mailbox.into(), topic, tag, data, flags & TD_RETAIN != 0))
+    })
+}
+
+/// Takes the will back: nothing is published when mailbox ends.
+///
+/// Returns: 0; TD_ENOTFOUND when there is none; TD_ENOPROC when mailbox is over.
+/// Threads: any.
+/// Blocks: no.
+/// Owns: nothing changes.
+/// Since: 0.1
+#[no_mangle]
+pub extern "C" fn td_will_clear(mailbox: td_mailbox) -> i32 {
+    guard(|| done(facade::will_clear(mailbox.into())))
 }

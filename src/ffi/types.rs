@@ -19,8 +19,10 @@ pub const TD_FOREVER: i64 = i64::MAX;
 ///
 /// of waits: a signal handler's return ends it with TD_EINTR
 pub const TD_INTERRUPTIBLE: u32 = 1u32;
-/// of td_demonitor and td_unsubscribe: take out what is queued, too
+/// of td_demonitor, td_unsubscribe and td_unwatch: take out what is queued, too
 pub const TD_FLUSH: u32 = 2u32;
+/// of td_publish and td_will_set: the value is kept for later subscribers
+pub const TD_RETAIN: u32 = 4u32;
 
 /// Kinds of messages: sent (below 16), signals of the engine (16 to 31), notes on a queue (32 and above).
 ///
@@ -30,6 +32,12 @@ pub const TD_KIND_MESSAGE: u32 = 1u32;
 pub const TD_KIND_REQUEST: u32 = 2u32;
 /// through a subscription: ref is the subscription, topic the topic
 pub const TD_KIND_TOPIC: u32 = 3u32;
+/// from joined or left (status) the group topic: ref is the watch
+pub const TD_KIND_MEMBER: u32 = 5u32;
+/// a first subscription came, the last one went (status), for the pattern topic: ref is the watch
+pub const TD_KIND_INTEREST: u32 = 6u32;
+/// the key data came or went (status) in the group topic, through from: ref is the watch
+pub const TD_KIND_PRESENCE: u32 = 7u32;
 /// from ended: ref is the monitor, status the reason, data its bytes, topic the name if by name
 pub const TD_KIND_DOWN: u32 = 16u32;
 /// ref is the timer, tag and data are as armed
@@ -40,6 +48,8 @@ pub const TD_KIND_REPLY: u32 = 18u32;
 pub const TD_KIND_EXIT: u32 = 19u32;
 /// from td_notify: tag is the bits
 pub const TD_KIND_NOTIFY: u32 = 22u32;
+/// edges found no room: data is a new snapshot, info[0] the kind of the edges, info[1] its entries, ref the watch
+pub const TD_KIND_RESYNC: u32 = 20u32;
 /// the mailbox itself is over, status is the reason; lost counts what was dropped last
 pub const TD_KIND_END: u32 = 32u32;
 /// in frames only: tag is how many messages were dropped here, lost by the next one
@@ -86,6 +96,12 @@ pub struct td_timer {
 pub struct td_subscription {
     pub id: u64,
 }
+/// a snapshot, then each change of what is watched
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct td_watch {
+    pub id: u64,
+}
 /// the handler mailboxes that one host thread runs
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -118,7 +134,7 @@ pub struct td_message {
     pub from: td_mailbox,
     /// the application's
     pub tag: u64,
-    /// ticket, subscription, monitor or timer, by kind; else 0
+    /// ticket, subscription, watch, monitor or timer, by kind; else 0
     pub r#ref: u64,
     /// UTF-8, not NUL-terminated
     pub topic: *const c_char,
@@ -214,7 +230,7 @@ macro_rules! ids {
         }
     )+};
 }
-ids! { td_engine td_mailbox td_monitor_ref td_timer td_subscription td_loop td_ticket }
+ids! { td_engine td_mailbox td_monitor_ref td_timer td_subscription td_watch td_loop td_ticket }
 
 /// Fails to compile unless the C struct and the engine's are laid out alike.
 macro_rules! same_layout {
@@ -242,6 +258,8 @@ const _: () = {
     assert!(TD_KIND_DOWN == m::KIND_DOWN && TD_KIND_TIMER == m::KIND_TIMER && TD_KIND_REPLY == m::KIND_REPLY);
     assert!(TD_KIND_EXIT == m::KIND_EXIT);
     assert!(TD_KIND_NOTIFY == m::KIND_NOTIFY);
+    assert!(TD_KIND_MEMBER == m::KIND_MEMBER && TD_KIND_INTEREST == m::KIND_INTEREST);
+    assert!(TD_KIND_PRESENCE == m::KIND_PRESENCE && TD_KIND_RESYNC == m::KIND_RESYNC);
     assert!(TD_KIND_END == m::KIND_END && TD_KIND_GAP == m::KIND_GAP);
     assert!(TD_FRAME_BY_REF == m::FRAME_BY_REF as u32 && TD_FRAME_TRAILER == m::FRAME_TRAILER as u32);
 };

@@ -163,19 +163,24 @@ impl Store {
             head.draw(&self.pool, &mut tail);
             return Ok(None);
         }
-        let mut signals = Vec::new();
+        let (mut signals, mut snapshots) = (Vec::new(), Vec::new());
         while signals.len() < MOST_SIGNALS && !tail.signals.is_empty() {
             let index = tail.signals.first;
             if self.shots.at(index).stamp() > next {
                 break;
             }
             tail.signals.remove(&self.shots, Of::Signal, index);
-            signals.push(Signal { index, life: self.shots.at(index).life(), claimed: None });
+            let shot = self.shots.at(index);
+            signals.push(Signal { index, life: shot.life(), claimed: None, number: shot.number(), said: None });
+            snapshots.push(self.take_snapshot(index));
         }
         slot.note_first_signal(&tail, self);
         drop(tail);
         if signals.is_empty() {
             return Ok(None);
+        }
+        for (signal, snapshot) in signals.iter_mut().zip(snapshots) {
+            signal.said = snapshot.map(|snapshot| snapshot.say());
         }
         // Losses behind the first of these signals show with what comes after them.
         let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
@@ -188,7 +193,7 @@ impl Store {
             hold.places.extend(frame.entries().map(|entry| entry.at));
             if lost > 0 {
                 // The gap is an entry without a record.
-                signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true) });
+                signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None });
             }
             hold.signals = signals;
             hold.show(frame)
@@ -211,8 +216,11 @@ impl Store {
                     ..FrameHeader::default()
                 };
                 let topic = body.name.as_deref().unwrap_or("").as_bytes();
-                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info: body.info };
-                let payload = body.data.as_ref().map_or(Payload::Copy(&[]), Payload::Inline);
+                let said = signal.said.as_ref();
+                let info = said.map_or(body.info, |(entries, _)| [body.info[0], *entries]);
+                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info };
+                let data = said.map(|(_, block)| block).or(body.data.as_ref());
+                let payload = data.map_or(Payload::Copy(&[]), Payload::Inline);
                 work(&Draft { header, payload, topic, trailer: Some(trailer) });
             }
         };

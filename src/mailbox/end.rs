@@ -6,6 +6,7 @@
 use super::links::Links;
 use super::segment::Segment;
 use super::wake::{Attend, MailBell};
+use super::watching::Ties;
 use super::{Handler, Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -21,6 +22,7 @@ pub struct Remains {
     pub reason: i32,
     pub names: Vec<Arc<str>>,
     pub quotas: Vec<Id>,
+    pub ties: Ties,
     /// First records of the detached lists.
     pub owned: u32,
     pub watched: u32,
@@ -67,6 +69,7 @@ impl Store {
             reason,
             names: Vec::new(),
             quotas: Vec::new(),
+            ties: Ties::default(),
             owned: crate::oneshot::NONE,
             watched: crate::oneshot::NONE,
             signals: std::mem::take(&mut tail.signals).first,
@@ -81,6 +84,7 @@ impl Store {
             unseen = (cold.count.dropped_new + cold.count.evicted).saturating_sub(cold.count.lost_shown);
             remains.names = std::mem::take(&mut cold.names);
             remains.quotas = std::mem::take(&mut cold.quotas);
+            remains.ties = std::mem::take(&mut cold.ties);
             remains.owned = std::mem::take(&mut cold.owned).first;
             remains.watched = std::mem::take(&mut cold.watched).first;
             cold.last_reader = cold.reader.as_ref().map(Arc::downgrade);

@@ -149,13 +149,24 @@ impl Store {
             let live = slot.is_live(mailbox);
             let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
             let mut back = 0;
-            for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
+            for signal in signals.iter_mut().rev().filter(|signal| signal.life != 0) {
+                let resync = signal.said.is_some();
                 match signal.claimed {
                     Some(delivered) => {
                         if same && delivered {
                             tail.cold().count.signals_delivered += 1;
+                        } else if live && resync {
+                            tail.cold().count.signals_flushed += 1;
                         }
                         done.push(signal.index);
+                    }
+                    None if live && resync => {
+                        if self.put_back_resync(slot, &mut head, &mut tail, signal) {
+                            back += 1;
+                        } else {
+                            tail.cold().count.signals_flushed += 1;
+                            done.push(signal.index);
+                        }
                     }
                     None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
                         tail.signals.insert(&self.shots, Of::Signal, signal.index);

@@ -4,6 +4,7 @@
 //! out of a segment, shared by reference, or part of a batch's frame. A frame lives until each owner of it has let go.
 
 use super::segment::{At, Entry, Segment};
+use super::watching::Said;
 use super::Store;
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
@@ -37,6 +38,9 @@ pub(super) struct Signal {
     pub index: u32,
     pub life: u32,
     pub claimed: Option<bool>,
+    /// Its number among the signals, and what it says if it is a RESYNC.
+    pub number: u64,
+    pub said: Option<Said>,
 }
 
 /// Data and topic of a message in a hold's own buffer.
@@ -61,12 +65,13 @@ impl Hold {
     }
 
     /// Copies what a signal says out of its record.
-    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64) -> Message {
+    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64, said: Option<Said>) -> Message {
         let body = shot.body();
         let Body { tag, status, info, from, data, name, .. } = &*body;
-        let mut message = self.keep(data.clone(), &[], name.as_deref().unwrap_or("").as_bytes());
+        let (entries, data) = said.map_or_else(|| (info[1], data.clone()), |(entries, block)| (entries, Some(block)));
+        let mut message = self.keep(data, &[], name.as_deref().unwrap_or("").as_bytes());
         (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
-        (message.tag, message.r#ref, message.info) = (*tag, reference, *info);
+        (message.tag, message.r#ref, message.info) = (*tag, reference, [info[0], entries]);
         message
     }
 

@@ -30,6 +30,7 @@ mod spin;
 mod suspend;
 mod wait;
 mod wake;
+mod watching;
 
 pub use end::Remains;
 pub use links::{Exit, Pair};
@@ -39,8 +40,9 @@ pub use receive::Wanted;
 pub use select::Select;
 pub use signal::Cancelled;
 pub use wait::Patience;
-pub use wake::Attend;
+pub use wake::{Attend, Roused};
 use wake::{MailBell, Waiter};
+pub use watching::{Ties, Will};
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -179,6 +181,7 @@ pub(crate) struct Cold {
     watched: List,
     /// Subscriptions: rows of the quota table.
     pub quotas: Vec<Id>,
+    pub ties: Ties,
     waiters: VecDeque<Waiter>,
     blocked: VecDeque<Arc<Parker>>,
     /// Whom threads are calling in this mailbox's name, waiting.
@@ -407,7 +410,7 @@ impl Cold {
         match usage {
             Use::Timer => self.timers = self.timers.wrapping_add_signed(by),
             Use::Monitor => self.monitors = self.monitors.wrapping_add_signed(by),
-            Use::Call | Use::Link | Use::Notify => {}
+            Use::Call | Use::Link | Use::Notify | Use::Watch => {}
         }
     }
 

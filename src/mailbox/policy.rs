@@ -129,6 +129,14 @@ impl Quota {
     pub fn is_bounded(&self) -> bool {
         self.limit() > 0
     }
+
+    /// A publication as it goes to this subscription.
+    fn mark<'a>(&self, own: Id, draft: &Draft<'a>) -> Draft<'a> {
+        let mut draft = *draft;
+        draft.header.r#ref = own.0;
+        draft.header.flags = if self.is_bounded() { FRAME_BOUNDED } else { 0 };
+        draft
+    }
 }
 
 /// The table of quotas; a subscription's id is the id of its quota.
@@ -255,40 +263,44 @@ impl Store {
     /// Sends a publication under its subscription's bound, then the mailbox's; never waits, never refuses a live
     /// mailbox: `None` when the subscription is over.
     pub fn publish(&self, subscription: Id, draft: &Draft<'_>) -> Option<Outcome> {
-        let quota = self.quotas.find(subscription).ok()?;
-        let to = quota.mailbox();
-        let slot = self.slot(to).ok()?;
-        let mut draft = *draft;
-        draft.header.r#ref = subscription.0;
-        draft.header.flags = if quota.is_bounded() { FRAME_BOUNDED } else { 0 };
-        let draft = &draft;
-        {
-            let mut tail = slot.tail.lock();
-            if !slot.is_live(to) || !quota.is_live(subscription) {
-                return None;
-            }
-            if !quota.is_bounded() || quota.queued() < quota.limit() {
-                match tail.admit(&self.pool, slot, draft) {
-                    Ok(()) => {
-                        if quota.is_bounded() {
-                            quota.count(subscription.life(), 1);
-                        }
-                        return Some(Outcome::Queued(tail.roused(to)));
-                    }
-                    Err(Refusal::Full) => {}
-                    Err(Refusal::Never(_)) => {
-                        tail.drop_new();
-                        return Some(Outcome::Dropped);
-                    }
-                }
-            }
+        self.publish_into(subscription, draft, &mut Trash::new())
+    }
+
+    /// As [`publish`](Self::publish), under a lock of the caller's, who drops what was evicted when it is gone.
+    #[inline]
+    pub fn publish_into(&self, subscription: Id, draft: &Draft<'_>, trash: &mut Trash) -> Option<Outcome> {
+        match self.try_publish(subscription, draft) {
+            Ok(outcome) => Some(outcome),
+            Err(Refusal::Full) => self.publish_overflow(subscription, draft, trash),
+            Err(Refusal::Never(_)) => None,
         }
-        self.publish_overflow(slot, to, quota, subscription, draft)
+    }
+
+    /// As [`publish`](Self::publish), but leaves it to the caller what happens where there is no room.
+    pub fn try_publish(&self, subscription: Id, draft: &Draft<'_>) -> Result<Outcome, Refusal> {
+        let quota = self.quotas.find(subscription)?;
+        let to = quota.mailbox();
+        let slot = self.slot(to)?;
+        let mut tail = slot.tail.lock();
+        if !slot.is_live(to) || !quota.is_live(subscription) {
+            return Err(Error::Stale.into());
+        }
+        if quota.is_bounded() && quota.queued() >= quota.limit() {
+            return Err(Refusal::Full);
+        }
+        tail.admit(&self.pool, slot, &quota.mark(subscription, draft)).map_err(|_| Refusal::Full)?;
+        if quota.is_bounded() {
+            quota.count(subscription.life(), 1);
+        }
+        Ok(Outcome::Queued(tail.roused(to)))
     }
 
     #[cold]
-    fn publish_overflow(&self, slot: &Slot, to: Id, quota: &Quota, own: Id, draft: &Draft<'_>) -> Option<Outcome> {
-        let mut trash = Trash::new();
+    fn publish_overflow(&self, own: Id, draft: &Draft<'_>, trash: &mut Trash) -> Option<Outcome> {
+        let quota = self.quotas.find(own).ok()?;
+        let to = quota.mailbox();
+        let slot = self.slot(to).ok()?;
+        let draft = &quota.mark(own, draft);
         let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         if !slot.is_live(to) || !quota.is_live(own) {
@@ -300,7 +312,7 @@ impl Store {
         let mut fits = !never && !over_own && tail.admit(&self.pool, slot, draft).is_ok();
         if policy == Policy::DropOld && !never {
             let victim = (over_own || quota.is_bounded()).then_some(own);
-            while !fits && self.evict(slot, &mut head, &mut tail, victim, &mut trash) {
+            while !fits && self.evict(slot, &mut head, &mut tail, victim, trash) {
                 record_often(Event::Evicted, to, own, 1);
                 fits = tail.admit(&self.pool, slot, draft).is_ok();
             }
@@ -316,8 +328,6 @@ impl Store {
             tail.drop_new();
             Outcome::Dropped
         };
-        drop((tail, head));
-        drop(trash);
         Some(outcome)
     }
 
@@ -331,7 +341,7 @@ impl Store {
     fn evict(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: Option<Id>, trash: &mut Trash) -> bool {
         let wanted = |kind: u8, reference: u64| match of {
             Some(of) => kind as u32 == KIND_TOPIC && reference == of.0,
-            None => kind as u32 != crate::message::KIND_REQUEST,
+            None => !crate::message::is_kept(kind),
         };
         // Nothing of a subscription lies before the place where its oldest was found last.
         let quota = of.and_then(|of| self.quotas.find(of).ok());

@@ -86,7 +86,7 @@ impl Store {
 
     /// Takes the first signal if it comes before message number `next`.
     fn front_signal(&self, slot: &Slot, head: &mut Head, next: Option<u64>) -> Result<Option<Message>> {
-        let index = {
+        let (index, snapshot) = {
             let mut tail = slot.tail.lock();
             if next.is_none() && (tail.current.is_some() || tail.full.is_some()) {
                 // Messages have come in since; only they tell what comes first.
@@ -96,10 +96,10 @@ impl Store {
             if tail.signals.is_empty() || next.is_some_and(|next| self.shots.at(index).stamp() > next) {
                 return Ok(None);
             }
-            self.unqueue(slot, &mut tail, index);
+            let snapshot = self.unqueue(slot, &mut tail, index);
             tail.cold().count.signals_delivered += 1;
-            index
+            (index, snapshot)
         };
-        self.signal_message(slot, head, index).map(Some)
+        self.signal_message(slot, head, index, snapshot).map(Some)
     }
 }

@@ -73,10 +73,10 @@ impl Store {
                 if !matches {
                     return Ok(None);
                 }
-                self.unqueue(slot, &mut tail, record.index());
+                let snapshot = self.unqueue(slot, &mut tail, record.index());
                 tail.cold().count.signals_delivered += 1;
                 drop(tail);
-                return self.signal_message(slot, head, record.index()).map(Some);
+                return self.signal_message(slot, head, record.index(), snapshot).map(Some);
             }
         }
         // Messages in open batches were not looked at and may have come back.
@@ -102,10 +102,10 @@ impl Store {
             let mut tail = slot.tail.lock();
             // It may have been flushed since, and its record be something else by now.
             if self.shots.at(index).is(life, State::Queued) {
-                self.unqueue(slot, &mut tail, index);
+                let snapshot = self.unqueue(slot, &mut tail, index);
                 tail.cold().count.signals_delivered += 1;
                 drop(tail);
-                return self.signal_message(slot, head, index).map(Some);
+                return self.signal_message(slot, head, index, snapshot).map(Some);
             }
         }
         select.searched = head.end();
@@ -246,7 +246,7 @@ impl Store {
             let shot = self.shots.at(index);
             if shot.is(life, State::Queued) {
                 let (reference, shown) = (self.shots.id(index), self.shots.shown(index));
-                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, shown))?;
+                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
                 next.words = [from, shot.number(), 0, reference.0];
                 message.owner = owner.0;
                 return Ok(Some(message));
@@ -279,10 +279,10 @@ impl Store {
             if shot.owner() != id || !shot.is(record.life(), State::Queued) || !shot.is_linked(Of::Signal) {
                 return Err(gone());
             }
-            self.unqueue(slot, &mut tail, record.index());
+            let snapshot = self.unqueue(slot, &mut tail, record.index());
             tail.cold().count.signals_delivered += 1;
             drop(tail);
-            return self.signal_message(slot, head, record.index());
+            return self.signal_message(slot, head, record.index(), snapshot);
         }
         if place & 1 == 0 {
             return Err(Error::Inval.because("the cursor has peeked at nothing yet; call td_recv_peek first"));
@@ -302,7 +302,8 @@ impl Store {
 }
 
 fn record_kind(record: Id) -> Kind {
-    [Kind::Monitor, Kind::Timer, Kind::Link].into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
+    let kinds = [Kind::Monitor, Kind::Timer, Kind::Link, Kind::Watch];
+    kinds.into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
 }
 
 impl Head {

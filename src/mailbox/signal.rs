@@ -12,6 +12,7 @@ use crate::id::{Id, Kind};
 use crate::message::Message;
 use crate::oneshot::{Body, List, Of, OneShot, State, Use, NONE};
 use crate::recorder::{record, Event};
+use crate::snapshot::Snapshot;
 use crate::sync::atomic::Ordering::*;
 
 /// What cancelling found.
@@ -166,18 +167,28 @@ impl Store {
         Cancelled::Flushed
     }
 
-    /// Takes a signal off the queue. Under the slot lock nobody can flush it meanwhile, so the claim succeeds.
-    pub(super) fn unqueue(&self, slot: &Slot, tail: &mut Tail, index: u32) -> bool {
+    /// Takes a signal off the queue, with the snapshot of a RESYNC. Under the slot lock nobody can flush it meanwhile,
+    /// so the claim succeeds.
+    pub(super) fn unqueue(&self, slot: &Slot, tail: &mut Tail, index: u32) -> Option<Box<Snapshot>> {
         tail.signals.remove(&self.shots, Of::Signal, index);
         slot.note_first_signal(tail, self);
-        self.claim(index, self.shots.at(index).life())
+        let snapshot = self.take_snapshot(index);
+        self.claim(index, self.shots.at(index).life());
+        snapshot
     }
 
     /// Makes the message of a signal that was taken off the queue.
-    pub(super) fn signal_message(&self, slot: &Slot, head: &mut Head, index: u32) -> Result<Message> {
+    pub(super) fn signal_message(
+        &self,
+        slot: &Slot,
+        head: &mut Head,
+        index: u32,
+        snapshot: Option<Box<Snapshot>>,
+    ) -> Result<Message> {
         let shot = self.shots.at(index);
         let reference = self.shots.shown(index);
-        let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference))?;
+        let said = snapshot.map(|snapshot| snapshot.say());
+        let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference, said))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
         let stamp = shot.stamp();
         self.shots.let_go(index);
@@ -200,6 +211,9 @@ impl Store {
     /// Takes a queued signal for delivery. False when it was flushed meanwhile.
     pub(super) fn claim(&self, index: u32, life: u32) -> bool {
         let shot = self.shots.at(index);
+        if shot.usage() == Use::Watch {
+            return self.may_deliver(shot, life);
+        }
         let next = if shot.repeats() { State::Armed } else { State::Delivered };
         let claimed = shot.shift(life, State::Queued, next);
         if claimed && shot.usage() == Use::Notify {
@@ -268,6 +282,7 @@ fn signal_event(usage: Use) -> Event {
         Use::Call => Event::Reply,
         Use::Link => Event::Exit,
         Use::Notify => Event::Notify,
+        Use::Watch => Event::Resync,
     }
 }
 

@@ -74,7 +74,8 @@ fn a_flush_makes_room() {
         let m = meeting();
         let a = m.bounded(Policy::Block, 1);
         let topics = crate::topic::Topics::default();
-        let subscription = topics.subscribe(&m.store, a, "t", Policy::DropNew, 0).unwrap();
+        let to_t = crate::topic::Subscribing { pattern: "t", policy: Policy::DropNew, max_messages: 0, queue: None };
+        let subscription = topics.subscribe(&m.store, a, &to_t, &mut Vec::new()).unwrap();
         let mut published = draft(1);
         published.header.kind = crate::message::KIND_TOPIC as u8;
         assert_eq!(topics.publish(&m.store, "t", std::iter::once(published), &mut Vec::new()).queued, 1);

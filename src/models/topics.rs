@@ -5,7 +5,9 @@
 
 use super::*;
 use crate::message::KIND_TOPIC;
-use crate::topic::Topics;
+use crate::topic::{Subscribing, Topics};
+
+const TO_T: Subscribing<'static> = Subscribing { pattern: "t", policy: Policy::DropNew, max_messages: 1, queue: None };
 
 struct Square {
     m: Arc<Meeting>,
@@ -18,7 +20,7 @@ fn square() -> Arc<Square> {
 
 impl Square {
     fn subscribe(&self, mailbox: Id) -> Id {
-        self.topics.subscribe(&self.m.store, mailbox, "t", Policy::DropNew, 1).unwrap()
+        self.topics.subscribe(&self.m.store, mailbox, &TO_T, &mut Vec::new()).unwrap()
     }
 
     fn publish(&self, tag: u64) -> u64 {
@@ -73,7 +75,7 @@ fn an_end_meets_a_subscription_and_a_publish() {
             other.topics.forget(&other.m.store, &remains.quotas);
             other.m.store.finish(remains);
         });
-        let subscription = s.topics.subscribe(&s.m.store, a, "t", Policy::DropNew, 1);
+        let subscription = s.topics.subscribe(&s.m.store, a, &TO_T, &mut Vec::new());
         s.publish(1);
         death.join().unwrap();
         assert_eq!((s.topics.len(), s.publish(2)), (0, 0));

@@ -8,6 +8,7 @@
 //!   what would be right.
 //! * [`Patterns::collect`] gives what [`matches`] gives for each pattern in turn, in the order of
 //!   insertion, and looks only at the part of the trie that the topic leads to.
+//! * Topics that begin with `$` are hidden: a wildcard in the place of their first token does not take them in.
 //! * A trie holds no empty branch: when the last value is removed, only the root is left.
 //!
 //! Check a pattern before it is inserted: the limit of 64 tokens is what bounds the depth of the
@@ -108,8 +109,10 @@ fn check(text: &str, wildcards: impl Fn(&str, usize, bool) -> Result<(), Fault>)
 }
 
 /// Whether the checked `pattern` takes in the checked `topic`.
-#[cfg(test)]
 pub fn matches(pattern: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && pattern.starts_with(['*', '>']) {
+        return false;
+    }
     let (mut wanted, mut given) = (pattern.split('.'), topic.split('.'));
     loop {
         match (wanted.next(), given.next()) {
@@ -117,6 +120,23 @@ pub fn matches(pattern: &str, topic: &str) -> bool {
             (Some(">"), Some(_)) => return true,
             (Some("*"), Some(_)) => {}
             (Some(word), Some(token)) if word == token => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether there is a topic that both checked patterns take in.
+pub fn intersects(one: &str, other: &str) -> bool {
+    let hidden = |wild: &str, text: &str| wild.starts_with(['*', '>']) && text.starts_with('$');
+    if hidden(one, other) || hidden(other, one) {
+        return false;
+    }
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(a), Some(b)) if a == b => {}
             _ => return false,
         }
     }
@@ -179,7 +199,12 @@ impl<T: Copy + Eq> Patterns<T> {
     /// oldest first.
     pub fn collect(&self, topic: &str, out: &mut Vec<T>) {
         let mut found = Vec::new();
-        self.root.collect(Some(topic), &mut found);
+        if topic.starts_with('$') {
+            let (token, rest) = split(topic);
+            self.root.words.get(token).into_iter().for_each(|node| node.collect(rest, &mut found));
+        } else {
+            self.root.collect(Some(topic), &mut found);
+        }
         // The lists are sorted runs already, which this sort merges rather than sorts.
         found.sort_by_key(|&(number, _)| number);
         out.extend(found.into_iter().map(|(_, value)| value));
@@ -337,8 +362,36 @@ mod tests {
 
     const TOPIC: &str = "[ab](\\.[ab]){0,3}";
     const PATTERN: &str = "[ab*>]|[ab*](\\.[ab*]){0,2}\\.[ab*>]";
+    const HIDDEN_TOO: &str = "[a$*>]|[a$*](\\.[a$*]){0,2}\\.[a$*>]";
+
+    /// Every topic of up to five tokens over two letters, one of which hides it.
+    fn every_topic() -> Vec<String> {
+        let longer = |shorter: &String| ["a", "$"].map(|token| format!("{shorter}.{token}"));
+        let mut all: Vec<String> = vec!["a".into(), "$".into()];
+        let mut last = all.clone();
+        for _ in 0..4 {
+            last = last.iter().flat_map(longer).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
 
     proptest! {
+        #[test]
+        fn patterns_intersect_when_a_topic_is_in_both(one in HIDDEN_TOO, other in HIDDEN_TOO) {
+            let both = |topic: &String| matches(&one, topic) && matches(&other, topic);
+            prop_assert_eq!(intersects(&one, &other), every_topic().iter().any(both), "{} {}", one, other);
+        }
+
+        #[test]
+        fn hidden_topics_are_found_as_they_match(pattern in HIDDEN_TOO, topic in "[a$](\\.[a$]){0,3}") {
+            let mut trie = Patterns::new();
+            trie.insert(&pattern, 1u8);
+            let mut found = Vec::new();
+            trie.collect(&topic, &mut found);
+            prop_assert_eq!(!found.is_empty(), matches(&pattern, &topic));
+        }
+
         #[test]
         fn matches_is_as_defined(pattern in PATTERN, topic in TOPIC) {
             prop_assert_eq!((check_pattern(&pattern), check_topic(&topic)), (Ok(()), Ok(())));

@@ -16,7 +16,7 @@ fn publishing_meets_subscribing() {
             let mut tag = 0;
             while !stopped.load(SeqCst) {
                 tag += 1;
-                publish(engine, Id::NONE, "a.b", tag, b"x", None).unwrap();
+                publish(engine, Id::NONE, "a.b", tag, b"x", PublishOptions::default()).unwrap();
             }
         });
         let other = thread::spawn(move || loop {
@@ -29,8 +29,8 @@ fn publishing_meets_subscribing() {
         let drained = mailbox(engine);
         for round in 0..3000u64 {
             let (policy, bound) = if round % 2 == 0 { (2, 1) } else { (DROP_OLD, 3) };
-            let racing = subscribe(reader, "a.*", policy, bound).unwrap();
-            let own = subscribe(drained, "a.>", policy, bound).unwrap();
+            let racing = subscribe(reader, "a.*", policy, bound, None).unwrap();
+            let own = subscribe(drained, "a.>", policy, bound, None).unwrap();
             let first = release(recv(drained, LONG, false).unwrap());
             assert_eq!(first.r#ref, own.0, "the count of a subscription is its own");
             let flush = round % 3 == 0;
