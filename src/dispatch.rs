@@ -6,6 +6,8 @@
 //! and drops of a language runtime) is queued for it, and run by whoever closes the loop if nobody runs it again.
 //! A handler that forks returns in the child to a run that ends at once, touching nothing of the loop.
 
+mod look;
+
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;

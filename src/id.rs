@@ -29,7 +29,21 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn noun(self) -> &'static str {
+    pub const ALL: [Kind; 11] = [
+        Kind::Engine,
+        Kind::Mailbox,
+        Kind::Monitor,
+        Kind::Timer,
+        Kind::Subscription,
+        Kind::Watch,
+        Kind::Loop,
+        Kind::Ticket,
+        Kind::Hold,
+        Kind::Link,
+        Kind::Notice,
+    ];
+
+    pub fn noun(self) -> &'static str {
         match self {
             Kind::Engine => "an engine",
             Kind::Mailbox => "a mailbox",
@@ -63,7 +77,7 @@ pub fn fork_at(index: u32) {
 }
 
 /// A value that names an object; zero names nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Id(pub u64);
 

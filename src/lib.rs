@@ -13,6 +13,7 @@ mod error;
 pub mod ffi;
 mod group;
 mod id;
+mod json;
 mod link;
 mod log;
 mod mailbox;

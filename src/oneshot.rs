@@ -174,6 +174,11 @@ impl OneShot {
         self.word.compare_exchange(word(life, from), word(life, to), AcqRel, Acquire).is_ok()
     }
 
+    pub fn state(&self) -> State {
+        use State::{Armed, Cancelled, Delivered, Flushed, Free, Queued};
+        [Free, Armed, Queued, Delivered, Cancelled, Flushed][self.word.load(Acquire) as usize % 256]
+    }
+
     pub fn owner(&self) -> Id {
         Id(self.owner.load(Acquire))
     }

@@ -98,6 +98,13 @@ impl Registry {
         }
     }
 
+    /// Every name and its holder, in the order of the names.
+    pub fn all(&self) -> Vec<(Arc<str>, Id)> {
+        let mut all: Vec<_> = self.names.lock().iter().map(|(name, holder)| (name.clone(), *holder)).collect();
+        all.sort_unstable();
+        all
+    }
+
     pub fn len(&self) -> usize {
         self.names.lock().len()
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 /// The steps of the house from the ground up: (floor, modules). A module may name modules of lower steps only; those
 /// of one step do not name each other. A new module must be given its place here.
 const STEPS: &[(u8, &[&str])] = &[
-    (0, &["error", "sync"]),
+    (0, &["error", "sync", "json"]),
     (0, &["notify"]),
     (0, &["log"]),
     (0, &["clock"]),

@@ -194,6 +194,7 @@ fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
 /// Ends a mailbox of this engine, and those linked to it.
 pub(crate) fn end_in(store: &Store, engine: &Engine, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let remains = store.end(id, reason)?;
+    store.keep_last_words(id, data);
     if reason == REASON_CALLBACK_FAILED {
         let text = || {
             format!("the handler of mailbox {:#018x} failed: {}", id.0, String::from_utf8_lossy(data).escape_debug())

@@ -6,7 +6,7 @@ use super::*;
 use crate::message::Message;
 
 /// Text for the host, as a message with an owner of its own.
-fn text_message(text: String) -> Result<Message> {
+pub(super) fn text_message(text: String) -> Result<Message> {
     let block = Block::own(text.into_bytes());
     let mut message = world().store.message_of(Some(block), &[])?;
     message.kind = crate::message::KIND_MESSAGE;

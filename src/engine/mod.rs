@@ -5,6 +5,8 @@
 //! subscriptions, own timers and monitors gone, then the watchers told.
 
 mod belonging;
+mod explain;
+mod inspect;
 mod life;
 mod look;
 mod publishing;
@@ -14,6 +16,8 @@ mod traffic;
 
 pub use crate::call::CallError;
 pub use belonging::*;
+pub use explain::*;
+pub use inspect::*;
 pub use life::*;
 pub use look::*;
 pub use publishing::*;

@@ -256,21 +256,22 @@ fn patiently<T>(
 pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {
     let received =
         patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut Wanted::Any, patience));
-    note_received(id, received)
+    note_received(id, &received);
+    received
 }
 
-#[inline]
-fn note_received(id: Id, received: Result<Message>) -> Result<Message> {
-    if let Ok(message) = &received {
+#[inline(always)]
+fn note_received(id: Id, received: &Result<Message>) {
+    if let Ok(message) = received {
         record_often(Event::Receive, id, Id::NONE, message.data_size);
     }
-    received
 }
 
 pub fn recv_match(id: Id, wanted: &Match, timeout: i64, interruptible: bool) -> Result<Message> {
     let mut wanted = Wanted::Select(Select::new(*wanted));
     let received = patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut wanted, patience));
-    note_received(id, received)
+    note_received(id, &received);
+    received
 }
 
 pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool) -> Result<Message> {
@@ -278,7 +279,9 @@ pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool)
 }
 
 pub fn recv_take(id: Id, cursor: &Cursor) -> Result<Message> {
-    note_received(id, world().store.take(id, cursor))
+    let received = world().store.take(id, cursor);
+    note_received(id, &received);
+    received
 }
 
 pub fn recv_batch(id: Id, timeout: i64, interruptible: bool) -> Result<Batch> {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 /// The links of one mailbox.
 #[derive(Default)]
 pub(crate) struct Links {
-    trap: bool,
+    pub(super) trap: bool,
     /// By the mailbox at the other end.
     ends: HashMap<Id, Pair>,
 }

@@ -17,6 +17,7 @@ mod end;
 mod give_back;
 mod hold;
 mod links;
+mod look;
 mod notice;
 #[cfg(all(test, not(loom)))]
 mod plain_model;
@@ -34,6 +35,7 @@ mod watching;
 
 pub use end::Remains;
 pub use links::{Exit, Pair};
+pub use look::{MailboxView, RecordView, Survey};
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
 pub use receive::Wanted;
@@ -196,6 +198,8 @@ pub(crate) struct Cold {
     handler: Option<Arc<Handler>>,
     limit: Limit,
     count: Count,
+    /// After the end: the beginning of the reason's bytes.
+    last_words: Box<[u8]>,
 }
 
 /// Counters that `accepted` and `consumed` do not give.
@@ -340,6 +344,11 @@ impl Store {
         let slot = self.slot(id)?;
         let _head = slot.receiving.head.lock();
         let tail = slot.tail.lock();
+        self.counters(slot, &tail, id)
+    }
+
+    /// As [`stats`](Self::stats), under both locks.
+    fn counters(&self, slot: &Slot, tail: &Tail, id: Id) -> Result<MailboxCounters> {
         let ended = !slot.is_live(id);
         if ended && slot.receiving.life.load(Acquire) != id.life() + 1 {
             return Err(id.gone(Kind::Mailbox, slot.receiving.life.load(Acquire), Error::NoProc));

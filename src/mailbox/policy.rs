@@ -103,7 +103,7 @@ impl Quota {
     }
 
     #[inline]
-    fn queued(&self) -> u32 {
+    pub(super) fn queued(&self) -> u32 {
         self.state.load(Acquire) as u32
     }
 
@@ -118,7 +118,7 @@ impl Quota {
         self.change(life, |state| state & !0xFFFF_FFFF | (state as u32).wrapping_add_signed(by) as u64);
     }
 
-    fn limit(&self) -> u32 {
+    pub(super) fn limit(&self) -> u32 {
         self.limit.load(Relaxed)
     }
 

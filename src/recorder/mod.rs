@@ -9,8 +9,7 @@ mod ring;
 mod story;
 
 #[cfg(not(loom))]
-#[allow(unused_imports)]
-pub use story::{about, dump, lately, Told};
+pub use story::{about, dump, lately, threads};
 
 use crate::id::Id;
 #[cfg(all(test, loom))]

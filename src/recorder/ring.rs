@@ -24,7 +24,7 @@ const AMOUNT: u32 = 16;
 #[cfg(test)]
 pub const RUN: u64 = FULL / AGAIN;
 /// Of busy threads one event in so many looks at the clock.
-const LOOK: u64 = 4;
+const LOOK: u64 = 8;
 
 /// One entry: time stamp, `what`, the id it happened to, another id that had part in it.
 type Entry = [AtomicU64; 4];
@@ -189,15 +189,15 @@ mod tests {
     fn a_busy_thread_looks_at_the_clock_now_and_then() {
         let ring = Ring::default();
         let mut time = 0;
-        for id in 0..8 {
+        for id in 0..2 * LOOK {
             ring.write_often(1, id, 0, 0, || {
                 time += 1;
                 time
             });
         }
         let stamps: Vec<_> = ring.read().iter().map(|read| (read.stamp, read.about)).collect();
-        let look = |time| [(time, false), (time, true), (time, true), (time, true)];
-        assert_eq!(stamps, [look(1), look(2)].concat());
+        let look = |time| (0..LOOK).map(move |at| (time, at > 0));
+        assert_eq!(stamps, look(1).chain(look(2)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -175,9 +175,14 @@ fn all(wanted: impl Fn(&Read) -> bool) -> Vec<Told> {
 }
 
 /// The events that name this id, from the oldest on.
-#[allow(dead_code)]
 pub fn about(id: Id) -> Vec<Told> {
     all(|read| read.id == id.0 || read.other == id.0)
+}
+
+/// Number and name of each thread that lives and has done something here.
+pub fn threads() -> Vec<(u64, String)> {
+    let last = |place: &'static Place| place.threads.lock().last().map(|thread| (thread.number, thread.name.clone()));
+    places().filter(|place| place.taken.load(Acquire)).filter_map(last).collect()
 }
 
 /// The last events of this thread, from the oldest on.

@@ -54,6 +54,11 @@ impl Heap {
         self.entries.is_empty()
     }
 
+    /// Every entry, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// The entry that is due first.
     pub fn peek(&self) -> Option<&Entry> {
         self.entries.first()

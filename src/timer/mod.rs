@@ -150,6 +150,11 @@ impl Timers {
         self.state.lock().heap.peek().map_or(FOREVER, |first| first.deadline)
     }
 
+    /// Rows of the records that are armed, in no order.
+    pub fn rows(&self) -> Vec<u32> {
+        self.state.lock().heap.iter().map(|entry| entry.record).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.state.lock().heap.len()
     }

@@ -291,6 +291,12 @@ impl Topics {
         self.mourners.load(Acquire) > 0
     }
 
+    /// The pattern of every subscription.
+    pub fn patterns(&self) -> HashMap<Id, Box<str>> {
+        let inner = self.inner.lock();
+        inner.of.iter().map(|(id, subscribed)| (*id, subscribed.text.clone())).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.inner.lock().of.len()
     }

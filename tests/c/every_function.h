@@ -161,6 +161,15 @@ FUNCTION(unsubscribe, td_subscription, td_unsubscribe(id, TD_FLUSH))
 FUNCTION(timer_cancel, td_timer, td_timer_cancel(id, &out.number))
 FUNCTION(timer_read, td_timer, td_timer_read(id, &out.number))
 
+static int32_t on_engine_inspect(uint64_t value) {
+  td_engine id;
+  td_message json;
+  int32_t result;
+  id.id = value;
+  result = td_engine_inspect(id, &json);
+  if (result == TD_OK) CHECK_OK(td_message_release(&json));
+  return result;
+}
 static int32_t on_engine_stats(uint64_t value) {
   td_engine id;
   td_engine_counters counters;
@@ -271,6 +280,7 @@ struct function {
 
 static const struct function functions[] = {
     {"td_engine_close", ENGINE, on_engine_close, 0, TD_ESTALE},
+    {"td_engine_inspect", ENGINE, on_engine_inspect, 0, TD_ESTALE},
     {"td_engine_stats", ENGINE, on_engine_stats, 0, TD_ESTALE},
     {"td_now", ENGINE, on_now, 0, TD_ESTALE},
     {"td_mailbox_open", ENGINE, on_mailbox_open, 0, TD_ESTALE},
