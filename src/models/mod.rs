@@ -19,6 +19,7 @@ mod signals;
 mod suspends;
 mod timers;
 mod topics;
+mod watches;
 
 use crate::clock::{Clock, FOREVER};
 use crate::engine::{bury, end_in, Engine};

@@ -7,7 +7,7 @@
 
 #include "check.h"
 
-enum kind { ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, LOOP, TICKET, OWNER, KINDS };
+enum kind { ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, OWNER, KINDS };
 
 struct world {
   td_engine engine;
@@ -16,12 +16,14 @@ struct world {
   td_monitor_ref monitor;
   td_timer timer;
   td_subscription subscription;
+  td_watch watch;
   td_loop loop;
   td_ticket ticket;
 };
 static struct world world;
 
 static void open_world(void) {
+  uint64_t interest;
   world.engine = open_engine(TD_ENGINE_VIRTUAL_CLOCK);
   world.mailbox = open_mailbox(world.engine);
   world.other = open_mailbox(world.engine);
@@ -29,6 +31,7 @@ static void open_world(void) {
   CHECK_OK(td_monitor(world.mailbox, world.other, 0, &world.monitor));
   CHECK_OK(td_send_after(world.mailbox, TD_MS(1000), 0, NULL, 0, &world.timer));
   CHECK_OK(td_subscribe(world.mailbox, TD_STR("topic"), NULL, &world.subscription));
+  CHECK_OK(td_interest_watch(world.mailbox, TD_STR("nothing"), 0, &world.watch, &interest));
   CHECK_OK(td_call_start(world.other, world.mailbox, 0, NULL, 0, TD_FOREVER, &world.ticket));
   world.loop = open_loop(world.engine);
 }
@@ -38,6 +41,7 @@ static void end_world(void) {
   CHECK_OK(td_demonitor(world.monitor, 0, NULL));
   CHECK_OK(td_timer_cancel(world.timer, NULL));
   CHECK_OK(td_unsubscribe(world.subscription, 0));
+  CHECK_OK(td_unwatch(world.watch, 0));
   CHECK_OK(td_ticket_drop(world.ticket));
   CHECK_OK(td_loop_close(world.loop));
   CHECK_OK(td_mailbox_close(world.mailbox));
@@ -81,11 +85,13 @@ static struct {
   td_monitor_ref monitor;
   td_timer timer;
   td_subscription subscription;
+  td_watch watch;
   td_ticket ticket;
   td_message message;
   td_batch batch;
   td_cursor cursor;
   int64_t number;
+  uint64_t count;
   td_fd fd;
   void *user;
 } out;
@@ -107,6 +113,8 @@ FUNCTION(unregister, td_engine, td_unregister(id, TD_STR("other")))
 FUNCTION(whereis, td_engine, OUT(td_whereis(id, TD_STR("other"), &out.mailbox), out.mailbox))
 FUNCTION(publish, td_engine, td_publish(id, TD_NOBODY, TD_STR("topic"), 0, NULL, 0, NULL, NULL))
 FUNCTION(send_after_name, td_engine, OUT(td_send_after_name(id, TD_STR("other"), 1, 0, NULL, 0, &out.timer), out.timer))
+FUNCTION(group_members, td_engine, td_group_members(id, TD_STR("group"), &out.message))
+FUNCTION(presence_keys, td_engine, td_presence_keys(id, TD_STR("group"), &out.message))
 FUNCTION(clock_advance, td_engine, td_clock_advance(id, 1))
 FUNCTION(clock_wait_parked, td_engine, td_clock_wait_parked(id, 0, 0))
 
@@ -157,6 +165,16 @@ FUNCTION(link_other, td_mailbox, td_link(world.mailbox, id))
 FUNCTION(unlink, td_mailbox, td_unlink(id, world.mailbox))
 FUNCTION(trap_exit, td_mailbox, td_trap_exit(id, 1))
 FUNCTION(demonitor, td_monitor_ref, td_demonitor(id, TD_FLUSH, NULL))
+FUNCTION(group_join, td_mailbox, td_group_join(id, TD_STR("group")))
+FUNCTION(group_leave, td_mailbox, td_group_leave(id, TD_STR("group")))
+FUNCTION(group_watch, td_mailbox, OUT(td_group_watch(id, TD_STR("group"), 0, &out.watch, &out.message), out.watch))
+FUNCTION(presence_enter, td_mailbox, td_presence_enter(id, TD_STR("group"), TD_STR("key"), 0))
+FUNCTION(presence_leave, td_mailbox, td_presence_leave(id, TD_STR("group"), TD_STR("key")))
+FUNCTION(presence_watch, td_mailbox, OUT(td_presence_watch(id, TD_STR("g"), 0, &out.watch, &out.message), out.watch))
+FUNCTION(interest_watch, td_mailbox, OUT(td_interest_watch(id, TD_STR("a"), 0, &out.watch, &out.count), out.watch))
+FUNCTION(will_set, td_mailbox, td_will_set(id, TD_STR("will"), 0, NULL, 0, 0))
+FUNCTION(will_clear, td_mailbox, td_will_clear(id))
+FUNCTION(unwatch, td_watch, td_unwatch(id, TD_FLUSH))
 FUNCTION(unsubscribe, td_subscription, td_unsubscribe(id, TD_FLUSH))
 FUNCTION(timer_cancel, td_timer, td_timer_cancel(id, &out.number))
 FUNCTION(timer_read, td_timer, td_timer_read(id, &out.number))
@@ -346,6 +364,18 @@ static const struct function functions[] = {
     {"td_unlink", MAILBOX, on_unlink, 0, TD_ENOPROC},
     {"td_trap_exit", MAILBOX, on_trap_exit, 0, TD_ENOPROC},
     {"td_demonitor", MONITOR, on_demonitor, 0, TD_OK},
+    {"td_group_members", ENGINE, on_group_members, 0, TD_ESTALE},
+    {"td_presence_keys", ENGINE, on_presence_keys, 0, TD_ESTALE},
+    {"td_group_join", MAILBOX, on_group_join, 0, TD_ENOPROC},
+    {"td_group_leave", MAILBOX, on_group_leave, 0, TD_ENOPROC},
+    {"td_group_watch", MAILBOX, on_group_watch, 0, TD_ENOPROC},
+    {"td_presence_enter", MAILBOX, on_presence_enter, 0, TD_ENOPROC},
+    {"td_presence_leave", MAILBOX, on_presence_leave, 0, TD_ENOPROC},
+    {"td_presence_watch", MAILBOX, on_presence_watch, 0, TD_ENOPROC},
+    {"td_interest_watch", MAILBOX, on_interest_watch, 0, TD_ENOPROC},
+    {"td_will_set", MAILBOX, on_will_set, 0, TD_ENOPROC},
+    {"td_will_clear", MAILBOX, on_will_clear, 0, TD_ENOPROC},
+    {"td_unwatch", WATCH, on_unwatch, 0, TD_ESTALE},
     {"td_unsubscribe", SUBSCRIPTION, on_unsubscribe, 0, TD_ESTALE},
     {"td_timer_cancel", TIMER, on_timer_cancel, 0, TD_ESTALE},
     {"td_timer_read", TIMER, on_timer_read, 0, TD_ESTALE},

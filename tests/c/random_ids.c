@@ -12,9 +12,9 @@ static uint64_t next_random(void) {
 }
 
 static const uint64_t *live_ids(size_t *count) {
-  static uint64_t ids[9];
+  static uint64_t ids[10];
   const uint64_t live[] = {world.engine.id,       world.mailbox.id, world.other.id, world.monitor.id, world.timer.id,
-                           world.subscription.id, world.loop.id,    world.ticket.id, 0};
+                           world.subscription.id, world.watch.id, world.loop.id, world.ticket.id, 0};
   memcpy(ids, live, sizeof live);
   *count = sizeof live / sizeof *live;
   return ids;

@@ -18,6 +18,7 @@ static uint64_t id_of(int kind) {
   case MONITOR: return world.monitor.id;
   case TIMER: return world.timer.id;
   case SUBSCRIPTION: return world.subscription.id;
+  case WATCH: return world.watch.id;
   case LOOP: return world.loop.id;
   default: return world.ticket.id;
   }
