@@ -121,6 +121,10 @@ extern "C" {
 #define TD_DROP_OLD 3u  /* the oldest is dropped and counted; never a request or a signal */
 #define TD_KILL 4u      /* the mailbox ends with TD_REASON_OVERFLOW; the send fails with TD_EFULL */
 
+/* a new message takes the place of a queued one with its tag (of a publication: topic and tag), and info[0] says how
+ * many it replaced; others fail when it is full. Requests are not replaced */
+#define TD_CONFLATE 5u
+
 /* Flags of td_mailbox_options. */
 #define TD_NOTIFIABLE 2u  /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
 
@@ -238,10 +242,12 @@ typedef void (*td_drop_fn)(void *user);
 /* Options of td_engine_open. Zero is the default of every field but size. */
 typedef struct td_engine_options {
   size_t size;
-  uint32_t flags;  /* 0 or TD_ENGINE_VIRTUAL_CLOCK */
-  uint32_t time;   /* TD_TIME_THREAD or TD_TIME_HOST */
+  uint32_t flags;      /* 0 or TD_ENGINE_VIRTUAL_CLOCK */
+  uint32_t time;       /* TD_TIME_THREAD or TD_TIME_HOST */
+  /* payload bytes queued in all its mailboxes together, beyond which each is as if it were full; 0: 1 GiB */
+  uint64_t max_bytes;
 } td_engine_options;
-#define TD_ENGINE_OPTIONS_INIT { sizeof(td_engine_options), 0, TD_TIME_THREAD }
+#define TD_ENGINE_OPTIONS_INIT { sizeof(td_engine_options), 0, TD_TIME_THREAD, 0 }
 
 /* What td_engine_stats fills in. */
 typedef struct td_engine_counters {
@@ -253,6 +259,8 @@ typedef struct td_engine_counters {
   uint64_t dead_letters;   /* sends to the ended, late and second replies */
   uint64_t published;      /* messages that td_publish and td_publish_many took */
   uint64_t threads;        /* the engine's own threads now */
+  uint64_t queued_bytes;   /* payload bytes in all mailboxes now; to count them, each is looked at */
+  uint64_t max_bytes;      /* the bound of queued_bytes */
 } td_engine_counters;
 
 /* Takes a line of the log: text has size bytes of UTF-8, without NUL and line end. Called on the thread that caused
@@ -268,7 +276,7 @@ typedef void (*td_handler_fn)(td_batch *batch, void *user);
 typedef struct td_mailbox_options {
   size_t size;
   uint32_t flags;         /* 0 or TD_NOTIFIABLE */
-  uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL */
+  uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE */
   uint64_t max_messages;  /* bound in messages; 0: 65,536 */
   uint64_t max_bytes;     /* bound in payload bytes; 0: 64 MiB */
   int64_t block_timeout;  /* TD_BLOCK: how long a send waits; 0: TD_FOREVER */
@@ -281,8 +289,8 @@ typedef struct td_mailbox_options {
 } td_mailbox_options;
 #define TD_MAILBOX_OPTIONS_INIT { sizeof(td_mailbox_options), 0, TD_FAIL, 0, 0, 0, {0}, NULL, NULL, NULL, NULL, 0 }
 
-/* What td_mailbox_stats fills in. sent = delivered + lost + flushed + expired + discarded + queued, always; signals
- * are included. */
+/* What td_mailbox_stats fills in. sent = delivered + lost + conflated + flushed + expired + discarded + queued,
+ * always; signals are included. */
 typedef struct td_mailbox_counters {
   size_t size;            /* set by the caller: sizeof(td_mailbox_counters) */
   uint32_t state;         /* TD_STATE_OPEN or TD_STATE_ENDED */
@@ -302,6 +310,7 @@ typedef struct td_mailbox_counters {
   uint64_t subscriptions;
   uint64_t names;
   uint64_t suspended;     /* 1 between td_suspend and td_resume */
+  uint64_t conflated;     /* replaced by a newer one (TD_CONFLATE) */
 } td_mailbox_counters;
 
 /* Runs exactly once when the last reader of a payload that was sent without copying is done with it. */
@@ -364,7 +373,7 @@ typedef struct td_loop_options {
 typedef struct td_subscribe_options {
   size_t size;
   uint32_t flags;         /* none yet: 0 */
-  /* TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, or TD_KILL, which ends the mailbox; not TD_BLOCK */
+  /* TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, TD_CONFLATE, or TD_KILL (ends the mailbox) */
   uint32_t policy;
   uint64_t max_messages;  /* of this subscription in the mailbox's queue; 0: only the mailbox's own bound */
   /* Not NULL: of all subscriptions with this name, 1 to 255 bytes of UTF-8, that fit a message, one gets it, in turn;

@@ -101,8 +101,7 @@ fn plain(refused: Result<Outcome, Refusal>) -> CallError {
     match refused {
         Ok(Outcome::Overflowed(remains)) => CallError::Overflowed(remains),
         Ok(_) => unreachable!("requests are not dropped"),
-        Err(Refusal::Full) => Error::Full.into(),
-        Err(Refusal::Never(error)) => error.into(),
+        Err(refusal) => refusal.error().into(),
     }
 }
 
@@ -112,13 +111,14 @@ pub fn call(
     clock: &Clock,
     request: &Request<'_>,
     interruptible: bool,
-    room: impl Fn(&Arc<Parker>) -> Result<()>,
+    room: impl Fn(Refusal, &Arc<Parker>) -> Result<()>,
 ) -> Result<Message, CallError> {
     let parker = Parker::current();
     let id = make(store, request, 1, Some(parker.clone()))?;
     let submitted = loop {
         match submit(store, request, id) {
-            Err(Refusal::Full) => match room(&parker) {
+            Err(Refusal::Never(error)) => break Err(error.into()),
+            Err(full) => match room(full, &parker) {
                 Ok(()) => {}
                 Err(error) => break Err(error.into()),
             },

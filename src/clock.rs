@@ -55,18 +55,23 @@ impl Clock {
 
     /// Parks this thread until it is unparked or the deadline has come. Spurious wake-ups count as `Notified`.
     pub fn wait(&self, parker: &Arc<Parker>, deadline: i64, interruptible: bool) -> Wake {
+        self.wait_at_most(parker, deadline, interruptible, FOREVER)
+    }
+
+    /// As [`wait`](Self::wait), for no more than `most` nanoseconds of real time.
+    pub fn wait_at_most(&self, parker: &Arc<Parker>, deadline: i64, interruptible: bool, most: i64) -> Wake {
         match self {
             Clock::Real => {
                 let limit = if deadline == FOREVER { FOREVER } else { deadline.saturating_sub(notify::now()) };
-                parker.park(limit, interruptible)
+                parker.park(limit.min(most), interruptible)
             }
-            Clock::Virtual(hand) => hand.wait(parker, deadline, interruptible),
+            Clock::Virtual(hand) => hand.wait(parker, deadline, interruptible, most),
         }
     }
 }
 
 impl Hand {
-    fn wait(&self, parker: &Arc<Parker>, deadline: i64, interruptible: bool) -> Wake {
+    fn wait(&self, parker: &Arc<Parker>, deadline: i64, interruptible: bool, most: i64) -> Wake {
         {
             let mut parked = self.parked.lock();
             if self.now.load(Acquire) >= deadline {
@@ -74,7 +79,7 @@ impl Hand {
             }
             parked.push((deadline, parker.clone()));
         }
-        let wake = parker.park(i64::MAX, interruptible);
+        let wake = parker.park(most, interruptible);
         let mut parked = self.parked.lock();
         if let Some(at) = parked.iter().position(|(_, other)| Arc::ptr_eq(other, parker)) {
             parked.swap_remove(at);

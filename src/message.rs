@@ -10,6 +10,7 @@ use std::ffi::{c_char, c_void};
 pub const KIND_MESSAGE: u32 = 1;
 pub const KIND_REQUEST: u32 = 2;
 pub const KIND_TOPIC: u32 = 3;
+pub const KIND_PART: u32 = 4;
 pub const KIND_MEMBER: u32 = 5;
 pub const KIND_INTEREST: u32 = 6;
 pub const KIND_PRESENCE: u32 = 7;
@@ -52,10 +53,10 @@ pub const FRAME_TRAILER: u8 = 2;
 /// Frame header flag, the engine's own: the entry counts against its subscription's bound.
 pub const FRAME_BOUNDED: u8 = 128;
 
-/// What no policy may drop: requests, whose callers wait, and edges, which only together are the truth.
+/// What no policy may drop: requests, whose callers wait, and parts and edges, which only together are the truth.
 #[inline]
 pub fn is_kept(kind: u8) -> bool {
-    matches!(kind as u32, KIND_REQUEST | KIND_MEMBER | KIND_INTEREST | KIND_PRESENCE)
+    matches!(kind as u32, KIND_REQUEST | KIND_PART | KIND_MEMBER | KIND_INTEREST | KIND_PRESENCE)
 }
 
 /// Payloads up to this many bytes are copied into the mailbox; larger ones travel by reference.
@@ -195,6 +196,7 @@ pub struct MailboxCounters {
     pub subscriptions: u64,
     pub names: u64,
     pub suspended: u64,
+    pub conflated: u64,
 }
 
 /// `td_engine_counters`.
@@ -209,6 +211,8 @@ pub struct EngineCounters {
     pub dead_letters: u64,
     pub published: u64,
     pub threads: u64,
+    pub queued_bytes: u64,
+    pub max_bytes: u64,
 }
 
 /// `fn(batch, user)`.
@@ -256,6 +260,15 @@ impl Block {
     #[cfg(all(test, not(loom)))]
     pub fn copy(data: &[u8]) -> Arc<Block> {
         Arc::new(Block { bytes: Bytes::Owned(data.into()) })
+    }
+
+    /// The bytes of a copy.
+    #[cfg(all(test, not(loom)))]
+    pub fn owned(&self) -> Option<&[u8]> {
+        match &self.bytes {
+            Bytes::Owned(bytes) => Some(bytes),
+            Bytes::Lent { .. } => None,
+        }
     }
 
     /// A copy of `data`, or nothing when there is no memory for it.

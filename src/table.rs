@@ -94,14 +94,19 @@ impl<T: Default> Table<T> {
                 None => return Err(Error::NoMem.because("all 268 million rows are in use")),
             }
         };
-        let [branch, leaf, row] = place(index as u32);
+        Ok((index as u32, self.row(index as u32)))
+    }
+
+    /// The row at `index`, handed out or not: for what another table numbers.
+    pub fn row(&self, index: u32) -> &T {
+        let [branch, leaf, row] = place(index);
         let root = self.root.get_or_init(|| empty(ROOT));
         let leaves = root[branch].get_or_init(|| empty(BRANCH));
         let rows = leaves[leaf].get_or_init(|| {
-            USED.fetch_max((index as u32 | ((1 << LEAF) - 1)).saturating_add(1), AcqRel);
+            USED.fetch_max((index | ((1 << LEAF) - 1)).saturating_add(1), AcqRel);
             (0..1usize << LEAF).map(|_| T::default()).collect()
         });
-        Ok((index as u32, &rows[row]))
+        &rows[row]
     }
 
     /// Gives a row back, unless its life would come round again: then it is retired.

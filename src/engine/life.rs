@@ -22,6 +22,8 @@ use std::ffi::c_void;
 pub struct EngineOptions {
     pub virtual_clock: bool,
     pub host_time: bool,
+    /// 0: the default.
+    pub max_bytes: u64,
 }
 
 /// How a mailbox opens.
@@ -38,7 +40,11 @@ pub struct MailboxOptions<'a> {
 }
 
 pub fn engine_open(options: EngineOptions) -> Result<Id> {
-    let id = world().engines.open(|index| Engine::new(index, options.virtual_clock, options.host_time))?;
+    let world = world();
+    let id = world.engines.open(|index| {
+        world.store.budgets.of(index).set(options.max_bytes);
+        Engine::new(index, options.virtual_clock, options.host_time)
+    })?;
     record(Event::EngineOpen, id, Id::NONE, 0);
     Ok(id)
 }
@@ -85,7 +91,8 @@ pub fn engine_close(id: Id) -> Result<()> {
 }
 
 pub fn engine_stats(id: Id) -> Result<EngineCounters> {
-    let engine = world().engine(id)?;
+    let world = world();
+    let engine = world.engine(id)?;
     Ok(EngineCounters {
         size: std::mem::size_of::<EngineCounters>(),
         mailboxes: engine.mailboxes.load(Acquire),
@@ -95,6 +102,8 @@ pub fn engine_stats(id: Id) -> Result<EngineCounters> {
         dead_letters: engine.dead_letters.load(Acquire),
         published: engine.published.load(Acquire),
         threads: engine.threads.load(Acquire) as u64,
+        queued_bytes: world.store.queued_bytes(engine.index),
+        max_bytes: world.store.budgets.of(engine.index).max(),
     })
 }
 

@@ -65,7 +65,7 @@ pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
             world.store.rouse(roused);
             Ok(())
         }
-        Err(Refusal::Full) => send_slowly(world, to, &draft, data, 0, false),
+        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft, data, 0, false),
         Err(Refusal::Never(error)) => Err(refused(world, to, error, &draft, data)),
     }
 }
@@ -102,14 +102,14 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, data: &[u8], timeout: i
             Ok(Outcome::Dropped) => return Ok(()),
             Ok(Outcome::Overflowed(remains)) => return Err(overflowed(world, *remains)),
             Err(Refusal::Never(error)) => return Err(refused(world, to, error, draft, data)),
-            Err(Refusal::Full) => {
+            Err(full) => {
                 let (policy, own) = world.store.policy(to)?;
                 if policy != Policy::Block {
-                    return Err(Error::Full);
+                    return Err(full.error());
                 }
                 if timeout < 0 {
                     world.store.count_refused(to);
-                    return Err(Error::Full);
+                    return Err(full.error());
                 }
                 let engine = world.engine_of(to)?;
                 let wait = match timeout {
@@ -155,7 +155,7 @@ fn wait_for_room(
     record(Event::WaitsForRoom, to, from, size as i64);
     let result = match store.block(to, size, &parker, engine.clock.is_real()) {
         Ok(false) => Ok(()),
-        Ok(true) => match engine.clock.wait(&parker, deadline, interruptible) {
+        Ok(true) => match wait_a_while(store, engine, to, size, &parker, deadline, interruptible) {
             Wake::Interrupted => Err(Error::Intr),
             _ if own && store.live(from).is_err() => {
                 Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"))
@@ -171,6 +171,21 @@ fn wait_for_room(
         store.forget_end(from, &parker);
     }
     result
+}
+
+/// Room that another mailbox of the engine leaves in its byte budget is looked for every few milliseconds.
+fn wait_a_while(
+    store: &Store,
+    engine: &Engine,
+    to: Id,
+    size: u64,
+    parker: &Arc<Parker>,
+    deadline: i64,
+    interruptible: bool,
+) -> Wake {
+    const LOOK: i64 = 5_000_000;
+    let most = if store.is_short(to, size) { LOOK } else { FOREVER };
+    engine.clock.wait_at_most(parker, deadline, interruptible, most)
 }
 
 pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
@@ -336,9 +351,9 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
     record(Event::Call, to, from, data.len() as i64);
     let _calling = Calling::begin(&world.store, from, to)?;
-    let answer = call::call(&world.store, &engine.clock, &request, interruptible, |_| {
+    let answer = call::call(&world.store, &engine.clock, &request, interruptible, |full, _| {
         if world.store.policy(to)?.0 != Policy::Block {
-            return Err(Error::Full);
+            return Err(full.error());
         }
         wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
     });

@@ -40,6 +40,8 @@ pub struct td_engine_options {
     pub flags: u32,
     /// TD_TIME_THREAD or TD_TIME_HOST
     pub time: u32,
+    /// payload bytes queued in all its mailboxes together, beyond which each is as if it were full; 0: 1 GiB
+    pub max_bytes: u64,
 }
 
 /// What td_engine_stats fills in.
@@ -62,6 +64,10 @@ pub struct td_engine_counters {
     pub published: u64,
     /// the engine's own threads now
     pub threads: u64,
+    /// payload bytes in all mailboxes now; to count them, each is looked at
+    pub queued_bytes: u64,
+    /// the bound of queued_bytes
+    pub max_bytes: u64,
 }
 
 /// Takes a line of the log: text has size bytes of UTF-8, without NUL and line end. Called on the thread that caused
@@ -76,8 +82,8 @@ unsafe impl Versioned for td_engine_options {
 unsafe impl Versioned for td_engine_counters {
     const FIRST: usize = offset_of!(td_engine_counters, threads) + 8;
 }
-same_layout!(td_engine_counters, m::EngineCounters, 64:
-    size mailboxes names timers subscriptions dead_letters published threads);
+same_layout!(td_engine_counters, m::EngineCounters, 80:
+    size mailboxes names timers subscriptions dead_letters published threads queued_bytes max_bytes);
 const _: () = assert!(TD_LOG_ERROR == log::ERROR && TD_LOG_WARN == log::WARN && TD_LOG_INFO == log::INFO);
 
 /// Logs nothing: holds `user` and `drop` of a sink that was not given.
@@ -105,6 +111,7 @@ pub unsafe extern "C" fn td_engine_open(options: *const td_engine_options, engin
         let engine = facade::engine_open(facade::EngineOptions {
             virtual_clock: options.flags & TD_ENGINE_VIRTUAL_CLOCK != 0,
             host_time: options.time == TD_TIME_HOST,
+            max_bytes: options.max_bytes,
         })?;
         out.set(engine.into());
         Ok(0)
@@ -164,6 +171,8 @@ pub unsafe extern "C" fn td_engine_stats(engine: td_engine, counters: *mut td_en
             dead_letters: c.dead_letters,
             published: c.published,
             threads: c.threads,
+            queued_bytes: c.queued_bytes,
+            max_bytes: c.max_bytes,
         });
         Ok(0)
     })

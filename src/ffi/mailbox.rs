@@ -44,6 +44,9 @@ pub const TD_DROP_NEW: u32 = 2u32;
 pub const TD_DROP_OLD: u32 = 3u32;
 /// the mailbox ends with TD_REASON_OVERFLOW; the send fails with TD_EFULL
 pub const TD_KILL: u32 = 4u32;
+/// a new message takes the place of a queued one with its tag (of a publication: topic and tag), and info[0] says how
+/// many it replaced; others fail when it is full. Requests are not replaced
+pub const TD_CONFLATE: u32 = 5u32;
 
 /// Flags of td_mailbox_options.
 ///
@@ -69,7 +72,7 @@ pub struct td_mailbox_options {
     pub size: usize,
     /// 0 or TD_NOTIFIABLE
     pub flags: u32,
-    /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL
+    /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE
     pub policy: u32,
     /// bound in messages; 0: 65,536
     pub max_messages: u64,
@@ -90,8 +93,8 @@ pub struct td_mailbox_options {
     pub name_size: usize,
 }
 
-/// What td_mailbox_stats fills in. sent = delivered + lost + flushed + expired + discarded + queued, always; signals
-/// are included.
+/// What td_mailbox_stats fills in. sent = delivered + lost + conflated + flushed + expired + discarded + queued,
+/// always; signals are included.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct td_mailbox_counters {
@@ -129,6 +132,8 @@ pub struct td_mailbox_counters {
     pub names: u64,
     /// 1 between td_suspend and td_resume
     pub suspended: u64,
+    /// replaced by a newer one (TD_CONFLATE)
+    pub conflated: u64,
 }
 
 // SAFETY: `repr(C)`, begins with its size, and zeros are a value.
@@ -139,9 +144,9 @@ unsafe impl Versioned for td_mailbox_options {
 unsafe impl Versioned for td_mailbox_counters {
     const FIRST: usize = offset_of!(td_mailbox_counters, names) + 8;
 }
-same_layout!(td_mailbox_counters, m::MailboxCounters, 136:
+same_layout!(td_mailbox_counters, m::MailboxCounters, 144:
     size state reason sent delivered lost flushed expired discarded queued queued_bytes refused monitors monitored_by
-    timers subscriptions names suspended);
+    timers subscriptions names suspended conflated);
 const _: () = {
     assert!(TD_REASON_NORMAL == m::REASON_NORMAL && TD_REASON_KILLED == m::REASON_KILLED);
     assert!(TD_REASON_NOPROC == m::REASON_NOPROC && TD_REASON_CALLBACK_FAILED == m::REASON_CALLBACK_FAILED);
@@ -300,6 +305,7 @@ pub unsafe extern "C" fn td_mailbox_stats(mailbox: td_mailbox, counters: *mut td
             subscriptions: c.subscriptions,
             names: c.names,
             suspended: c.suspended,
+            conflated: c.conflated,
         });
         Ok(0)
     })

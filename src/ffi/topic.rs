@@ -19,7 +19,7 @@ pub struct td_subscribe_options {
     pub size: usize,
     /// none yet: 0
     pub flags: u32,
-    /// TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, or TD_KILL, which ends the mailbox; not TD_BLOCK
+    /// TD_FAIL (as TD_DROP_NEW), TD_DROP_NEW, TD_DROP_OLD, TD_CONFLATE, or TD_KILL (ends the mailbox)
     pub policy: u32,
     /// of this subscription in the mailbox's queue; 0: only the mailbox's own bound
     pub max_messages: u64,

@@ -59,6 +59,7 @@ impl Store {
         slot.receiving.first_signal.store(u64::MAX, Release);
         tail.reason = reason;
         tail.attention = 0;
+        tail.ungrant_all(self.budgets.of(slot.engine()));
         let mut segments: Vec<_> = head.current.take().into_iter().collect();
         segments.extend(head.more.take().into_iter().flat_map(|more| more.rest));
         segments.extend(tail.full.take().into_iter().flat_map(|full| *full));
@@ -95,6 +96,7 @@ impl Store {
             remains.threads.extend(cold.blocked.drain(..));
             remains.threads.append(&mut cold.enders);
             (cold.timers, cold.monitors) = (0, 0);
+            cold.latest = None;
             cold.links = Links::default();
         }
         tail.lost = u32::try_from(unseen).unwrap_or(u32::MAX);

@@ -129,6 +129,9 @@ impl Store {
             let mut tail = slot.tail.lock();
             // What the bound allowed while these were out is looked at anew.
             (tail.limit, tail.limit_bytes) = (tail.accepted, tail.accepted_bytes);
+            if let Some(latest) = tail.cold.as_mut().and_then(|cold| cold.latest.as_mut()) {
+                latest.doubt();
+            }
             slot.note_arrival();
             tail.roused_by(mailbox, messages as usize)
         };

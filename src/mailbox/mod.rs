@@ -11,7 +11,9 @@
 #![allow(clippy::vec_box, clippy::redundant_allocation, clippy::boxed_local)]
 
 mod batch;
+mod budget;
 mod compact;
+mod conflate;
 pub mod draft;
 mod end;
 mod give_back;
@@ -24,6 +26,7 @@ mod plain_model;
 mod policy;
 mod queue;
 mod receive;
+mod room;
 pub mod segment;
 mod select;
 mod signal;
@@ -76,6 +79,7 @@ pub struct Store {
     pub slots: Slots,
     pub shots: Shots,
     pub quotas: policy::Quotas,
+    pub budgets: budget::Budgets,
     pub(crate) holds: Claims<hold::Hold>,
     pool: queue::Pool,
     pub notices: notice::Notices,
@@ -142,6 +146,8 @@ pub(crate) struct Tail {
     /// `accepted` may rise to this before the bound has to be looked at again.
     limit: u64,
     limit_bytes: u64,
+    /// Of the engine's byte budget.
+    granted: u64,
     signals: List,
     /// Dropped since the last message taken in; after the end: what the end marker will show.
     lost: u32,
@@ -200,6 +206,8 @@ pub(crate) struct Cold {
     count: Count,
     /// After the end: the beginning of the reason's bytes.
     last_words: Box<[u8]>,
+    /// Once something was conflated.
+    latest: Option<Box<conflate::Latest>>,
 }
 
 /// Counters that `accepted` and `consumed` do not give.
@@ -207,6 +215,7 @@ pub(crate) struct Cold {
 struct Count {
     dropped_new: u64,
     evicted: u64,
+    conflated: u64,
     lost_shown: u64,
     refused: u64,
     flushed: u64,
@@ -299,8 +308,9 @@ impl Store {
         let attention = if is_handled { wake::LOOP } else { 0 };
         let engine = opening.engine;
         *tail = Tail { policy: opening.policy, grow: queue::SMALLEST, attention, life, ..Tail::default() };
-        tail.limit = opening.limit.messages();
-        tail.limit_bytes = opening.limit.bytes();
+        if opening.policy != Policy::Conflate {
+            tail.limit = opening.limit.messages();
+        }
         if special || opening.reader.is_some() {
             let Opening { limit, reader, handler, .. } = opening;
             tail.cold = Some(Box::new(Cold { limit, reader, handler, ..Cold::default() }));
@@ -327,18 +337,6 @@ impl Store {
         })
     }
 
-    /// The host's pointer.
-    pub fn user(&self, id: Id) -> Result<*mut std::ffi::c_void> {
-        let slot = self.slot(id)?;
-        let tail = slot.tail.lock();
-        slot.check(id, Error::NoProc)?;
-        Ok(tail
-            .cold
-            .as_ref()
-            .and_then(|cold| cold.handler.as_ref())
-            .map_or(std::ptr::null_mut(), |handler| handler.user.get()))
-    }
-
     /// Counters; also of a mailbox that has ended, until its slot is used again.
     pub fn stats(&self, id: Id) -> Result<MailboxCounters> {
         let slot = self.slot(id)?;
@@ -356,13 +354,13 @@ impl Store {
         let none = Cold::default();
         let cold = tail.cold.as_deref().unwrap_or(&none);
         let count = cold.count;
-        let sent = tail.accepted + count.signals_in + count.dropped_new;
+        let sent = tail.accepted + count.signals_in + count.dropped_new + count.conflated;
         let lost = count.dropped_new + count.evicted;
         let flushed = count.flushed + count.signals_flushed;
         let left = slot.receiving.consumed.load(Acquire) - count.evicted - count.flushed - count.expired;
         let delivered = left - slot.receiving.in_hand.load(Acquire) as u64 + count.signals_delivered;
-        let rest = sent - delivered - lost - flushed - count.expired;
-        let bytes = tail.accepted_bytes - slot.receiving.consumed_bytes.load(Acquire);
+        let rest = sent - delivered - lost - count.conflated - flushed - count.expired;
+        let bytes = tail.queued_bytes(slot);
         Ok(MailboxCounters {
             size: std::mem::size_of::<MailboxCounters>(),
             state: if ended { 2 } else { 1 },
@@ -382,6 +380,7 @@ impl Store {
             subscriptions: cold.quotas.len() as u64,
             names: cold.names.len() as u64,
             suspended: u64::from(!ended && tail.is_suspended()),
+            conflated: count.conflated,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::message::*;
 use crate::oneshot::{Body, Making, State};
 use crate::sync::UserPtr;
 use proptest::prelude::*;
-use queue::{Bytes, Entry, Item, Plain, Verdict, What};
+use queue::{Bytes, Counts, Entry, Item, Plain, Verdict, What};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -162,7 +162,7 @@ impl Both {
                 }
                 Ok(Outcome::Dropped) => Verdict::Dropped,
                 Ok(Outcome::Overflowed(_)) => unreachable!("no policy here kills"),
-                Err(Refusal::Full) => Verdict::Full,
+                Err(Refusal::Full | Refusal::Short) => Verdict::Full,
                 Err(Refusal::Never(error)) => {
                     assert_eq!(error, Error::TooBig);
                     Verdict::TooBig
@@ -192,8 +192,8 @@ impl Both {
 
     /// Compares a message, whose payload `data` reads, with what the model gives.
     fn compare(&self, message: &Message, data: &[u8], item: &Item, lost: u64) {
-        let got = (message.kind, message.tag, message.from.0, message.r#ref, message.lost);
-        assert_eq!(got, (item.kind, item.tag, item.from, item.reference, lost), "of {item:?}");
+        let got = (message.kind, message.tag, message.from.0, message.r#ref, message.lost, message.info[0]);
+        assert_eq!(got, (item.kind, item.tag, item.from, item.reference, lost, item.replaced), "of {item:?}");
         assert_eq!((message.data_size as u64, message.topic_size), (item.bytes.size(), item.topic.len()));
         match &item.bytes {
             Bytes::Copied(bytes) => assert_eq!(data, bytes),
@@ -206,7 +206,12 @@ impl Both {
     /// Takes a message that a receive call gave over: it must be the model's, and is held for a while.
     fn hold(&mut self, message: Message, item: &Item, lost: u64) {
         let owner = Id(message.owner);
-        let data = self.store.holds.with(owner, |hold| hold.bytes.clone()).unwrap();
+        // Where values are conflated, copies travel by reference, too.
+        let read = |hold: &mut hold::Hold| {
+            let copied = hold.block.as_ref().and_then(|block| block.owned().map(<[u8]>::to_vec));
+            [copied.unwrap_or_default(), hold.bytes.clone()].concat()
+        };
+        let data = self.store.holds.with(owner, read).unwrap();
         let size = if blocks(&item.bytes).is_some() { 0 } else { message.data_size };
         assert_eq!(&data[size..], item.topic.as_bytes());
         self.compare(&message, &data[..size], item, lost);
@@ -329,11 +334,16 @@ impl Both {
         let Plain { counts, .. } = &self.plain;
         let handed = self.open.iter().flat_map(|open| &open.items);
         let in_hand = handed.filter(|handed| !handed.flushed && handed.entry.live().is_some()).count() as u64;
-        let got = (c.sent, c.delivered, c.lost, c.flushed, c.expired, c.refused);
-        let expected = (counts.sent, counts.delivered, counts.lost, counts.flushed, counts.expired, counts.refused);
-        assert_eq!(got, expected, "sent, delivered, lost, flushed, expired, refused");
+        let got = (c.sent, c.delivered, c.lost, c.flushed, c.expired, c.refused, c.conflated);
+        let Counts { sent, delivered, lost, flushed, expired, refused, conflated, .. } = *counts;
+        let expected = (sent, delivered, lost, flushed, expired, refused, conflated);
+        assert_eq!(got, expected, "sent, delivered, lost, flushed, expired, refused, conflated");
         assert_eq!((c.queued, c.queued_bytes), (self.plain.live() + in_hand, self.plain.bytes()));
-        assert_eq!(c.sent, c.delivered + c.lost + c.flushed + c.expired + c.discarded + c.queued, "{c:?}");
+        assert_eq!(
+            c.sent,
+            c.delivered + c.lost + c.conflated + c.flushed + c.expired + c.discarded + c.queued,
+            "{c:?}"
+        );
         let armed = |usage: Kind| self.records.iter().filter(|r| r.armed && r.id.is(usage)).count() as u64;
         assert_eq!((c.monitors, c.timers), (armed(Kind::Monitor), armed(Kind::Timer)));
         assert_eq!(c.subscriptions, self.subscriptions.len() as u64);
@@ -391,7 +401,7 @@ impl Both {
         self.retained.iter_mut().for_each(|(batch, _)| self.store.batch_release(batch).unwrap());
         let c = self.store.stats(self.id).unwrap();
         assert_eq!((c.sent, c.delivered), (self.plain.counts.sent, self.plain.counts.delivered));
-        assert_eq!(c.sent, c.delivered + c.lost + c.flushed + c.expired + c.discarded, "{c:?}");
+        assert_eq!(c.sent, c.delivered + c.lost + c.conflated + c.flushed + c.expired + c.discarded, "{c:?}");
         for record in &self.records {
             assert_ne!(self.store.shots.at(record.id.index()).life(), record.id.life(), "the record was freed");
         }
@@ -403,7 +413,8 @@ impl Both {
 }
 
 fn bound() -> impl Strategy<Value = (Policy, u64, u64)> {
-    let policy = prop_oneof![Just(Policy::Fail), Just(Policy::Block), Just(Policy::DropNew), Just(Policy::DropOld)];
+    let policies = [Policy::Fail, Policy::Block, Policy::DropNew, Policy::DropOld, Policy::Conflate, Policy::Conflate];
+    let policy = prop::sample::select(policies.to_vec());
     (policy, 1..20u64, prop_oneof![2 => Just(0u64), 2 => 1..9000u64, 1 => Just(u64::MAX)])
 }
 

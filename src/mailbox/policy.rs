@@ -1,15 +1,15 @@
 //! Bounds, and what happens when a mailbox or a subscription has reached its own.
 //!
 //! Guarantees: a message is refused, dropped or waits, and each is counted where its loser can see it; requests and
-//! signals are never evicted; a subscription evicts only messages of its own. A blocked sender registers under the
-//! lease, which every receive takes, so room that comes free is never missed.
+//! signals are never evicted; a subscription evicts only messages of its own.
 
+use super::conflate::{conflates, shared};
 use super::draft::Draft;
 use super::{Head, Refusal, Remains, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
-use crate::message::{Trash, FRAME_BOUNDED, KIND_TOPIC, REASON_OVERFLOW};
+use crate::message::{is_kept, Trash, FRAME_BOUNDED, KIND_TOPIC, REASON_OVERFLOW};
 use crate::notify::Parker;
 use crate::recorder::{record_often, Event};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -26,6 +26,8 @@ pub enum Policy {
     DropOld,
     /// The mailbox, or the mailbox of the subscription, ends.
     Kill,
+    /// The queued value of the same tag is replaced, also while there is room.
+    Conflate,
 }
 
 impl Policy {
@@ -37,9 +39,10 @@ impl Policy {
             2 => Ok(Policy::DropNew),
             3 => Ok(Policy::DropOld),
             4 => Ok(Policy::Kill),
+            5 => Ok(Policy::Conflate),
             _ => {
-                let detail =
-                    format!("policy is {number}; use TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD or TD_KILL (0 to 4)");
+                let known = "TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL or TD_CONFLATE (0 to 5)";
+                let detail = format!("policy is {number}; use {known}");
                 Err(Error::Inval.because(detail))
             }
         }
@@ -214,45 +217,58 @@ impl Store {
     pub fn offer(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
         match self.push(to, draft, record) {
             Ok(roused) => Ok(Outcome::Queued(roused)),
-            Err(Refusal::Full) => self.overflow(to, draft, record),
+            Err(Refusal::Full) => self.overflow(to, draft, record, Refusal::Full),
+            Err(Refusal::Short) => {
+                self.reclaim(self.slot(to)?.engine());
+                match self.push(to, draft, record) {
+                    Ok(roused) => Ok(Outcome::Queued(roused)),
+                    Err(Refusal::Never(error)) => Err(error.into()),
+                    Err(full) => self.overflow(to, draft, record, full),
+                }
+            }
             Err(never) => Err(never),
         }
     }
 
     #[cold]
-    fn overflow(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
+    fn overflow(&self, to: Id, draft: &Draft<'_>, record: Option<u32>, why: Refusal) -> Result<Outcome, Refusal> {
         let slot = self.slot(to)?;
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
-        let request = draft.header.kind as u32 == crate::message::KIND_REQUEST;
+        let kept = is_kept(draft.header.kind);
         let result = match tail.policy {
-            Policy::DropNew if !request => {
+            Policy::DropNew if !kept => {
                 tail.drop_new();
                 record_often(Event::Dropped, to, Id(draft.header.from), 1);
                 Ok(Outcome::Dropped)
             }
             Policy::DropOld => loop {
-                match tail.admit(&self.pool, slot, draft) {
+                match tail.admit(self, slot, draft) {
                     Ok(()) => {
                         tail.watch(&self.shots, record);
                         break Ok(Outcome::Queued(tail.roused(to)));
                     }
-                    Err(Refusal::Full) if self.evict(slot, &mut head, &mut tail, None, &mut trash) => {
-                        record_often(Event::Evicted, to, Id::NONE, 1);
-                    }
                     Err(refusal) => {
-                        tail.cold().count.refused += (refusal == Refusal::Full) as u64;
-                        break Err(refusal);
+                        if !refusal.is_full() || !self.evict(slot, &mut head, &mut tail, None, &mut trash) {
+                            tail.cold().count.refused += refusal.is_full() as u64;
+                            break Err(refusal);
+                        }
+                        record_often(Event::Evicted, to, Id::NONE, 1);
                     }
                 }
             },
-            Policy::Block => Err(Refusal::Full),
+            Policy::Conflate if conflates(draft.header.kind) => {
+                let conflated = self.conflate(slot, &mut head, &mut tail, draft, &mut trash);
+                tail.cold().count.refused += conflated.is_err() as u64;
+                conflated.map(|()| Outcome::Queued(tail.roused(to)))
+            }
+            Policy::Block => Err(why),
             Policy::Kill => Ok(self.overflowed(slot, &mut head, &mut tail, to)),
             _ => {
                 tail.cold().count.refused += 1;
-                Err(Refusal::Full)
+                Err(why)
             }
         };
         drop((tail, head));
@@ -272,11 +288,16 @@ impl Store {
         match self.try_publish(subscription, draft) {
             Ok(outcome) => Some(outcome),
             Err(Refusal::Full) => self.publish_overflow(subscription, draft, trash),
+            Err(Refusal::Short) => {
+                self.reclaim(self.slot(self.quotas.find(subscription).ok()?.mailbox()).ok()?.engine());
+                self.publish_overflow(subscription, draft, trash)
+            }
             Err(Refusal::Never(_)) => None,
         }
     }
 
-    /// As [`publish`](Self::publish), but leaves it to the caller what happens where there is no room.
+    /// As [`publish`](Self::publish), but leaves it to the caller what happens where there is no room, or where values
+    /// are conflated.
     pub fn try_publish(&self, subscription: Id, draft: &Draft<'_>) -> Result<Outcome, Refusal> {
         let quota = self.quotas.find(subscription)?;
         let to = quota.mailbox();
@@ -285,10 +306,11 @@ impl Store {
         if !slot.is_live(to) || !quota.is_live(subscription) {
             return Err(Error::Stale.into());
         }
-        if quota.is_bounded() && quota.queued() >= quota.limit() {
+        if quota.is_bounded() && quota.queued() >= quota.limit() || quota.policy() == Policy::Conflate {
             return Err(Refusal::Full);
         }
-        tail.admit(&self.pool, slot, &quota.mark(subscription, draft)).map_err(|_| Refusal::Full)?;
+        let full = |refusal: Refusal| if refusal == Refusal::Short { refusal } else { Refusal::Full };
+        tail.admit(self, slot, &quota.mark(subscription, draft)).map_err(full)?;
         if quota.is_bounded() {
             quota.count(subscription.life(), 1);
         }
@@ -307,19 +329,35 @@ impl Store {
             return None;
         }
         let over_own = quota.is_bounded() && quota.queued() >= quota.limit();
-        let never = draft.payload.size() as u64 > tail.limits().bytes();
+        let conflates = quota.policy() == Policy::Conflate || tail.policy == Policy::Conflate;
+        let block = if conflates { shared(draft.payload).ok() } else { None };
+        let draft = &block.as_ref().map_or(*draft, |block| draft.replaceable(block));
+        let replaced = match block {
+            Some(_) => self.replace(slot, &mut head, &mut tail, draft, trash),
+            None => Ok(false),
+        };
+        let room = |tail: &mut Tail| match block {
+            Some(_) => tail.admit_new(self, slot, draft).is_ok(),
+            None => tail.admit(self, slot, draft).is_ok(),
+        };
+        let never = replaced.is_err() || draft.payload.size() as u64 > tail.limits().bytes();
         let policy = if over_own { quota.policy() } else { tail.policy };
-        let mut fits = !never && !over_own && tail.admit(&self.pool, slot, draft).is_ok();
-        if policy == Policy::DropOld && !never {
+        let mut fits = !never && !over_own && replaced == Ok(false) && room(&mut tail);
+        if policy == Policy::DropOld && !never && replaced == Ok(false) {
             let victim = (over_own || quota.is_bounded()).then_some(own);
             while !fits && self.evict(slot, &mut head, &mut tail, victim, trash) {
                 record_often(Event::Evicted, to, own, 1);
-                fits = tail.admit(&self.pool, slot, draft).is_ok();
+                fits = room(&mut tail);
             }
         }
-        let outcome = if fits {
+        let outcome = if replaced == Ok(true) {
+            Outcome::Queued(tail.roused(to))
+        } else if fits {
             if quota.is_bounded() {
                 quota.count(own.life(), 1);
+            }
+            if conflates {
+                self.note_latest(slot, &head, &mut tail, draft);
             }
             Outcome::Queued(tail.roused(to))
         } else if policy == Policy::Kill && !never {
@@ -341,7 +379,7 @@ impl Store {
     fn evict(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: Option<Id>, trash: &mut Trash) -> bool {
         let wanted = |kind: u8, reference: u64| match of {
             Some(of) => kind as u32 == KIND_TOPIC && reference == of.0,
-            None => !crate::message::is_kept(kind),
+            None => !is_kept(kind),
         };
         // Nothing of a subscription lies before the place where its oldest was found last.
         let quota = of.and_then(|of| self.quotas.find(of).ok());
@@ -385,67 +423,6 @@ impl Store {
         Ok(())
     }
 
-    /// Registers this thread as a sender that waits for room. False when there is room already, or soon.
-    pub fn block(&self, to: Id, size: u64, parker: &Arc<Parker>, may_spin: bool) -> Result<bool> {
-        let slot = self.slot(to)?;
-        if may_spin && slot.spin_for_room(enough(slot, to)?) {
-            return Ok(false);
-        }
-        let _head = slot.receiving.head.lock();
-        let mut tail = slot.tail.lock();
-        slot.check(to, Error::NoProc)?;
-        if tail.has_room(slot, size) {
-            return Ok(false);
-        }
-        slot.receiving.blocked.store(true, Relaxed);
-        tail.cold().blocked.push_back(parker.clone());
-        Ok(true)
-    }
-
-    /// Takes a waiting sender off again; `gave_up` counts the message as refused.
-    pub fn unblock(&self, to: Id, parker: &Arc<Parker>, gave_up: bool) {
-        let Ok(slot) = self.slot(to) else { return };
-        let mut tail = slot.tail.lock();
-        if slot.is_live(to) {
-            let cold = tail.cold();
-            cold.blocked.retain(|other| !Arc::ptr_eq(other, parker));
-            cold.count.refused += gave_up as u64;
-        }
-    }
-
-    /// `TD_ETOOBIG`, counted as refused, when a mailbox could never hold a message of this size.
-    pub fn check_size(&self, to: Id, size: u64) -> Result<()> {
-        let slot = self.slot(to)?;
-        let mut tail = slot.tail.lock();
-        slot.check(to, Error::NoProc)?;
-        let most = tail.limits().bytes();
-        if size > most {
-            tail.cold().count.refused += 1;
-            return Err(Error::TooBig.because(format!("{size} bytes; this mailbox holds {most} at most")));
-        }
-        Ok(())
-    }
-
-    /// Counts a send that was refused although its policy is to wait.
-    pub fn count_refused(&self, to: Id) {
-        let _ = self.with_cold(to, |cold| cold.count.refused += 1);
-    }
-
-    /// Wakes the senders that wait for room, if the receiver that made some saw that there are any.
-    pub(super) fn room_came_free(&self, slot: &Slot, id: Id) {
-        let blocked: Vec<_> = {
-            let _head = slot.receiving.head.lock();
-            let mut tail = slot.tail.lock();
-            if !slot.is_live(id) || !slot.receiving.blocked.swap(false, Relaxed) {
-                return;
-            }
-            tail.cold().blocked.drain(..).collect()
-        };
-        for sender in blocked {
-            sender.unpark();
-        }
-    }
-
     /// Policy and block timeout of a mailbox.
     pub fn policy(&self, id: Id) -> Result<(Policy, i64)> {
         let slot = self.slot(id)?;
@@ -462,13 +439,6 @@ impl Store {
     pub fn forget_end(&self, id: Id, parker: &Arc<Parker>) {
         let _ = self.with_cold(id, |cold| cold.enders.retain(|other| !Arc::ptr_eq(other, parker)));
     }
-}
-
-/// Free places that are worth waiting for at once.
-fn enough(slot: &Slot, to: Id) -> Result<u64> {
-    let tail = slot.tail.lock();
-    slot.check(to, Error::NoProc)?;
-    Ok((tail.limits().messages() / 4).clamp(1, 64))
 }
 
 impl Tail {

@@ -3,9 +3,10 @@
 //! Guarantees: a send is one lock of the slot, one copy of the payload and, in the steady state, no allocation; the
 //! order of the entries is the order in which senders held the lock. Bounds count head and tail together.
 
+use super::conflate::conflates;
 use super::draft::Draft;
 use super::segment::{Segment, GAP, KIND_DEAD};
-use super::{Head, Receiving, Slot, Store, Tail};
+use super::{Head, Policy, Receiving, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
@@ -72,6 +73,8 @@ impl Pool {
 pub enum Refusal {
     /// The bound is reached: the mailbox's policy decides.
     Full,
+    /// The engine's byte budget is: the policy decides as well.
+    Short,
     /// Nothing that a policy could change.
     Never(Error),
 }
@@ -89,9 +92,9 @@ impl Store {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
         tail.check(to)?;
-        if let Err(refusal) = tail.admit(&self.pool, slot, draft) {
+        if let Err(refusal) = tail.admit(self, slot, draft) {
             // Of one that is full the policy decides, and counts.
-            if refusal != Refusal::Full {
+            if let Refusal::Never(_) = refusal {
                 tail.cold().count.refused += 1;
             }
             return Err(refusal);
@@ -111,7 +114,7 @@ impl Store {
         for (tag, data) in items.iter().take_while(|(_, data)| data.len() <= INLINE_MAX) {
             let header = FrameHeader { kind: KIND_MESSAGE as u8, from: from.0, tag: *tag, ..FrameHeader::default() };
             let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
-            if tail.admit(&self.pool, slot, &draft).is_err() {
+            if tail.admit(self, slot, &draft).is_err() {
                 break;
             }
             taken += 1;
@@ -124,16 +127,16 @@ impl Store {
     pub fn is_full(&self, to: Id, size: u64) -> bool {
         let Ok(slot) = self.slot(to) else { return false };
         let tail = slot.tail.lock();
-        slot.is_live(to) && !tail.has_room(slot, size)
+        slot.is_live(to) && !tail.has_room(self, slot, size)
     }
 }
 
 impl Tail {
     /// Whether a message of this size fits the bounds now.
-    pub(super) fn has_room(&self, slot: &Slot, size: u64) -> bool {
+    pub(super) fn has_room(&self, store: &Store, slot: &Slot, size: u64) -> bool {
         let limits = self.limits();
-        let bytes = self.accepted_bytes - slot.receiving.consumed_bytes.load(Acquire);
-        slot.queued(self) < limits.messages() && bytes + size <= limits.bytes()
+        let need = self.queued_bytes(slot) + size;
+        slot.queued(self) < limits.messages() && self.could_hold(store.budgets.of(slot.engine()), &limits, need)
     }
 
     /// `TD_ENOPROC` unless the mailbox of this id lives here.
@@ -153,34 +156,64 @@ impl Tail {
         }
     }
 
-    /// Appends, or says that the bound is reached.
+    /// Appends, or says that the bound is reached. What a mailbox conflates is as if it were full.
     #[inline]
-    pub(super) fn admit(&mut self, pool: &Pool, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
-            self.make_room(slot, size)?;
+            self.make_room(store, slot, size, draft.header.kind)?;
         }
-        self.append(pool, draft, size);
+        self.append(&store.pool, draft, size);
         slot.note_arrival();
         Ok(())
     }
 
-    /// Looks at what was consumed meanwhile.
+    /// As [`admit`](Self::admit), for what has nothing to replace.
+    pub(super) fn admit_new(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
+        let size = draft.payload.size() as u64;
+        self.look(store, slot, size, None)?;
+        self.append(&store.pool, draft, size);
+        slot.note_arrival();
+        Ok(())
+    }
+
     #[cold]
-    fn make_room(&mut self, slot: &Slot, size: u64) -> Result<(), Refusal> {
+    fn make_room(&mut self, store: &Store, slot: &Slot, size: u64, kind: u8) -> Result<(), Refusal> {
+        if self.policy == Policy::Conflate && conflates(kind) {
+            return Err(Refusal::Full);
+        }
+        self.look(store, slot, size, None)
+    }
+
+    /// Looks at what was consumed meanwhile: whether there is room for one message of `size` bytes, or for `size` in
+    /// the place of the `old` bytes of one that is queued. Empty messages need no bytes.
+    pub(super) fn look(&mut self, store: &Store, slot: &Slot, size: u64, old: Option<u64>) -> Result<(), Refusal> {
         let limits = self.limits();
+        let budget = store.budgets.of(slot.engine());
         if size > limits.bytes() {
             let detail = format!("{size} bytes; this mailbox holds {} at most", limits.bytes());
             return Err(Error::TooBig.because(detail).into());
         }
-        self.limit = slot.receiving.consumed.load(Acquire).saturating_add(limits.messages());
-        let limit_bytes = slot.receiving.consumed_bytes.load(Acquire).saturating_add(limits.bytes());
-        // A batch that was put back may have gone over it.
-        self.limit_bytes = limit_bytes.max(self.accepted_bytes);
-        if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
-            return Err(Refusal::Full);
+        if size > budget.max() {
+            let detail = format!("{size} bytes; the engine's byte budget is {}", budget.max());
+            return Err(Error::TooBig.because(detail).into());
         }
-        Ok(())
+        let consumed_bytes = slot.receiving.consumed_bytes.load(Acquire);
+        let need = self.accepted_bytes - consumed_bytes - old.unwrap_or(0) + size;
+        self.limit = slot.receiving.consumed.load(Acquire).saturating_add(limits.messages());
+        let full = old.is_none() && self.accepted >= self.limit || size > 0 && need > limits.bytes();
+        let granted = full || self.grant(budget, need, limits.bytes());
+        let most = consumed_bytes.saturating_add(limits.bytes().min(self.granted));
+        // A batch that was put back may have gone over it.
+        self.limit_bytes = most.max(self.accepted_bytes);
+        if self.policy == Policy::Conflate {
+            self.limit = 0;
+        }
+        match () {
+            () if full => Err(Refusal::Full),
+            () if size > 0 && !granted => Err(Refusal::Short),
+            () => Ok(()),
+        }
     }
 
     #[inline]

@@ -139,12 +139,7 @@ impl Segment {
                 }
                 Payload::Share(block) | Payload::Inline(block) => {
                     header.flags |= FRAME_BY_REF;
-                    let by_ref = FrameByRef {
-                        data: block.data().cast(),
-                        data_size: block.size() as u64,
-                        reserved: Arc::into_raw(block.clone()) as usize as u64,
-                    };
-                    body_at.cast::<FrameByRef>().write(by_ref);
+                    body_at.cast::<FrameByRef>().write(by_ref(block));
                     self.blocks += 1;
                 }
             }
@@ -302,6 +297,28 @@ impl Segment {
         }
     }
 
+    /// Gives a replaceable entry another sender, payload and trailer, which counts one more replaced; the old payload
+    /// is the caller's.
+    pub fn replace(&mut self, at: At, from: u64, block: &Arc<Block>, trailer: FrameTrailer) -> Option<Arc<Block>> {
+        let entry = self.entry(at);
+        assert!(entry.is_replaceable(), "only an entry with a body and a trailer of fixed size is replaced");
+        let replaced = entry.trailer().map_or(0, |trailer| trailer.info[0]) + 1;
+        let trailer_at = at.0 as usize + entry.total() - TRAILER;
+        let old = self.take_block(at);
+        // SAFETY: the flags said that the entry has a `FrameByRef` and a trailer, whose places are inside the buffer
+        // and 8-aligned. The old payload's count was taken over, so it is not lost by writing over it.
+        unsafe {
+            self.base().add(at.0 as usize + HEADER).cast::<FrameByRef>().write(by_ref(block));
+            let info = [replaced, trailer.info[1]];
+            self.base().add(trailer_at).cast::<FrameTrailer>().write(FrameTrailer { info, ..trailer });
+        }
+        self.blocks += 1;
+        let header = self.header_mut(at);
+        header.flags |= FRAME_BY_REF;
+        header.from = from;
+        old
+    }
+
     /// Moves payloads by reference of all entries into `trash`. The entries' memory stays readable.
     pub fn empty_into(&mut self, trash: &mut Trash) {
         let mut at = self.begin();
@@ -369,6 +386,15 @@ impl Segment {
     }
 }
 
+/// A body that owns one count of the block.
+fn by_ref(block: &Arc<Block>) -> FrameByRef {
+    FrameByRef {
+        data: block.data().cast(),
+        data_size: block.size() as u64,
+        reserved: Arc::into_raw(block.clone()) as usize as u64,
+    }
+}
+
 impl<'a> Entry<'a> {
     #[inline]
     fn total(&self) -> usize {
@@ -389,6 +415,12 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn is_live(&self) -> bool {
         self.header.kind != KIND_DEAD && self.header.kind != GAP
+    }
+
+    /// Its size does not depend on its payload.
+    pub fn is_replaceable(&self) -> bool {
+        let fixed = FRAME_BY_REF | FRAME_TRAILER;
+        self.header.flags & fixed == fixed
     }
 
     #[inline]

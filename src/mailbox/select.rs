@@ -19,11 +19,13 @@ pub struct Select {
     /// Messages before this place were looked at and not wanted.
     searched: u64,
     in_hand: bool,
+    /// Values replaced so far: those looked at may have another sender now.
+    conflated: u64,
 }
 
 impl Select {
     pub fn new(wanted: Match) -> Select {
-        Select { wanted, searched: 0, in_hand: false }
+        Select { wanted, searched: 0, in_hand: false, conflated: 0 }
     }
 
     /// The signal record this match can only be met by, if it names one.
@@ -89,6 +91,9 @@ impl Store {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
                 head.draw(&self.pool, &mut tail);
+                if std::mem::replace(&mut select.conflated, tail.conflated()) != select.conflated {
+                    select.searched = 0;
+                }
                 self.first_signal(&tail, |index| self.signal_matches(index, &select.wanted))
             };
             head.trim(&self.pool, slot);

@@ -213,6 +213,18 @@ impl Store {
         slot.is_live(id).then(|| tail.cold.as_ref()?.handler.clone())?
     }
 
+    /// The host's pointer.
+    pub fn user(&self, id: Id) -> Result<*mut std::ffi::c_void> {
+        let slot = self.slot(id)?;
+        let tail = slot.tail.lock();
+        slot.check(id, Error::NoProc)?;
+        Ok(tail
+            .cold
+            .as_ref()
+            .and_then(|cold| cold.handler.as_ref())
+            .map_or(std::ptr::null_mut(), |handler| handler.user.get()))
+    }
+
     /// For a loop, after it has run a mailbox: true when there is more to handle, else the next send tells it.
     pub fn settle(&self, id: Id) -> bool {
         let Ok(slot) = self.slot(id) else { return false };

@@ -83,7 +83,7 @@ impl Store {
         let payload = Payload::Copy(edge.key.map_or(&[], |key| key.as_bytes()));
         let topic = body.name.as_deref().unwrap_or("").as_bytes();
         let trailer = Some(FrameTrailer { deadline: FOREVER, status: edge.status, reserved: 0, info: [0; 2] });
-        tail.admit(&self.pool, slot, &Draft { header, payload, topic, trailer }).ok()?;
+        tail.admit(self, slot, &Draft { header, payload, topic, trailer }).ok()?;
         drop(body);
         record(Event::Edge, owner, watch, edge.status as i64);
         Some(tail.roused(owner))

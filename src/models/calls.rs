@@ -16,7 +16,7 @@ fn request(m: &Meeting, to: Id, from: Id) -> Request<'static> {
 
 /// What a blocking call came to.
 fn call(m: &Meeting, to: Id, from: Id) -> Result<i32> {
-    match call::call(&m.store, &m.engine.clock, &request(m, to, from), false, |_| Err(Error::Full)) {
+    match call::call(&m.store, &m.engine.clock, &request(m, to, from), false, |_, _| Err(Error::Full)) {
         Ok(message) => m.release(Ok(message)).map(|message| message.status),
         Err(CallError::Plain(error)) => Err(error),
         Err(CallError::Overflowed(_)) => unreachable!("no policy here kills"),

@@ -8,6 +8,7 @@
 mod bell;
 mod calls;
 mod claims;
+mod conflates;
 mod deaths;
 mod hand_over;
 mod links;
@@ -104,7 +105,11 @@ impl Meeting {
 
     fn stats(&self, id: Id) -> MailboxCounters {
         let c = self.store.stats(id).unwrap();
-        assert_eq!(c.sent, c.delivered + c.lost + c.flushed + c.expired + c.discarded + c.queued, "{c:?}");
+        assert_eq!(
+            c.sent,
+            c.delivered + c.lost + c.conflated + c.flushed + c.expired + c.discarded + c.queued,
+            "{c:?}"
+        );
         c
     }
 

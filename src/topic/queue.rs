@@ -39,7 +39,7 @@ pub fn deliver(store: &Store, members: &[Arc<Member>], draft: &Draft<'_>) -> Opt
     while let Some(id) = next(members, &tried) {
         match store.try_publish(id, draft) {
             Ok(outcome) => return Some(outcome),
-            Err(Refusal::Full) => drop(full.get_or_insert(id)),
+            Err(Refusal::Full | Refusal::Short) => drop(full.get_or_insert(id)),
             Err(Refusal::Never(_)) => {}
         }
         tried.push(id);

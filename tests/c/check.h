@@ -200,7 +200,7 @@ CHECK_MAYBE_UNUSED static td_mailbox_counters counters_of(td_mailbox mailbox) {
   memset(&counters, 0, sizeof counters);
   counters.size = sizeof counters;
   CHECK_OK(td_mailbox_stats(mailbox, &counters));
-  CHECK_EQ(counters.sent, counters.delivered + counters.lost + counters.flushed + counters.expired + counters.discarded + counters.queued);
+  CHECK_EQ(counters.sent, counters.delivered + counters.lost + counters.conflated + counters.flushed + counters.expired + counters.discarded + counters.queued);
   return counters;
 }
 

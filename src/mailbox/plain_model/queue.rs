@@ -33,6 +33,8 @@ pub struct Item {
     pub bytes: Bytes,
     pub topic: &'static str,
     pub is_signal: bool,
+    /// How many older values it replaced.
+    pub replaced: u64,
 }
 
 /// One place of the queue.
@@ -77,7 +79,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct Subscription {
     pub limit: u64,
-    pub drop_old: bool,
+    pub policy: Policy,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,7 @@ pub struct Counts {
     pub flushed: u64,
     pub expired: u64,
     pub refused: u64,
+    pub conflated: u64,
 }
 
 /// See the file's comment.
@@ -167,10 +170,32 @@ impl Plain {
         true
     }
 
+    /// Puts a value in the place of the last queued one of its key. `Full` when its bytes do not fit there.
+    fn conflate(&mut self, item: &Item) -> Option<Verdict> {
+        let key = |item: &Item| (item.kind, item.tag, item.topic, item.reference);
+        let (bytes, size) = (self.bytes(), item.bytes.size());
+        let same = |entry: &&mut Entry| entry.message().is_some_and(|old| key(old) == key(item));
+        let entry = self.queue.iter_mut().rev().find(same)?;
+        let What::Live(old) = &mut entry.what else { return None };
+        if size > 0 && bytes - old.bytes.size() + size > self.max_bytes {
+            return Some(Verdict::Full);
+        }
+        *old = Item { replaced: old.replaced + 1, ..item.clone() };
+        (self.counts.sent, self.counts.conflated) = (self.counts.sent + 1, self.counts.conflated + 1);
+        Some(Verdict::Queued)
+    }
+
     pub fn send(&mut self, item: Item) -> Verdict {
         let is_request = item.kind == KIND_REQUEST;
         if item.bytes.size() > self.max_bytes {
             return self.refuse(Verdict::TooBig);
+        }
+        if self.policy == Policy::Conflate && !is_request {
+            match self.conflate(&item) {
+                Some(Verdict::Queued) => return Verdict::Queued,
+                Some(verdict) => return self.refuse(verdict),
+                None => {}
+            }
         }
         while !self.fits(&item) {
             let evicted = self.policy == Policy::DropOld && self.evict(|item| item.kind != KIND_REQUEST);
@@ -192,9 +217,17 @@ impl Plain {
     /// `None` when the subscription is over.
     pub fn publish(&mut self, item: Item) -> Option<Verdict> {
         let own = item.reference;
-        let Subscription { limit, drop_old } = *self.subscriptions.get(&own)?;
+        let Subscription { limit, policy } = *self.subscriptions.get(&own)?;
         let over_own = limit > 0 && self.queued_of(own) >= limit;
-        if item.bytes.size() > self.max_bytes || over_own && !drop_old {
+        let too_big = item.bytes.size() > self.max_bytes;
+        if !too_big && (policy == Policy::Conflate || self.policy == Policy::Conflate) {
+            match self.conflate(&item) {
+                Some(Verdict::Queued) => return Some(Verdict::Queued),
+                Some(_) => return Some(self.drop_new()),
+                None => {}
+            }
+        }
+        if too_big || over_own && policy != Policy::DropOld {
             return Some(self.drop_new());
         }
         let of_own = |item: &Item| item.kind == KIND_TOPIC && item.reference == own;

@@ -23,7 +23,7 @@ pub enum Step {
     SendMany(Vec<usize>),
     Request(u64, Payloads),
     Expire(usize, bool),
-    Subscribe(u32, bool),
+    Subscribe(u32, Policy),
     Publish(usize, u64, Payloads),
     Unsubscribe(usize, bool),
     Arm { timer: bool, repeats: bool, tag: u64, payload: Payloads },
@@ -60,6 +60,7 @@ pub fn steps() -> impl Strategy<Value = Steps> {
 fn step() -> impl Strategy<Value = Step> {
     let payload = || (prop_oneof![6 => 0..40usize, 2 => 40..700usize, 1 => 700..6000usize], any::<bool>());
     let (tag, from, any_one) = (0..4u64, 0..3u64, 0..8usize);
+    let policy = prop::sample::select(vec![Policy::DropNew, Policy::DropOld, Policy::Conflate]);
     let kinds = [KIND_MESSAGE, KIND_REQUEST, KIND_TOPIC, KIND_DOWN, KIND_TIMER];
     let wish = (
         prop::option::of(prop::sample::select(kinds.to_vec())),
@@ -79,7 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop::collection::vec(0..80usize, 0..6).prop_map(Step::SendMany),
         3 => (tag.clone(), payload()).prop_map(|(tag, payload)| Step::Request(tag, payload)),
         2 => (any_one.clone(), any::<bool>()).prop_map(|(which, gone)| Step::Expire(which, gone)),
-        2 => (0..4u32, any::<bool>()).prop_map(|(limit, drop_old)| Step::Subscribe(limit, drop_old)),
+        2 => (0..4u32, policy).prop_map(|(limit, policy)| Step::Subscribe(limit, policy)),
         5 => (any_one.clone(), tag, payload()).prop_map(|(which, tag, payload)| Step::Publish(which, tag, payload)),
         1 => (any_one.clone(), any::<bool>()).prop_map(|(which, flush)| Step::Unsubscribe(which, flush)),
         3 => arm,
@@ -108,7 +109,7 @@ impl Both {
     fn item(&mut self, kind: u32, tag: u64, from: u64, (size, by_ref): Payloads) -> Item {
         let bytes = self.bytes(size, by_ref);
         let topic = if kind == KIND_TOPIC { "a.topic" } else { "" };
-        Item { kind, tag, from, reference: 0, bytes, topic, is_signal: false }
+        Item { kind, tag, from, reference: 0, bytes, topic, is_signal: false, replaced: 0 }
     }
 
     pub fn run(&mut self, step: Step) {
@@ -133,12 +134,11 @@ impl Both {
                 self.offer(item);
             }
             Step::Expire(which, gone) => self.expire(which, gone),
-            Step::Subscribe(limit, drop_old) => {
-                let policy = if drop_old { Policy::DropOld } else { Policy::DropNew };
+            Step::Subscribe(limit, policy) => {
                 let id = self.store.quotas.open(self.id, limit, policy).unwrap();
                 self.store.with_cold(self.id, |cold| cold.quotas.push(id)).unwrap();
                 self.subscriptions.push(id);
-                let subscription = queue::Subscription { limit: limit as u64, drop_old };
+                let subscription = queue::Subscription { limit: limit as u64, policy };
                 self.plain.subscriptions.insert(id.0, subscription);
             }
             Step::Publish(which, tag, payload) => {
@@ -275,7 +275,7 @@ impl Both {
             let kind = if id.is(Kind::Timer) { KIND_TIMER } else { KIND_DOWN };
             let Record { tag, ref bytes, .. } = self.records[at];
             let (bytes, reference) = (bytes.clone(), id.0);
-            self.plain.signal(Item { kind, tag, from: 0, reference, bytes, topic: "", is_signal: true });
+            self.plain.signal(Item { kind, tag, from: 0, reference, bytes, topic: "", is_signal: true, replaced: 0 });
             self.records[at].armed = repeats;
         }
     }
