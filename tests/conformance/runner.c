@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "c/fuzz.h"
+#include "c/verbs_look.h"
 
 #define SCENARIO_SECONDS 120
 
@@ -36,6 +37,9 @@ static const verb verbs[] = {
     {"bag", 1, 1, "", do_bag, NULL},
     {"fd", 1, 1, "", do_fd, NULL},
     {"stats", 1, 1, "", do_stats, NULL},
+    {"inspect", 1, 1, "", do_inspect, NULL},
+    {"explain", 1, 1, "", do_explain, NULL},
+    {"dump", 0, 0, "", do_dump, NULL},
     {"monitor", 2, 2, "tag", do_monitor, NULL},
     {"monitor-name", 2, 2, "tag", do_monitor_name, NULL},
     {"demonitor", 1, 2, "", do_demonitor, NULL},
