@@ -58,7 +58,9 @@ export class TidingsError extends Error {
   readonly code: ErrorCode | "REPLY_ERROR";
   /** The library's number for it. */
   readonly errno: number;
-  /** Of a failed call with `TD_EDOWN`: what the mailbox called left behind when it ended. */
+  /** Of a failed call with `TD_EDOWN`: why the mailbox called ended, in words and as a number, and what it left behind. */
+  readonly reason?: ReasonName;
+  readonly status?: number;
   readonly data?: Uint8Array;
 }
 
@@ -179,6 +181,7 @@ export interface MailboxStats {
   timers: number;
   subscriptions: number;
   names: number;
+  suspended: boolean;
 }
 
 export interface EngineStats {
@@ -211,7 +214,7 @@ export class Message {
   readonly ref: bigint;
   /** Of a "down" or "end" the reason's number; of a "reply" 0, what `replyError` gave, or the number of {@link error}. */
   readonly status: number;
-  /** Of a "down" or "end" the reason. */
+  /** Of a "down", "exit" or "end" the reason; of a "reply" with `error` "TD_EDOWN" why the mailbox called ended. */
   readonly reason: ReasonName | undefined;
   /** Of a "reply" that is none: why, "TD_EDOWN" for example. */
   readonly error: ErrorCode | undefined;
@@ -246,6 +249,9 @@ export class Address {
   exit(reason?: number | "normal" | "callback_failed" | "runtime_exit", data?: Data): void;
   /** Ends it with reason "killed". */
   kill(): void;
+  /** What comes waits from now on, under its bound: nothing is received, no handler is called. Until {@link resume}. */
+  suspend(): void;
+  resume(): void;
   stats(): MailboxStats;
   /**
    * Settles when it is over and its handler is not running, also one in another thread. Rejects with `TD_ETIMEDOUT`, or the signal's

@@ -72,6 +72,13 @@ class Address extends Id {
     native.kill(this.id);
     this.engine._sent();
   }
+  suspend() {
+    native.suspend(this.id, true);
+  }
+  resume() {
+    native.suspend(this.id, false);
+    this.engine._sent();
+  }
   stats() {
     return native.stats(this.id);
   }

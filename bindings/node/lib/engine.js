@@ -29,6 +29,8 @@ function replyFailure(reply) {
   const words = reply.text();
   const error = new TidingsError(code, `call: ${CALL_ERRORS[code] ?? "it failed"}${words === "" ? "" : `: ${words}`}`, reply.status);
   error.data = reply.data;
+  error.reason = reply.reason;
+  error.status = code === "TD_EDOWN" ? Number(reply.info[0]) : undefined;
   return error;
 }
 

@@ -109,7 +109,8 @@ class Message {
   }
   get reason() {
     const kind = this.#packet.words[this.#word + 1] & 0xff;
-    return kind === KIND.down || kind === KIND.end ? reasonName(this.status) : undefined;
+    if (kind === KIND.down || kind === KIND.end || kind === KIND.exit) return reasonName(this.status);
+    return kind === KIND.reply && this.error === "TD_EDOWN" ? reasonName(Number(this.info[0])) : undefined;
   }
   get error() {
     return errorName(this.status);

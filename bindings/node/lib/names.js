@@ -10,12 +10,16 @@ const CALL_TIMEOUT = 5000;
 const ERROR_NAMES =
   "TD_OK TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR TD_EFULL TD_ETOOBIG TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED".split(" ");
 
-const KIND = { message: 1, request: 2, topic: 3, down: 16, timer: 17, reply: 18, end: 32, gap: 33 };
+const KIND = {
+  message: 1, request: 2, topic: 3, part: 4, member: 5, interest: 6, presence: 7,
+  down: 16, timer: 17, reply: 18, exit: 19, resync: 20, replies: 21, notify: 22,
+  end: 32, gap: 33,
+};
 const KIND_NAMES = [];
 for (const [name, number] of Object.entries(KIND)) KIND_NAMES[number] = name;
-const isSignal = (kind) => kind >= KIND.down && kind <= KIND.reply;
+const isSignal = (kind) => kind >= 16 && kind < 32;
 
-const POLICY = { fail: 0, block: 1, drop_new: 2, drop_old: 3 };
+const POLICY = { fail: 0, block: 1, drop_new: 2, drop_old: 3, kill: 4, conflate: 5 };
 
 const Reason = Object.freeze({
   NORMAL: 0,
@@ -25,9 +29,10 @@ const Reason = Object.freeze({
   OVERFLOW: 4,
   ENGINE_CLOSED: 5,
   RUNTIME_EXIT: 6,
+  OS_EXIT: 7,
   USER: 1024,
 });
-const REASON_NAMES = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit"];
+const REASON_NAMES = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit", "os_exit"];
 
 /** The name of the error that a negative status is; undefined for any other. */
 const errorName = (status) => (status < 0 ? ERROR_NAMES[-status] : undefined);

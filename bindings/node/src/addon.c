@@ -46,6 +46,12 @@ static bool define(addon *a, napi_value target, const napi_property_descriptor *
   return true;
 }
 
+static bool define_all(addon *a, napi_value target) {
+#define TABLE(name) define(a, target, name##_functions, name##_function_count) &&
+  return TABLES(TABLE) true;
+#undef TABLE
+}
+
 static addon *addon_new(napi_env env) {
   addon *a = calloc(1, sizeof *a);
   if (a == NULL) return NULL;
@@ -81,9 +87,7 @@ static napi_value js_start(napi_env env, napi_callback_info info) {
   addon *a = addon_new(env);
   if (a == NULL || !callback(a, argv[1], "onBatch", &a->on_batch) || !callback(a, argv[1], "onReadable", &a->on_readable) ||
       !callback(a, argv[1], "onEnded", &a->on_ended) || !callback(a, argv[1], "makeError", &a->make_error) ||
-      napi_create_object(env, &functions) != napi_ok || !define(a, functions, loop_functions, loop_function_count) ||
-      !define(a, functions, mailbox_functions, mailbox_function_count) || !define(a, functions, send_functions, send_function_count) ||
-      !define(a, functions, object_functions, object_function_count) ||
+      napi_create_object(env, &functions) != napi_ok || !define_all(a, functions) ||
       napi_add_async_cleanup_hook(env, addon_leave, a, &a->cleanup) != napi_ok) {
     napi_throw_error(env, "TIDINGS_START", "the tidings addon could not start in this environment");
     return NULL;

@@ -148,7 +148,12 @@ napi_status packet_of_message(napi_env env, const td_message *message, napi_valu
 #define NAPI(call) \
   if ((call) != napi_ok) return NULL
 
-extern const napi_property_descriptor loop_functions[], mailbox_functions[], send_functions[], object_functions[];
-extern const size_t loop_function_count, mailbox_function_count, send_function_count, object_function_count;
+/* One table for each file that has functions for JavaScript. */
+#define TABLES(X) X(loop) X(mailbox) X(life) X(send) X(object)
+#define TABLE(name)                                        \
+  extern const napi_property_descriptor name##_functions[]; \
+  extern const size_t name##_function_count;
+TABLES(TABLE)
+#undef TABLE
 #define FUNCTION(name, function) { name, NULL, function, NULL, NULL, NULL, napi_default, NULL }
 #endif

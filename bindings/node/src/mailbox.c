@@ -179,39 +179,6 @@ static napi_value js_mailbox_open(napi_env env, napi_callback_info info) {
   return pair;
 }
 
-/* exit(id, reason, data); kill(id) */
-static napi_value js_exit(napi_env env, napi_callback_info info) {
-  ARGS(3);
-  td_mailbox mailbox;
-  int32_t reason;
-  payload data;
-  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id) || !i32_arg(a, argv[1], "reason", &reason) || !payload_arg(a, argv[2], &data)) return NULL;
-  int32_t rc = TD(mailbox_exit)(mailbox, reason, data.data, data.size);
-  loop_collect(a); /* whoever waits for it here is told before this returns */
-  return rc == TD_OK ? undefined(a) : throw_code(a, rc, "exit");
-}
-
-static napi_value js_kill(napi_env env, napi_callback_info info) {
-  ARGS(1);
-  td_mailbox mailbox;
-  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id)) return NULL;
-  int32_t rc = TD(mailbox_kill)(mailbox);
-  loop_collect(a);
-  return rc == TD_OK ? undefined(a) : throw_code(a, rc, "kill");
-}
-
-/* over(id) -> boolean: it is over and its handler is not running */
-static napi_value js_over(napi_env env, napi_callback_info info) {
-  ARGS(1);
-  td_mailbox mailbox;
-  napi_value over;
-  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id)) return NULL;
-  int32_t rc = TD(mailbox_wait)(mailbox, 0, 0);
-  if (rc != TD_OK && rc != TD_EAGAIN && rc != TD_EDEADLK) return throw_code(a, rc, "waiting for a mailbox's end");
-  NAPI(napi_get_boolean(env, rc == TD_OK, &over));
-  return over;
-}
-
 static napi_value js_stats(napi_env env, napi_callback_info info) {
   ARGS(1);
   td_mailbox mailbox;
@@ -238,6 +205,9 @@ static napi_value js_stats(napi_env env, napi_callback_info info) {
   set_number(a, stats, "timers", (double)c.timers);
   set_number(a, stats, "subscriptions", (double)c.subscriptions);
   set_number(a, stats, "names", (double)c.names);
+  napi_value suspended;
+  NAPI(napi_get_boolean(env, c.suspended != 0, &suspended));
+  NAPI(napi_set_named_property(env, stats, "suspended", suspended));
   return stats;
 }
 
@@ -381,8 +351,8 @@ static napi_value js_watch(napi_env env, napi_callback_info info) {
 }
 
 const napi_property_descriptor mailbox_functions[] = {
-    FUNCTION("mailboxOpen", js_mailbox_open), FUNCTION("claim", js_claim), FUNCTION("exit", js_exit), FUNCTION("kill", js_kill),
-    FUNCTION("over", js_over), FUNCTION("stats", js_stats), FUNCTION("receive", js_receive), FUNCTION("peek", js_peek), FUNCTION("take", js_take),
+    FUNCTION("mailboxOpen", js_mailbox_open), FUNCTION("claim", js_claim),
+    FUNCTION("stats", js_stats), FUNCTION("receive", js_receive), FUNCTION("peek", js_peek), FUNCTION("take", js_take),
     FUNCTION("batch", js_batch), FUNCTION("putBack", js_put_back), FUNCTION("watch", js_watch),
 };
 const size_t mailbox_function_count = sizeof mailbox_functions / sizeof mailbox_functions[0];

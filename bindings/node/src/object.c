@@ -1,43 +1,6 @@
-/* Monitors, names, subscriptions and timers: one small function for each of the header's.
+/* Names, subscriptions and timers: one small function for each of the header's.
  * Guarantees: ids are bigints both ways, durations milliseconds; "gone" (a timer that fired) is undefined, not an error. */
 #include "addon.h"
-
-/* ---------------------------------------------------------------- monitors */
-
-/* monitor(watcher, target, tag) -> ref */
-static napi_value js_monitor(napi_env env, napi_callback_info info) {
-  ARGS(3);
-  td_mailbox watcher, target;
-  uint64_t tag;
-  td_monitor_ref ref;
-  if (!u64_arg(a, argv[0], "watcher", &watcher.id) || !u64_arg(a, argv[1], "target", &target.id) || !u64_arg(a, argv[2], "tag", &tag)) return NULL;
-  int32_t rc = TD(monitor)(watcher, target, tag, &ref);
-  return rc == TD_OK ? id_value(a, ref.id) : throw_code(a, rc, "monitor");
-}
-
-/* monitorName(watcher, name, tag) -> ref */
-static napi_value js_monitor_name(napi_env env, napi_callback_info info) {
-  ARGS(3);
-  td_mailbox watcher;
-  payload name;
-  uint64_t tag;
-  td_monitor_ref ref;
-  if (!u64_arg(a, argv[0], "watcher", &watcher.id) || !payload_arg(a, argv[1], &name) || !u64_arg(a, argv[2], "tag", &tag)) return NULL;
-  int32_t rc = TD(monitor_name)(watcher, name.data, name.size, tag, &ref);
-  return rc == TD_OK ? id_value(a, ref.id) : throw_code(a, rc, "monitor");
-}
-
-/* demonitor(ref, flush) -> outcome, 0 for a ref that is unknown or long gone */
-static napi_value js_demonitor(napi_env env, napi_callback_info info) {
-  ARGS(2);
-  td_monitor_ref ref;
-  bool flush;
-  uint32_t outcome = 0;
-  if (!u64_arg(a, argv[0], "monitor", &ref.id)) return NULL;
-  NAPI(napi_get_value_bool(env, argv[1], &flush));
-  int32_t rc = TD(demonitor)(ref, flush ? TD_FLUSH : 0, &outcome);
-  return rc == TD_OK || rc == TD_ESTALE ? int_value(a, outcome) : throw_code(a, rc, "demonitor");
-}
 
 /* ---------------------------------------------------------------- names */
 
@@ -159,7 +122,6 @@ static napi_value js_timer_cancel(napi_env env, napi_callback_info info) { retur
 static napi_value js_timer_read(napi_env env, napi_callback_info info) { return remaining(env, info, false); }
 
 const napi_property_descriptor object_functions[] = {
-    FUNCTION("monitor", js_monitor), FUNCTION("monitorName", js_monitor_name), FUNCTION("demonitor", js_demonitor),
     FUNCTION("register", js_register), FUNCTION("registerReplace", js_register_replace), FUNCTION("unregister", js_unregister),
     FUNCTION("whereis", js_whereis), FUNCTION("subscribe", js_subscribe), FUNCTION("unsubscribe", js_unsubscribe),
     FUNCTION("sendAfter", js_send_after), FUNCTION("sendEvery", js_send_every), FUNCTION("sendAfterName", js_send_after_name),

@@ -40,7 +40,7 @@ test("errors of a call: nobody, an error reply, dying, too late, aborted", async
   const refusing = engine.mailbox({ handler: (request) => request.replyError(42, "no") });
   await assert.rejects(engine.call(refusing, "x"), (error) => error instanceof ReplyError && error.status === 42 && Buffer.from(error.data).toString() === "no");
   const dying = engine.mailbox({ handler: (request) => (request, dying.exit(2000, "last words")) });
-  await assert.rejects(engine.call(dying, "x"), (error) => error.code === "TD_EDOWN" && Buffer.from(error.data).toString() === "last words");
+  await assert.rejects(engine.call(dying, "x"), (error) => error.code === "TD_EDOWN" && error.reason === "user_2000" && error.status === 2000 && Buffer.from(error.data).toString() === "last words");
   const silent = engine.mailbox();
   const started = performance.now();
   await assert.rejects(engine.call(silent, "x", { timeout: 30 }), { code: "TD_ETIMEDOUT" });

@@ -57,6 +57,8 @@ await mailbox.ended({ timeout: 5, signal: AbortSignal.timeout(5) });
 await engine.parked(1, { timeout: 5 });
 const failure: TidingsError["code"] | undefined = message.error;
 message.drop();
+mailbox.suspend();
+mailbox.resume();
 const stats: MailboxStats = mailbox.stats();
 mailbox.ref().unref().exit(Reason.USER + 1, "words");
 mailbox.exit("callback_failed");

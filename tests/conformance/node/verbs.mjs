@@ -290,7 +290,8 @@ export const timer = (c, step) => remaining(c.of(step.args[0], "timer").value.re
 function resultOfFailure(error) {
   if (error.code === "REPLY_ERROR") return result("reply", { status: error.status, data: Buffer.from(error.data).toString("latin1") });
   if (!String(error.code).startsWith("TD_")) throw error;
-  return result(error.code, error.data ? { data: Buffer.from(error.data).toString("latin1") } : {}, false, error.message);
+  const down = error.code === "TD_EDOWN" ? { status: error.status, data: Buffer.from(error.data).toString("latin1") } : {};
+  return result(error.code, down, false, error.message);
 }
 
 export function call(c, step) {

@@ -5,7 +5,7 @@
 import { Senders } from "./blocked.mjs";
 import { number, span } from "./script.mjs";
 
-const REASONS = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit"];
+const REASONS = ["normal", "killed", "noproc", "callback_failed", "overflow", "engine_closed", "runtime_exit", "os_exit"];
 const ERRORS = (
   "TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR TD_EFULL TD_ETOOBIG " +
   "TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
