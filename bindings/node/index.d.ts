@@ -18,10 +18,15 @@ export type Target = { readonly id: bigint } | bigint;
 /** A 64-bit number that the application chooses. */
 export type Tag = number | bigint;
 
-export type Kind = "message" | "request" | "topic" | "down" | "timer" | "reply" | "end";
+export type Kind =
+  | "message" | "request" | "topic" | "part" | "member" | "interest" | "presence"
+  | "down" | "timer" | "reply" | "exit" | "resync" | "replies" | "notify" | "end";
 
-/** What happens to a send when the mailbox is full: an error, waiting (see {@link SendOptions.timeout}), or the newest or oldest is lost. */
-export type Policy = "fail" | "block" | "drop_new" | "drop_old";
+/**
+ * What happens to a send when the mailbox is full: an error, waiting (see {@link SendOptions.timeout}), the newest or oldest is lost, or the mailbox
+ * ends with reason "overflow". With "conflate", full or not, a message takes the place of the queued one with its tag.
+ */
+export type Policy = "fail" | "block" | "drop_new" | "drop_old" | "kill" | "conflate";
 
 /** Why a mailbox ended. `user_N` for the reasons that applications give (N >= 1024). */
 export type ReasonName =
@@ -32,6 +37,7 @@ export type ReasonName =
   | "overflow"
   | "engine_closed"
   | "runtime_exit"
+  | "os_exit"
   | `user_${number}`
   | `reason_${number}`;
 
@@ -44,6 +50,7 @@ export const Reason: {
   readonly OVERFLOW: 4;
   readonly ENGINE_CLOSED: 5;
   readonly RUNTIME_EXIT: 6;
+  readonly OS_EXIT: 7;
   readonly USER: 1024;
 };
 
@@ -86,6 +93,8 @@ export interface MailboxOptions {
   maxBytes?: number;
   /** When a bound is reached; "fail" if not given. */
   policy?: Policy;
+  /** Whether `notify` may be called for it. */
+  notifiable?: boolean;
   /** Policy "block": how long senders in other languages wait. Without limit if not given. */
   blockTimeout?: number;
   /**
@@ -119,6 +128,12 @@ export interface CallOptions {
 export interface PublishOptions {
   tag?: Tag;
   from?: Target;
+  /** Keeps the value for subscribers to come, who get it first, marked `retained`; an empty one clears it. */
+  retain?: boolean;
+}
+
+export interface WatchOptions {
+  tag?: Tag;
 }
 
 /** What a received message must look like. All that is given must hold; the oldest such message is taken, the others stay in order. */
@@ -128,7 +143,7 @@ export interface Match {
   /** Which bits of the tag count. */
   tagMask?: Tag;
   from?: Target;
-  /** A monitor, timer or subscription, or its id. */
+  /** A monitor, timer, subscription, watch or call, or its id. */
   ref?: bigint | { readonly id: bigint };
   /** Anything else. It should only look at the message. */
   predicate?: (message: Message) => unknown;
@@ -150,8 +165,10 @@ export interface MonitorOptions {
 }
 
 export interface SubscribeOptions {
-  /** When the bound is reached: "drop_new" (if not given) or "drop_old". */
+  /** When the bound is reached: "drop_new" (if not given), "drop_old", "kill" or "conflate". */
   policy?: Policy;
+  /** Of the subscriptions with this name and pattern, each message goes to one. */
+  queueGroup?: string;
   /** How many of this subscription's messages may be queued; only the mailbox's own bound if not given. */
   maxMessages?: number;
 }
@@ -208,15 +225,15 @@ export class Message {
   readonly data: Uint8Array;
   /** The payload as text. */
   text(): string;
-  /** Of a "topic" message the topic, of a "down" the name that was monitored. */
+  /** Of a "topic" message the topic, of a "down" the name that was monitored, of the news of a watch the group or pattern. */
   readonly topic: string | undefined;
-  /** The ticket, subscription, monitor or timer it belongs to. */
+  /** The ticket, subscription, monitor, watch or timer it belongs to. */
   readonly ref: bigint;
   /** Of a "down" or "end" the reason's number; of a "reply" 0, what `replyError` gave, or the number of {@link error}. */
   readonly status: number;
   /** Of a "down", "exit" or "end" the reason; of a "reply" with `error` "TD_EDOWN" why the mailbox called ended. */
   readonly reason: ReasonName | undefined;
-  /** Of a "reply" that is none: why, "TD_EDOWN" for example. */
+  /** Of a "reply" that is none, and of a dead letter: why, "TD_EDOWN" for example. */
   readonly error: ErrorCode | undefined;
   /** Of a "request": when the caller gives up, on the clock of `engine.now()`. */
   readonly deadline: number | undefined;
@@ -224,6 +241,27 @@ export class Message {
   readonly lost: number;
   /** What else the engine says of it, by kind: two numbers, 0 where there is nothing to say. */
   readonly info: [bigint, bigint];
+  /** Of a "topic": it was published, to be kept, before the subscription began. */
+  readonly retained: boolean;
+  /** How many messages of its tag it has taken the place of (policy "conflate"). */
+  readonly conflated: number;
+  /** Of a "down" with a receipt: how many of the watcher's messages the target received, and how many it never did. */
+  readonly consumed: number;
+  readonly discarded: number;
+  /** Of the "down" of a process: its exit status, or the name of the signal that ended it; neither where that cannot be known. */
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  /** Of a "member" or "presence": who or what came or went. Of an "interest": the first subscription came, the last one went. */
+  readonly change: "joined" | "left" | "started" | "stopped" | undefined;
+  /** Of a "presence". */
+  readonly key: string | undefined;
+  /** Of a "resync", which stands for news there was no room for: what is so now, in the form of the watch's `snapshot`. */
+  readonly members: Address[] | undefined;
+  readonly keys: string[] | undefined;
+  readonly subscriptions: number | undefined;
+  /** Of a dead letter (topic "$dead"): to whom it was sent, and of what kind it was. `error` says why it was lost. */
+  readonly deadFor: Address | undefined;
+  readonly deadKind: Kind | undefined;
   /** Answers a "request". A request that is neither answered nor kept fails its call with `TD_ENOREPLY` once it is garbage collected. */
   reply(data?: Data): void;
   /** Answers a "request" with an error: the caller's promise is rejected with a {@link ReplyError}. `status` is 1 or more. */
@@ -249,6 +287,22 @@ export class Address {
   exit(reason?: number | "normal" | "callback_failed" | "runtime_exit", data?: Data): void;
   /** Ends it with reason "killed". */
   kill(): void;
+  /** Ties the two together: when one ends, the other ends with its reason, unless that is "normal", or it traps exits. */
+  link(other: Target): void;
+  unlink(other: Target): void;
+  /** From now on the end of a linked mailbox is a message of kind "exit". */
+  trapExit(on?: boolean): void;
+  /** Gives it bits, of which it gets one "notify" whose tag has all that came since the last one. It must be `notifiable`. */
+  notify(bits: Tag): void;
+  /** Joins a group of that name; twice counts two. Its end leaves all. */
+  join(group: string): void;
+  leave(group: string): void;
+  /** Makes a key present in a group until it leaves or ends; with `grace` it may come back within so many milliseconds and was never away. */
+  enterPresence(group: string, key: string, options?: { grace?: number }): void;
+  leavePresence(group: string, key: string): void;
+  /** What is published when it ends, before anyone is told. */
+  setWill(topic: string, data?: Data, options?: { tag?: Tag; retain?: boolean }): void;
+  clearWill(): void;
   /** What comes waits from now on, under its bound: nothing is received, no handler is called. Until {@link resume}. */
   suspend(): void;
   resume(): void;
@@ -268,6 +322,8 @@ export class Address {
 export class Mailbox extends Address implements AsyncIterable<Message> {
   private constructor();
   readonly name: string | undefined;
+  /** Whether something waits to be received: a message, or the end. */
+  readonly readable: boolean;
   /** The oldest message that matches, or undefined. Throws `TD_ECLOSED` when the mailbox is over. */
   tryRecv(match?: Match): Message | undefined;
   /**
@@ -295,6 +351,12 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
   demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
   /** Topics are words with dots; in a pattern `*` stands for one word, `>` for one or more at the end. */
   subscribe(pattern: string, options?: SubscribeOptions): Subscription;
+  /** The members now, one entry for each join; from then on a "member" message for each that joins or leaves. */
+  watchGroup(group: string, options?: WatchOptions): Watch<Address[]>;
+  /** The keys present now; from then on a "presence" message for each that comes or goes. */
+  watchPresence(group: string, options?: WatchOptions): Watch<string[]>;
+  /** How many subscriptions could get something that fits the pattern; from then on an "interest" message for the first and for the last. */
+  watchInterest(pattern: string, options?: WatchOptions): Watch<number>;
   /** Keeps the process alive while this mailbox is open. */
   ref(): this;
   unref(): this;
@@ -327,6 +389,10 @@ export class Engine {
   registerReplace(name: string, mailbox: Target): Address | undefined;
   unregister(name: string): void;
   whereis(name: string): Address | undefined;
+  /** The members of a group, one entry for each join. */
+  members(group: string): Address[];
+  /** The keys present in a group. */
+  presenceKeys(group: string): string[];
 
   /** A message of kind "timer" after `ms`, to a mailbox or to whoever holds the name then. */
   sendAfter(target: Target | string, ms: number, data?: Data, options?: { tag?: Tag }): Timer;
@@ -344,6 +410,8 @@ export class Engine {
    */
   run(): number;
   stats(): EngineStats;
+  /** Everything that is in the engine now, object by object: its mailboxes with their queues, names, monitors, topics, timers and counters. */
+  inspect(): Record<string, unknown>;
   /** Keeps the process alive until `unref` or `close`. */
   ref(): this;
   unref(): this;
@@ -382,6 +450,15 @@ export class Subscription {
   unsubscribe(options?: { flush?: boolean }): void;
 }
 
+/** News of a group, of presence or of interest, from a state that was taken in the step in which the watch began. */
+export class Watch<Snapshot> {
+  private constructor();
+  readonly id: bigint;
+  readonly snapshot: Snapshot;
+  /** No news comes after this; with `flush` what is queued goes too. */
+  unwatch(options?: { flush?: boolean }): void;
+}
+
 export class Timer {
   private constructor();
   readonly id: bigint;
@@ -395,6 +472,13 @@ export class Timer {
  * view and the last message that has it are gone. Do not change bytes that are under way.
  */
 export function alloc(size: number): Uint8Array;
+
+/** {@link Engine.inspect} of the default engine. */
+export function inspect(): Record<string, unknown>;
+/** What the threads of this process have done lately with the library, one line for each event. */
+export function recorder(): string;
+/** What is known of an object, or an id: why it ended, who waits for it, what fills its queue. */
+export function explain(subject: { readonly id: bigint } | bigint): string;
 
 /** The version of the library in use. */
 export const version: string;

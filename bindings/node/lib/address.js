@@ -17,6 +17,11 @@ function idOf(target, what) {
 }
 const idOrNobody = (from) => (from === undefined || from === null ? 0n : idOf(from, "from"));
 
+function text(value, what) {
+  if (typeof value !== "string") throw invalid(`${what} must be a string, not ${inspect(value)}`);
+  return value;
+}
+
 /** Items as sendMany and publishMany take them: data, or { data, tag }. */
 function itemsOf(items) {
   const datas = [];
@@ -72,6 +77,17 @@ class Address extends Id {
     native.kill(this.id);
     this.engine._sent();
   }
+  link(other) {
+    withdrawals.count++;
+    native.link(this.id, idOf(other, "other"));
+    this.engine._sent();
+  }
+  unlink(other) {
+    native.unlink(this.id, idOf(other, "other"));
+  }
+  trapExit(on = true) {
+    native.trapExit(this.id, Boolean(on));
+  }
   suspend() {
     native.suspend(this.id, true);
   }
@@ -79,6 +95,36 @@ class Address extends Id {
     native.suspend(this.id, false);
     this.engine._sent();
   }
+  notify(bits) {
+    native.notify(this.id, bits);
+    this.engine._sent();
+  }
+
+  // ---------------------------------------------------------------- groups, presence, wills
+
+  join(group) {
+    native.groupJoin(this.id, text(group, "group"));
+    this.engine._sent();
+  }
+  leave(group) {
+    native.groupLeave(this.id, text(group, "group"));
+    this.engine._sent();
+  }
+  enterPresence(group, key, { grace = 0 } = {}) {
+    native.presenceEnter(this.id, text(group, "group"), text(key, "key"), grace);
+    this.engine._sent();
+  }
+  leavePresence(group, key) {
+    native.presenceLeave(this.id, text(group, "group"), text(key, "key"));
+    this.engine._sent();
+  }
+  setWill(topic, data, { tag = 0, retain = false } = {}) {
+    native.willSet(this.id, text(topic, "topic"), tag, data, retain);
+  }
+  clearWill() {
+    native.willClear(this.id);
+  }
+
   stats() {
     return native.stats(this.id);
   }
@@ -113,6 +159,17 @@ class Subscription extends Id {
   }
 }
 
+/** What `watchGroup` and its like give: the state in the step in which the watch began. */
+class Watch extends Id {
+  constructor(engine, id, snapshot) {
+    super(engine, id);
+    this.snapshot = snapshot;
+  }
+  unwatch({ flush = false } = {}) {
+    native.unwatch(this.id, flush);
+  }
+}
+
 class Timer extends Id {
   cancel() {
     return native.timerCancel(this.id);
@@ -122,4 +179,4 @@ class Timer extends Id {
   }
 }
 
-module.exports = { Address, Call, Monitor, Subscription, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals };
+module.exports = { Address, Call, Monitor, Subscription, Timer, Watch, hex, idOf, idOrNobody, itemsOf, text, withdrawals };

@@ -2,10 +2,11 @@
 // Guarantees: one Engine object per engine and thread; everything that waits is a promise, and nothing here blocks.
 "use strict";
 const { native } = require("./native.js");
-const { Address, Timer, hex, idOf, idOrNobody, itemsOf, withdrawals } = require("./address.js");
+const { Address, Timer, hex, text, idOf, idOrNobody, itemsOf, withdrawals } = require("./address.js");
 const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
+const { keysOf, membersOf } = require("./message.js");
 const { stir } = require("./turns.js");
 const { inspect } = require("node:util");
 
@@ -72,8 +73,8 @@ class Engine {
     stir();
   }
 
-  publish(topic, data, { tag = 0, from } = {}) {
-    const receipt = native.publish(this.#host, idOrNobody(from), String(topic), tag, data);
+  publish(topic, data, { tag = 0, from, retain = false } = {}) {
+    const receipt = native.publish(this.#host, idOrNobody(from), String(topic), tag, data, Boolean(retain));
     stir();
     return receipt;
   }
@@ -139,6 +140,12 @@ class Engine {
   }
   unregister(name) {
     native.unregister(this.#host, String(name));
+  }
+  members(group) {
+    return membersOf(native.groupMembers(this.#host, text(group, "group")), this);
+  }
+  presenceKeys(group) {
+    return keysOf(native.presenceKeys(this.#host, text(group, "group")));
   }
   whereis(name) {
     const id = native.whereis(this.#host, String(name));
@@ -226,6 +233,9 @@ class Engine {
 
   run() {
     return native.run(this.#host);
+  }
+  inspect() {
+    return JSON.parse(native.inspect(this.#host));
   }
   stats() {
     return native.engineStats(this.#host);

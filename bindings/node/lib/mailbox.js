@@ -5,10 +5,11 @@
 const { inspect } = require("node:util");
 const { native, hooks } = require("./native.js");
 const { CALL_TIMEOUT, KIND, Reason, isSignal, policyNumber } = require("./names.js");
-const { Address, Call, Monitor, Subscription, idOf, withdrawals } = require("./address.js");
+const { Address, Call, Monitor, Subscription, Watch, idOf, text, withdrawals } = require("./address.js");
 const { closed, invalid } = require("./errors.js");
-const { Packet } = require("./message.js");
+const { Packet, keysOf, membersOf } = require("./message.js");
 const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
+const { taken } = require("./room.js");
 const { enter, stir } = require("./turns.js");
 
 const opened = []; // by slot
@@ -25,11 +26,11 @@ hooks.onReadable = (slot) => {
 hooks.onEnded = (slot) => opened[slot]?._ended();
 
 function openMailbox(engine, host, options) {
-  const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, handler } = options;
+  const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, notifiable = false, handler } = options;
   if (handler !== undefined && typeof handler !== "function") throw invalid("handler must be a function");
   if (name !== undefined && typeof name !== "string") throw invalid("name must be a string");
   if (name === "") throw invalid("name must not be empty");
-  const [slot, id] = native.mailboxOpen(host, handler !== undefined, policyNumber(policy), maxMessages, maxBytes, blockTimeout, name);
+  const [slot, id] = native.mailboxOpen(host, handler !== undefined, policyNumber(policy), maxMessages, maxBytes, blockTimeout, name, Boolean(notifiable));
   return (opened[slot] = new Mailbox(engine, slot, id, name, handler));
 }
 
@@ -38,7 +39,7 @@ class Mailbox extends Address {
   #name;
   #handler;
   #receiver;
-  #routes = new Map(); // ref of a call or a monitor -> { deliver(message), ended(), inOrder }
+  #routes = new Map(); // ref of a call or a monitor -> { deliver(message), ended(), inOrder, until: kind of the last one if not the first }
   #lost = 0;
   #referenced = false;
 
@@ -59,6 +60,10 @@ class Mailbox extends Address {
 
   // ---------------------------------------------------------------- receiving
 
+  get readable() {
+    this.#reader().putBack();
+    return native.readable(this.id);
+  }
   tryRecv(options) {
     const got = this.#reader().take(wanted(options));
     if (got === CLOSED) throw closed();
@@ -116,7 +121,10 @@ class Mailbox extends Address {
   // ---------------------------------------------------------------- what it watches, subscribes to and waits for
 
   monitor(target, { died, alreadyDown, tag = 0 } = {}) {
-    const ref = typeof target === "string" ? native.monitorName(this.id, target, tag) : native.monitor(this.id, idOf(target, "target"), tag);
+    if (typeof target !== "string") return this.#monitored(native.monitor(this.id, idOf(target, "target"), tag), died, alreadyDown);
+    return this.#monitored(native.monitorName(this.id, target, tag), died, alreadyDown);
+  }
+  #monitored(ref, died, alreadyDown) {
     if (died === undefined && alreadyDown === undefined) return new Monitor(this.engine, ref);
     const deliver = (down) => (down.status === Reason.NOPROC ? alreadyDown?.(down) : died?.(down.reason, down));
     this._expect(ref, { deliver, inOrder: true });
@@ -134,9 +142,22 @@ class Mailbox extends Address {
     return monitor.demonitor(options);
   }
 
-  subscribe(pattern, { policy, maxMessages = 0 } = {}) {
-    if (typeof pattern !== "string") throw invalid("pattern must be a string");
-    return new Subscription(this.engine, native.subscribe(this.id, pattern, policyNumber(policy), maxMessages));
+  subscribe(pattern, { policy, maxMessages = 0, queueGroup } = {}) {
+    const group = queueGroup === undefined ? undefined : text(queueGroup, "queueGroup");
+    return new Subscription(this.engine, native.subscribe(this.id, text(pattern, "pattern"), policyNumber(policy), maxMessages, group));
+  }
+
+  watchGroup(group, { tag = 0 } = {}) {
+    const [id, members] = native.groupWatch(this.id, text(group, "group"), tag);
+    return new Watch(this.engine, id, membersOf(members, this.engine));
+  }
+  watchPresence(group, { tag = 0 } = {}) {
+    const [id, keys] = native.presenceWatch(this.id, text(group, "group"), tag);
+    return new Watch(this.engine, id, keysOf(keys));
+  }
+  watchInterest(pattern, { tag = 0 } = {}) {
+    const [id, subscriptions] = native.interestWatch(this.id, text(pattern, "pattern"), tag);
+    return new Watch(this.engine, id, subscriptions);
   }
 
   /** A signal with this ref goes to `route` and to nobody else. */
@@ -147,6 +168,9 @@ class Mailbox extends Address {
   _forget(ref) {
     this.#routes.delete(ref);
   }
+  _expects(ref) {
+    return this.#routes.has(ref);
+  }
   _routed(message) {
     return this.#routes.size !== 0 && isSignal(KIND[message.kind]) && this.#routes.has(message.ref);
   }
@@ -154,7 +178,7 @@ class Mailbox extends Address {
     if (!this._routed(message)) return false;
     const { ref } = message;
     const route = this.#routes.get(ref);
-    this.#routes.delete(ref);
+    if (!route.until || message.kind === route.until) this.#routes.delete(ref);
     try {
       route.deliver(message);
     } catch (error) {
@@ -184,6 +208,7 @@ class Mailbox extends Address {
 
   /** Hands a packet's messages to the handler; answers how many of its entries were passed. */
   _deliver(packet) {
+    taken();
     const { count } = packet;
     const withdrawn = withdrawals.count;
     for (let i = 0; i < count; i++) {

@@ -2,19 +2,33 @@
 // Guarantees: making a message costs one small object; each field is decoded when it is asked for. `data` is a view of the packet, so it
 // stays valid as long as anything holds it, and it keeps the packet's memory.
 "use strict";
+const os = require("node:os");
 const { inspect } = require("node:util");
 const { Address } = require("./address.js");
 const { native } = require("./native.js");
-const { KIND, KIND_NAMES, errorName, isSignal, reasonName } = require("./names.js");
+const { KIND, KIND_NAMES, Reason, errorName, isSignal, reasonName } = require("./names.js");
 const { invalid } = require("./errors.js");
 
 const BY_REF = 1;
 const TRAILER = 2;
 const HEADER = 32;
+const RETAINED = 1; // statuses, and words of info; see tidings.h
+const CHANGES = [undefined, "joined", "left", "started", "stopped"];
+const EXITED = 1;
+const SIGNALLED = 2;
+const SIGNALS = [];
+for (const [name, number] of Object.entries(os.constants.signals)) SIGNALS[number] ??= name;
 const FOREVER = 0x7fffffffffffffffn;
 const FIRST_OFFSET = 4; // in 32-bit words: count, zero, lost
 
 const pad8 = (n) => (n + 7) & ~7;
+
+/** Snapshots: ids one after another, and keys with a NUL behind each. */
+function idsIn(data) {
+  return new BigUint64Array(data.slice().buffer, 0, data.length >>> 3);
+}
+const membersOf = (data, engine) => Array.from(idsIn(data), (id) => new Address(engine, id));
+const keysOf = (data) => Buffer.from(data.buffer, data.byteOffset, data.length).toString().split("\0").slice(0, -1);
 
 class Packet {
   constructor(buffer) {
@@ -115,6 +129,68 @@ class Message {
   get error() {
     return errorName(this.status);
   }
+
+  // ---------------------------------------------------------------- what the engine says besides, by kind
+
+  #kind() {
+    return this.#packet.words[this.#word + 1] & 0xff;
+  }
+  #number(at) {
+    const trailer = this.#trailer();
+    return trailer === 0 ? 0 : Number(this.#packet.integer(trailer + 4 + 2 * at));
+  }
+  get retained() {
+    return this.#kind() === KIND.topic && this.status === RETAINED;
+  }
+  get conflated() {
+    const kind = this.#kind();
+    return (kind === KIND.message || kind === KIND.topic) && this.status === 0 ? this.#number(0) : 0;
+  }
+  get consumed() {
+    return this.#kind() === KIND.down && this.status !== Reason.OS_EXIT ? this.#number(0) : 0;
+  }
+  get discarded() {
+    return this.#kind() === KIND.down && this.status !== Reason.OS_EXIT ? this.#number(1) : 0;
+  }
+  get exitCode() {
+    return this.#processEnded(EXITED) ? this.#number(1) : undefined;
+  }
+  get signal() {
+    return this.#processEnded(SIGNALLED) ? (SIGNALS[this.#number(1)] ?? `signal ${this.#number(1)}`) : undefined;
+  }
+  #processEnded(way) {
+    return this.#kind() === KIND.down && this.status === Reason.OS_EXIT && this.#number(0) === way;
+  }
+  get change() {
+    const kind = this.#kind();
+    return kind === KIND.member || kind === KIND.interest || kind === KIND.presence ? CHANGES[this.status] : undefined;
+  }
+  get key() {
+    return this.#kind() === KIND.presence ? this.text() : undefined;
+  }
+  #resyncOf(kind) {
+    return this.#kind() === KIND.resync && this.#number(0) === kind;
+  }
+  get members() {
+    return this.#resyncOf(KIND.member) ? membersOf(this.data, this.#engine) : undefined;
+  }
+  get keys() {
+    return this.#resyncOf(KIND.presence) ? keysOf(this.data) : undefined;
+  }
+  get subscriptions() {
+    return this.#resyncOf(KIND.interest) ? Number(idsIn(this.data)[0] ?? 0n) : undefined;
+  }
+  #dead() {
+    return this.#kind() === KIND.topic && this.topic === "$dead";
+  }
+  get deadFor() {
+    const id = this.#dead() ? this.info[0] : 0n;
+    return id === 0n ? undefined : new Address(this.#engine, id);
+  }
+  get deadKind() {
+    return this.#dead() ? KIND_NAMES[this.#number(1)] : undefined;
+  }
+
   /** What else the engine says, by kind: two numbers. */
   get info() {
     const trailer = this.#trailer();
@@ -167,4 +243,4 @@ class Message {
   }
 }
 
-module.exports = { Message, Packet };
+module.exports = { Message, Packet, keysOf, membersOf };

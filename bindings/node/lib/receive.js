@@ -8,6 +8,7 @@ const { EAGAIN, ECLOSED, KIND, MATCH, isSignal, kindNumber } = require("./names.
 const { closed, invalid, TidingsError } = require("./errors.js");
 const { idOf } = require("./address.js");
 const { Packet } = require("./message.js");
+const { taken } = require("./room.js");
 const { listeners } = require("./turns.js");
 
 const CLOSED = Symbol("closed");
@@ -81,7 +82,10 @@ class Receiver {
       if (got === ECLOSED) return CLOSED;
       if (typeof got !== "object") throw new TidingsError("TD_EINVAL", `unexpected answer ${got} from mailbox ${id}`, got);
       const message = got instanceof ArrayBuffer ? this.#single(got, engine) : got;
-      if (!this.#mailbox._route(message)) return message;
+      if (!this.#mailbox._route(message)) {
+        taken();
+        return message;
+      }
     }
   }
 
@@ -138,7 +142,10 @@ class Receiver {
       if (isSignal(kind) && !native.claim(this.#mailbox._slot, index)) continue;
       const message = packet.message(index, this.#lost, this.#mailbox.engine);
       this.#lost = 0;
-      if (!this.#mailbox._route(message)) return message;
+      if (!this.#mailbox._route(message)) {
+        taken();
+        return message;
+      }
     }
     return undefined;
   }
@@ -221,9 +228,11 @@ class Receiver {
   #takeRouted() {
     const { id, engine } = this.#mailbox;
     for (const ref of this.#mailbox._routedRefs(this.#iterators > 0)) {
-      const got = native.receive(id, MATCH.REF, 0, 0, 0, 0n, ref);
-      if (typeof got === "object") this.#mailbox._route(this.#single(got, engine));
-      else if (got === ECLOSED) return;
+      for (let more = true; more; ) {
+        const got = native.receive(id, MATCH.REF, 0, 0, 0, 0n, ref);
+        if (got === ECLOSED) return;
+        more = typeof got === "object" && this.#mailbox._route(this.#single(got, engine)) && this.#mailbox._expects(ref);
+      }
     }
   }
 

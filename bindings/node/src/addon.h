@@ -100,6 +100,7 @@ void addon_finished(addon *a); /* called when the last libuv handle has closed *
 
 /* ---- value.c: from and to JavaScript values. The *_arg functions leave an exception pending when they answer false or NULL. */
 napi_value throw_code(addon *a, int32_t code, const char *what);                   /* with td_last_error's text */
+napi_value throw_plain(addon *a, int32_t code, const char *what);                  /* for functions that leave no detail */
 napi_value throw_invalid(addon *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool u64_arg(addon *a, napi_value value, const char *name, uint64_t *out);         /* bigint, or a non-negative integer number */
 bool u32_arg(addon *a, napi_value value, const char *name, uint32_t *out);
@@ -136,6 +137,7 @@ napi_value js_lent(napi_env env, napi_callback_info info);
 /* ---- frame.c: messages on their way to JavaScript, one ArrayBuffer for many */
 napi_status packet_of_batch(napi_env env, const td_batch *batch, uint32_t from, uint32_t *count, napi_value *out);
 napi_status packet_of_message(napi_env env, const td_message *message, napi_value *out);
+bool message_of_packet(const unsigned char *packet, size_t size, uint32_t at, td_message *out);
 
 /* Takes up to `n` arguments; missing ones are undefined. */
 #define ARGS(n)                                                          \
@@ -149,7 +151,7 @@ napi_status packet_of_message(napi_env env, const td_message *message, napi_valu
   if ((call) != napi_ok) return NULL
 
 /* One table for each file that has functions for JavaScript. */
-#define TABLES(X) X(loop) X(mailbox) X(life) X(send) X(object)
+#define TABLES(X) X(loop) X(mailbox) X(life) X(send) X(call) X(object) X(group) X(look)
 #define TABLE(name)                                        \
   extern const napi_property_descriptor name##_functions[]; \
   extern const size_t name##_function_count;

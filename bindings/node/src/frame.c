@@ -110,3 +110,29 @@ napi_status packet_of_message(napi_env env, const td_message *m, napi_value *out
   if (m->data_size != 0) memcpy(packet + size, m->data, m->data_size);
   return napi_ok;
 }
+
+/* One entry of a packet as the message it was; its data and topic are the packet's. False when there is no such entry. */
+bool message_of_packet(const unsigned char *packet, size_t size, uint32_t at, td_message *out) {
+  td_frame_header h;
+  td_frame_by_ref place;
+  td_frame_trailer trailer = {.deadline = TD_FOREVER};
+  if (at % 8 != 0 || at > size || size - at < sizeof h) return false;
+  memcpy(&h, packet + at, sizeof h);
+  if (size - at < entry_size(&h)) return false;
+  const unsigned char *body = packet + at + sizeof h, *topic = body + pad8(h.size);
+  *out = (td_message){.kind = h.kind, .data = body, .data_size = h.size, .from = {h.from}, .tag = h.tag, .ref = h.ref};
+  if ((h.flags & TD_FRAME_BY_REF) != 0) {
+    memcpy(&place, body, sizeof place);
+    uint64_t begin = (uint64_t)(uintptr_t)place.data;
+    if (begin > size || size - begin < place.data_size) return false;
+    out->data = packet + begin;
+    out->data_size = (size_t)place.data_size;
+  }
+  if ((h.flags & TD_FRAME_TRAILER) != 0) memcpy(&trailer, topic + pad8(h.topic_size), sizeof trailer);
+  out->topic = (const char *)topic;
+  out->topic_size = h.topic_size;
+  out->deadline = trailer.deadline;
+  out->status = trailer.status;
+  memcpy(out->info, trailer.info, sizeof out->info);
+  return true;
+}

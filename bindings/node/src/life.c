@@ -48,6 +48,30 @@ static napi_value js_suspend(napi_env env, napi_callback_info info) {
   return rc == TD_OK ? undefined(a) : throw_code(a, rc, on ? "suspend" : "resume");
 }
 
+/* ---------------------------------------------------------------- links */
+
+static napi_value pair(napi_env env, napi_callback_info info, bool on) {
+  ARGS(2);
+  td_mailbox one, other;
+  if (!u64_arg(a, argv[0], "mailbox", &one.id) || !u64_arg(a, argv[1], "other", &other.id)) return NULL;
+  int32_t rc = (on ? TD(link) : TD(unlink))(one, other);
+  loop_collect(a); /* a link to the dead may end one of this environment's */
+  return rc == TD_OK ? undefined(a) : throw_code(a, rc, on ? "link" : "unlink");
+}
+static napi_value js_link(napi_env env, napi_callback_info info) { return pair(env, info, true); }
+static napi_value js_unlink(napi_env env, napi_callback_info info) { return pair(env, info, false); }
+
+/* trapExit(id, on) */
+static napi_value js_trap_exit(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  td_mailbox mailbox;
+  bool on;
+  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id)) return NULL;
+  NAPI(napi_get_value_bool(env, argv[1], &on));
+  int32_t rc = TD(trap_exit)(mailbox, on ? 1 : 0);
+  return rc == TD_OK ? undefined(a) : throw_code(a, rc, "trapExit");
+}
+
 /* ---------------------------------------------------------------- monitors */
 
 /* monitor(watcher, target, tag) -> ref */
@@ -87,6 +111,7 @@ static napi_value js_demonitor(napi_env env, napi_callback_info info) {
 
 const napi_property_descriptor life_functions[] = {
     FUNCTION("exit", js_exit), FUNCTION("kill", js_kill), FUNCTION("over", js_over), FUNCTION("suspend", js_suspend),
+    FUNCTION("link", js_link), FUNCTION("unlink", js_unlink), FUNCTION("trapExit", js_trap_exit),
     FUNCTION("monitor", js_monitor), FUNCTION("monitorName", js_monitor_name), FUNCTION("demonitor", js_demonitor),
 };
 const size_t life_function_count = sizeof life_functions / sizeof life_functions[0];

@@ -2,8 +2,10 @@
  * Guarantees: a handler's messages reach JavaScript as packets inside td_loop_run, and the batch's cursor says exactly which of them
  * JavaScript took; a pull mailbox gives up messages only when JavaScript asks, so its bound and its policy hold while nobody reads, and
  * what an iterator did not get to goes back to the queue. The end of a mailbox is noticed on whatever thread it happens and told here. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "addon.h"
 
 #define PEEK_WORDS 4
@@ -139,15 +141,16 @@ void boxes_exit(addon *a, const host *h) {
   }
 }
 
-/* mailboxOpen(host, handled, policy, maxMessages, maxBytes, blockTimeout ms, name or undefined) -> [slot, id] */
+/* mailboxOpen(host, handled, policy, maxMessages, maxBytes, blockTimeout ms, name or undefined, notifiable) -> [slot, id] */
 static napi_value js_mailbox_open(napi_env env, napi_callback_info info) {
-  ARGS(7);
+  ARGS(8);
   host *h = host_arg(a, argv[0]);
-  bool handled;
+  bool handled, notifiable;
   payload name;
   td_mailbox_options options = {.size = sizeof options};
   if (h == NULL || !host_loop(a, h)) return NULL;
   NAPI(napi_get_value_bool(env, argv[1], &handled));
+  NAPI(napi_get_value_bool(env, argv[7], &notifiable));
   if (!u32_arg(a, argv[2], "policy", &options.policy) || !u64_arg(a, argv[3], "maxMessages", &options.max_messages) ||
       !u64_arg(a, argv[4], "maxBytes", &options.max_bytes) || !ms_arg(a, argv[5], "blockTimeout", &options.block_timeout) ||
       !payload_arg(a, argv[6], &name))
@@ -166,6 +169,7 @@ static napi_value js_mailbox_open(napi_env env, napi_callback_info info) {
     options.loop = h->loop;
     options.handler = on_batch;
   }
+  if (notifiable) options.flags |= TD_NOTIFIABLE;
   options.user = t;
   options.drop = mailbox_over; /* also when opening fails: the slot comes back through the list of ended ones */
   if (name.size != 0) options.name = name.data, options.name_size = name.size;
@@ -350,9 +354,28 @@ static napi_value js_watch(napi_env env, napi_callback_info info) {
   return watch_start(b->watch, mailbox_ready) ? undefined(a) : NULL;
 }
 
+/* readable(id) -> boolean: what its file descriptor says now; of one that has ended it says so for ever */
+static napi_value js_readable(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  td_mailbox mailbox;
+  td_fd fd;
+  napi_value readable;
+  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id)) return NULL;
+  int32_t rc = TD(mailbox_fd)(mailbox, &fd);
+  if (rc != TD_OK && rc != TD_ENOPROC) return throw_code(a, rc, "readable");
+  bool is = rc == TD_ENOPROC;
+  if (rc == TD_OK) {
+    struct pollfd asked = {(int)fd, POLLIN, 0};
+    is = poll(&asked, 1, 0) == 1;
+    close((int)fd);
+  }
+  NAPI(napi_get_boolean(env, is, &readable));
+  return readable;
+}
+
 const napi_property_descriptor mailbox_functions[] = {
     FUNCTION("mailboxOpen", js_mailbox_open), FUNCTION("claim", js_claim),
     FUNCTION("stats", js_stats), FUNCTION("receive", js_receive), FUNCTION("peek", js_peek), FUNCTION("take", js_take),
-    FUNCTION("batch", js_batch), FUNCTION("putBack", js_put_back), FUNCTION("watch", js_watch),
+    FUNCTION("batch", js_batch), FUNCTION("putBack", js_put_back), FUNCTION("watch", js_watch), FUNCTION("readable", js_readable),
 };
 const size_t mailbox_function_count = sizeof mailbox_functions / sizeof mailbox_functions[0];

@@ -45,16 +45,21 @@ static napi_value js_whereis(napi_env env, napi_callback_info info) {
 
 /* ---------------------------------------------------------------- subscriptions */
 
-/* subscribe(mailbox, pattern, policy, maxMessages) -> subscription */
+/* subscribe(mailbox, pattern, policy, maxMessages, queueGroup or undefined) -> subscription */
 static napi_value js_subscribe(napi_env env, napi_callback_info info) {
-  ARGS(4);
+  ARGS(5);
   td_mailbox mailbox;
-  payload pattern;
+  payload pattern, group;
+  size_t used = 0;
   td_subscription subscription;
   td_subscribe_options options = {.size = sizeof options};
-  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id) || !payload_arg(a, argv[1], &pattern) || !u32_arg(a, argv[2], "policy", &options.policy) ||
-      !u64_arg(a, argv[3], "maxMessages", &options.max_messages))
+  if (!u64_arg(a, argv[0], "mailbox", &mailbox.id) || !payload_add(a, argv[1], &pattern, &used) || !u32_arg(a, argv[2], "policy", &options.policy) ||
+      !u64_arg(a, argv[3], "maxMessages", &options.max_messages) || !payload_add(a, argv[4], &group, &used))
     return NULL;
+  payload_settle(a, &pattern);
+  payload_settle(a, &group);
+  options.queue_group = group.data;
+  options.queue_group_size = group.size;
   int32_t rc = TD(subscribe)(mailbox, pattern.data, pattern.size, &options, &subscription);
   return rc == TD_OK ? id_value(a, subscription.id) : throw_code(a, rc, "subscribe");
 }

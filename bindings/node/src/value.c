@@ -31,6 +31,12 @@ napi_value throw_code(addon *a, int32_t code, const char *what) {
   return throw_text(a, code, text);
 }
 
+napi_value throw_plain(addon *a, int32_t code, const char *what) {
+  char text[256];
+  snprintf(text, sizeof text, "%s: %s", what, TD(strerror)(code));
+  return throw_text(a, code, text);
+}
+
 napi_value throw_invalid(addon *a, const char *format, ...) {
   char text[512];
   va_list list;

@@ -261,6 +261,23 @@ test("an id that went through structuredClone is still a target", (t) => {
   assert.equal(a.tryRecv().text(), "by number");
 });
 
+test("readable says whether something waits, before and after the end", (t) => {
+  const engine = new Engine();
+  t.after(() => engine.close());
+  const a = engine.mailbox();
+  assert.equal(a.readable, false);
+  a.send("x");
+  assert.deepEqual([a.readable, a.readable], [true, true]);
+  a.suspend();
+  assert.equal(a.readable, false);
+  a.resume();
+  a.tryRecv();
+  assert.equal(a.readable, false);
+  a.close();
+  assert.equal(a.readable, true);
+  assert.throws(() => engine.mailbox({ handler() {} }).readable, { code: "TD_EINVAL" });
+});
+
 test("ended settles with the end, now or later, for any mailbox; a timeout and a signal end the wait", async (t) => {
   const engine = new Engine();
   t.after(() => engine.close());

@@ -1,5 +1,5 @@
 // Compiled, never run, by types.test.mjs.
-import { Address, alloc, Call, defaultEngine, Engine, library, Mailbox, Message, Monitor, Reason, ReplyError, Subscription, TidingsError, Timer, version } from "tidings";
+import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Subscription, TidingsError, Timer, version, Watch } from "tidings";
 import type { Data, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
@@ -57,8 +57,29 @@ await mailbox.ended({ timeout: 5, signal: AbortSignal.timeout(5) });
 await engine.parked(1, { timeout: 5 });
 const failure: TidingsError["code"] | undefined = message.error;
 message.drop();
+mailbox.link(target);
+mailbox.unlink(mailbox);
+mailbox.trapExit();
+engine.mailbox({ notifiable: true, policy: "conflate" }).notify(3n);
+mailbox.join("group");
+mailbox.leave("group");
+mailbox.enterPresence("group", "key", { grace: 5 });
+mailbox.leavePresence("group", "key");
+mailbox.setWill("topic", "data", { tag: 1, retain: true });
+mailbox.clearWill();
+const members: Watch<Address[]> = mailbox.watchGroup("group", { tag: 1 });
+const keys: string[] = mailbox.watchPresence("group").snapshot.concat(engine.presenceKeys("group"));
+const interested: number = mailbox.watchInterest("a.>").snapshot + engine.members("group").length + members.snapshot.length;
+members.unwatch({ flush: true });
+engine.publish("a", "x", { retain: true });
+mailbox.subscribe("a", { queueGroup: "g", policy: "kill" });
+const change: "joined" | "left" | "started" | "stopped" | undefined = message.change;
+void [message.retained, message.conflated, message.consumed, message.discarded, message.exitCode, message.signal, message.key, message.members, message.keys, message.subscriptions, message.deadFor, message.deadKind];
+const seen: unknown = inspect().mailboxes ?? engine.inspect();
+const words: string = recorder() + explain(mailbox) + explain(5n);
 mailbox.suspend();
 mailbox.resume();
+const readable: boolean = mailbox.readable;
 const stats: MailboxStats = mailbox.stats();
 mailbox.ref().unref().exit(Reason.USER + 1, "words");
 mailbox.exit("callback_failed");
@@ -79,4 +100,4 @@ new Message();
 // @ts-expect-error a duration is a number
 engine.sendAfter(mailbox, "1s");
 
-void [cancelled, failure, shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];
+void [keys, interested, change, seen, words, readable, cancelled, failure, shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];

@@ -1,6 +1,6 @@
 // The two steps that are a million small steps: waking against a plain model (C9), and random ids into everything that takes one (C10).
 // Guarantees: the seed alone decides what is done; the numbers that come out are counts of what was wrong, so 0 is the only good one.
-import { Engine, Monitor, Subscription, Timer, TidingsError } from "./tidings.mjs";
+import { Call, Engine, Monitor, Subscription, Timer, TidingsError, Watch } from "./tidings.mjs";
 import { result } from "./world.mjs";
 import { turn } from "./flow.mjs";
 
@@ -90,6 +90,21 @@ function calls(e, live) {
     call: (id) => e.call(id, "x", { timeout: Infinity }),
     "call from": (id) => e.call(live, "x", { from: e.address(id), timeout: Infinity }),
     monitor: (id) => live.monitor(id),
+    link: (id) => live.link(id),
+    "linked to": (id) => e.address(id).link(live),
+    unlink: (id) => e.address(id).unlink(live),
+    trapExit: (id) => e.address(id).trapExit(),
+    suspend: (id) => e.address(id).suspend(),
+    resume: (id) => e.address(id).resume(),
+    notify: (id) => e.address(id).notify(1),
+    join: (id) => e.address(id).join("x"),
+    leave: (id) => e.address(id).leave("x"),
+    enterPresence: (id) => e.address(id).enterPresence("x", "y"),
+    leavePresence: (id) => e.address(id).leavePresence("x", "y"),
+    setWill: (id) => e.address(id).setWill("x"),
+    clearWill: (id) => e.address(id).clearWill(),
+    "call.cancel": (id) => Reflect.construct(Call, [e, id]).cancel(),
+    "watch.unwatch": (id) => Reflect.construct(Watch, [e, id]).unwatch({ flush: true }),
     register: (id) => e.register("x", id),
     registerReplace: (id) => e.registerReplace("x", id),
     sendAfter: (id) => e.sendAfter(id, 1, "x"),

@@ -26,6 +26,7 @@ export function closeEngine(c, step) {
 export function open(c, step) {
   const slot = c.slot(step.args[0]);
   const options = { policy: step.opts.policy, maxMessages: c.opt(step, "bound", 0), maxBytes: c.opt(step, "bytes", 0) };
+  options.notifiable = c.opt(step, "notifiable", 0) === 1;
   slot.blockTimeout = step.opts.policy === "block" ? ms(c.opt(step, "timeout", Infinity)) : undefined;
   if (slot.blockTimeout !== undefined) options.blockTimeout = slot.blockTimeout;
   slot.bound = options.maxMessages || 65536;
@@ -180,6 +181,10 @@ export async function collect(c, step) {
   return result("ok", { count: got, lost, order, refs: refs.size === got ? "distinct" : "repeated" });
 }
 
+export function fd(c, step) {
+  return result(c.mailbox(step.args[0]).readable ? "readable" : "quiet");
+}
+
 /** gather M BAG N: several strands take from M into one bag until N are in it, or M ends. */
 export async function gather(c, step) {
   const box = c.mailbox(step.args[0]);
@@ -214,7 +219,27 @@ export function stats(c, step) {
   return result("ok", fields);
 }
 
-// ---- monitors and names
+// ---- links, monitors and names
+
+export function link(c, step) {
+  c.mailbox(step.args[0]).link(c.mailbox(step.args[1]));
+  return OK;
+}
+
+export function unlink(c, step) {
+  c.mailbox(step.args[0]).unlink(c.mailbox(step.args[1]));
+  return OK;
+}
+
+export function trap(c, step) {
+  c.mailbox(step.args[0]).trapExit(step.args[1] === "on");
+  return OK;
+}
+
+export function notify(c, step) {
+  c.mailbox(step.args[0]).notify(c.number(step.args[1]));
+  return OK;
+}
 
 /** repeat:300 is a text of 300 letters. */
 function textOf(c, word) {

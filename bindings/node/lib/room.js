@@ -1,0 +1,54 @@
+// Waiting for room without blocking: how a part of a streamed reply gets into a mailbox that is full now.
+// Guarantees: an attempt is made again whenever this thread has taken messages out of a mailbox, and after a delay that doubles up to LONGEST
+// for readers elsewhere; giving up, by time or by signal, has queued nothing.
+"use strict";
+const { TidingsError } = require("./errors.js");
+
+const LONGEST = 8;
+
+const waiting = new Set(); // functions that try again
+let told = false;
+
+/** Messages were taken here: there may be room. */
+function taken() {
+  if (waiting.size === 0 || told) return;
+  told = true;
+  setImmediate(() => {
+    told = false;
+    for (const again of [...waiting]) again();
+  });
+}
+
+/** Settles when `attempt` has answered true. `deadline` is what Engine._deadline gives. */
+function room(attempt, { deadline, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    let delay = 1;
+    let timer;
+    const settle = (how, what) => {
+      clearTimeout(timer);
+      waiting.delete(again);
+      stop?.();
+      signal?.removeEventListener("abort", aborted);
+      how(what);
+    };
+    const again = () => {
+      clearTimeout(timer);
+      try {
+        if (attempt()) return settle(resolve);
+      } catch (error) {
+        return settle(reject, error);
+      }
+      timer = setTimeout(again, delay).unref();
+      delay = Math.min(delay * 2, LONGEST);
+    };
+    const aborted = () => settle(reject, signal.reason);
+    let stop;
+    if (signal?.aborted) return reject(signal.reason);
+    signal?.addEventListener("abort", aborted, { once: true });
+    stop = deadline?.(() => settle(reject, new TidingsError("TD_ETIMEDOUT", "the caller's mailbox stayed full", -9)));
+    waiting.add(again);
+    again();
+  });
+}
+
+module.exports = { room, taken };
