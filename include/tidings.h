@@ -127,6 +127,7 @@ extern "C" {
 
 /* Flags of td_mailbox_options. */
 #define TD_NOTIFIABLE 2u  /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
+#define TD_BY_WORKERS 4u  /* the engine's workers run the handler; no loop is given */
 
 /* States of a mailbox. */
 #define TD_STATE_OPEN 1u   /* alive */
@@ -239,15 +240,23 @@ typedef struct td_frame_trailer {
  * returned; also when registering fails. */
 typedef void (*td_drop_fn)(void *user);
 
+/* Sees a thread of the engine begin, on that thread. The name is NUL-terminated; it must not throw or longjmp. */
+typedef void (*td_thread_fn)(const char *name, void *user);
+
 /* Options of td_engine_open. Zero is the default of every field but size. */
 typedef struct td_engine_options {
   size_t size;
-  uint32_t flags;      /* 0 or TD_ENGINE_VIRTUAL_CLOCK */
-  uint32_t time;       /* TD_TIME_THREAD or TD_TIME_HOST */
+  uint32_t flags;             /* 0 or TD_ENGINE_VIRTUAL_CLOCK */
+  uint32_t time;              /* TD_TIME_THREAD or TD_TIME_HOST */
   /* payload bytes queued in all its mailboxes together, beyond which each is as if it were full; 0: 1 GiB */
   uint64_t max_bytes;
+  /* threads that run the handlers of TD_BY_WORKERS mailboxes, at most 1,024; they start with the first of these */
+  uint32_t workers;
+  uint32_t reserved;          /* 0 */
+  td_thread_fn thread_start;  /* called on each thread of the engine before anything else; may be NULL */
+  void *thread_user;          /* for thread_start */
 } td_engine_options;
-#define TD_ENGINE_OPTIONS_INIT { sizeof(td_engine_options), 0, TD_TIME_THREAD, 0 }
+#define TD_ENGINE_OPTIONS_INIT { sizeof(td_engine_options), 0, TD_TIME_THREAD, 0, 0, 0, NULL, NULL }
 
 /* What td_engine_stats fills in. */
 typedef struct td_engine_counters {
@@ -267,7 +276,8 @@ typedef struct td_engine_counters {
  * the line, with no lock held; it must not throw or longjmp. */
 typedef void (*td_log_fn)(uint32_t level, const char *text, size_t size, void *user);
 
-/* Takes the messages of a handler mailbox, inside td_loop_run of its loop; never two calls at a time for one mailbox.
+/* Takes the messages of a handler mailbox, inside td_loop_run of its loop or on a worker; never two calls at a time for
+ * one mailbox.
  * Walk the batch with td_batch_next; it ends with the call, unless td_batch_retain kept it. What a handler does not
  * walk goes back to the queue. It may call anything, also what ends its own mailbox; it must not throw or longjmp. */
 typedef void (*td_handler_fn)(td_batch *batch, void *user);
@@ -275,13 +285,14 @@ typedef void (*td_handler_fn)(td_batch *batch, void *user);
 /* Options of td_mailbox_open. Zero is the default of every field but size. */
 typedef struct td_mailbox_options {
   size_t size;
-  uint32_t flags;         /* 0 or TD_NOTIFIABLE */
+  uint32_t flags;         /* TD_NOTIFIABLE, TD_BY_WORKERS */
   uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE */
   uint64_t max_messages;  /* bound in messages; 0: 65,536 */
   uint64_t max_bytes;     /* bound in payload bytes; 0: 64 MiB */
   int64_t block_timeout;  /* TD_BLOCK: how long a send waits; 0: TD_FOREVER */
-  td_loop loop;           /* zero: read with td_recv and its like; else td_loop_run of this loop runs handler */
-  td_handler_fn handler;  /* NULL without a loop */
+  /* zero: read with td_recv and its like, or by workers; else td_loop_run of this loop runs handler */
+  td_loop loop;
+  td_handler_fn handler;  /* NULL without a loop and TD_BY_WORKERS */
   void *user;             /* for handler and drop; see td_mailbox_user */
   td_drop_fn drop;        /* may be NULL */
   const char *name;       /* registered before anyone can see the mailbox; NULL for none */

@@ -24,6 +24,8 @@ pub struct EngineOptions {
     pub host_time: bool,
     /// 0: the default.
     pub max_bytes: u64,
+    pub workers: u32,
+    pub thread_start: Option<(ThreadFn, *mut c_void)>,
 }
 
 /// How a mailbox opens.
@@ -40,10 +42,12 @@ pub struct MailboxOptions<'a> {
 }
 
 pub fn engine_open(options: EngineOptions) -> Result<Id> {
+    let EngineOptions { virtual_clock, host_time, max_bytes, workers, thread_start } = options;
+    let staff = Staff::new(workers, thread_start);
     let world = world();
     let id = world.engines.open(|index| {
-        world.store.budgets.of(index).set(options.max_bytes);
-        Engine::new(index, options.virtual_clock, options.host_time)
+        world.store.budgets.of(index).set(max_bytes);
+        Engine { staff, ..Engine::new(index, virtual_clock, host_time) }
     })?;
     record(Event::EngineOpen, id, Id::NONE, 0);
     Ok(id)
@@ -86,6 +90,7 @@ pub fn engine_close(id: Id) -> Result<()> {
     }
     engine.timers.stop(&world.store);
     engine.topics.clear_retained();
+    engine.staff.close();
     world.engines.close(id)?;
     Ok(())
 }
@@ -115,9 +120,6 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let world = world();
     let owner = world.engine(engine)?;
     let policy = Policy::of(options.policy)?;
-    if options.by_workers {
-        return Err(Error::Unsupported);
-    }
     let handler = Arc::new(options.callback);
     let looped = if options.run_by.is_none() { None } else { Some(world.looped(options.run_by)?) };
     match (&looped, handler.call) {
@@ -125,21 +127,33 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
             return Err(Error::BadId.because("the loop belongs to another engine than the mailbox"))
         }
         (Some(_), None) => return Err(Error::Inval.because("a loop is given but no handler; give both or neither")),
-        (None, Some(_)) => {
-            return Err(Error::Inval.because("a handler is given but no loop to run it; give both or neither"))
+        (Some(_), _) if options.by_workers => {
+            return Err(Error::Inval.because("a loop and TD_BY_WORKERS are given; give one of them"))
+        }
+        (None, None) if options.by_workers => {
+            return Err(Error::Inval.because("TD_BY_WORKERS is given but no handler; give both or neither"))
+        }
+        (None, Some(_)) if !options.by_workers => {
+            let detail = "a handler is given but nothing to run it; give a loop, or the flag TD_BY_WORKERS";
+            return Err(Error::Inval.because(detail));
         }
         _ => {}
     }
     if let Some(name) = options.name {
         crate::registry::check_name(name)?;
     }
+    let reader = match &looped {
+        Some(looped) => Some(looped.clone() as Arc<dyn Attend>),
+        None if options.by_workers => Some(owner.workers()? as _),
+        None => None,
+    };
     let MailboxOptions { max_messages, max_bytes, block_timeout, .. } = options;
     let bare = handler.call.is_none() && handler.is_plain();
     let opening = Opening {
         engine: engine.index(),
         policy,
         limit: Limit { max_messages, max_bytes, block_timeout },
-        reader: looped.clone().map(|looped| looped as Arc<dyn Attend>),
+        reader,
         handler: (!bare).then_some(handler),
     };
     let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
@@ -155,28 +169,6 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         return Err(error);
     }
     Ok(id)
-}
-
-/// The thread that fires notices runs before the first mailbox that takes them is known.
-fn make_notifiable(world: &'static World, id: Id) -> Result<()> {
-    world.noticing.get_or_try_init(|| {
-        crate::notify::spawn("tidings-notify", move || loop {
-            world.store.notices.wait();
-            world.store.work_off_notices();
-        })
-    })?;
-    world.store.make_notifiable(id)
-}
-
-/// Gives a mailbox bits, in a signal handler, too. The error has no detail; errno stays as it is.
-pub fn notify(id: Id, bits: u64) -> Result<()> {
-    let _errno = crate::notify::KeepErrno::new();
-    match WORLD.peek() {
-        Some(world) => world.store.notify(id, bits),
-        // Nothing was opened in this process.
-        None if crate::table::was_used(id.index()) => Err(Error::Forked),
-        None => Err(Error::BadId),
-    }
 }
 
 /// Ends a mailbox with a reason of the host's.
@@ -302,7 +294,7 @@ pub fn mailbox_wait(id: Id, timeout: i64, interruptible: bool) -> Result<()> {
         _ if clock.now() >= deadline => Err(if timeout <= 0 { Error::Again } else { Error::TimedOut }),
         _ => Ok(()),
     };
-    if let Some(reader) = reader.iter().find(|reader| reader.is_mine()) {
+    if let Some(reader) = reader.iter().find(|reader| reader.is_mine(id)) {
         if reader.is_running(id, &parker) {
             return Err(Error::Deadlock.because("this thread is the one that runs the mailbox's handler"));
         }

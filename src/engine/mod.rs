@@ -12,6 +12,7 @@ mod look;
 mod publishing;
 mod relations;
 mod testing;
+mod threads;
 mod traffic;
 
 pub use crate::call::CallError;
@@ -23,6 +24,7 @@ pub use look::*;
 pub use publishing::*;
 pub use relations::*;
 pub use testing::*;
+pub use threads::*;
 pub use traffic::*;
 
 use crate::clock::Clock;
@@ -87,6 +89,7 @@ pub(crate) struct Engine {
     pub presence: Presence,
     pub timers: Timers,
     pub links: crate::link::Gate,
+    staff: Staff,
     closed: AtomicBool,
     ticking: AtomicBool,
     pub mailboxes: AtomicU64,
@@ -215,6 +218,7 @@ impl Engine {
             presence: Presence::default(),
             timers: Timers::default(),
             links: Default::default(),
+            staff: Staff::default(),
             closed: AtomicBool::new(false),
             ticking: AtomicBool::new(false),
             mailboxes: AtomicU64::new(0),
@@ -286,35 +290,6 @@ impl Engine {
             shot.shift(life, State::Armed, State::Cancelled);
             self.timer_to_nobody(store, Id::new(Kind::Timer, life, index));
         }
-    }
-
-    /// Starts the timer thread with the first timer, unless time is the host's or moved by hand.
-    fn ensure_ticking(self: &Arc<Self>) -> Result<()> {
-        if self.host_time || !self.clock.is_real() || self.ticking.swap(true, AcqRel) {
-            return Ok(());
-        }
-        let engine = self.clone();
-        self.threads.fetch_add(1, AcqRel);
-        let started = crate::notify::spawn("tidings-timer", move || {
-            let store = &world().store;
-            let parker = crate::notify::Parker::current();
-            loop {
-                parker.reset();
-                let Some(deadline) = engine.timers.watch(&parker) else { break };
-                let now = engine.clock.now();
-                if deadline <= now {
-                    engine.expire(store, now);
-                } else {
-                    engine.clock.wait(&parker, deadline, false);
-                }
-            }
-            engine.threads.fetch_sub(1, AcqRel);
-        });
-        if started.is_err() {
-            self.threads.fetch_sub(1, AcqRel);
-            self.ticking.store(false, Release);
-        }
-        started
     }
 }
 

@@ -6,6 +6,7 @@
 use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
+use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
 use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Select, Slot, Wanted};
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
@@ -143,9 +144,11 @@ fn wait_for_room(
     interruptible: bool,
 ) -> Result<()> {
     let store = &world.store;
-    if store.reader(to)?.is_some_and(|reader| reader.is_mine()) {
-        return Err(Error::Deadlock.because("the full mailbox is read by the loop that this thread runs"));
+    let reader = store.reader(to)?;
+    if reader.as_ref().is_some_and(|reader| reader.is_mine(to)) {
+        return Err(Error::Deadlock.because("the full mailbox is read by this thread: by its loop, or this handler"));
     }
+    let _away = Away::begin(reader.as_ref())?;
     let parker = Parker::current();
     parker.reset();
     let own = !from.is_none();
@@ -329,22 +332,23 @@ pub fn batch_release(batch: &mut Batch) -> Result<()> {
 }
 
 /// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
-fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<()> {
+fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<Option<Away>> {
     check_from(&world.store, to, from)?;
     if to == from && blocking {
         return Err(Error::Deadlock.because("a mailbox cannot call itself and wait"));
     }
     let request = || draft(KIND_REQUEST, from, tag, Payload::Copy(data));
     let reader = world.store.reader(to).map_err(|error| refused(world, to, error, &request(), data))?;
-    if blocking && reader.is_some_and(|reader| reader.is_mine()) {
-        return Err(Error::Deadlock.because("this thread runs the loop that would have to answer; use td_call_start"));
+    if blocking && reader.as_ref().is_some_and(|reader| reader.is_mine(to)) {
+        let detail = "this thread would have to run the handler that answers; use td_call_start";
+        return Err(Error::Deadlock.because(detail));
     }
-    Ok(())
+    blocking.then(|| Away::begin(reader.as_ref())).transpose()
 }
 
 pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
     let world = world();
-    check_call(world, to, from, tag, data, true)?;
+    let _away = check_call(world, to, from, tag, data, true)?;
     let engine = world.engine_of(to)?;
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);

@@ -31,6 +31,9 @@ pub const TD_LOG_WARN: u32 = 2u32;
 /// something began or ended
 pub const TD_LOG_INFO: u32 = 3u32;
 
+/// Sees a thread of the engine begin, on that thread. The name is NUL-terminated; it must not throw or longjmp.
+pub type td_thread_fn = Option<extern "C" fn(name: *const c_char, user: *mut c_void)>;
+
 /// Options of td_engine_open. Zero is the default of every field but size.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -42,6 +45,14 @@ pub struct td_engine_options {
     pub time: u32,
     /// payload bytes queued in all its mailboxes together, beyond which each is as if it were full; 0: 1 GiB
     pub max_bytes: u64,
+    /// threads that run the handlers of TD_BY_WORKERS mailboxes, at most 1,024; they start with the first of these
+    pub workers: u32,
+    /// 0
+    pub reserved: u32,
+    /// called on each thread of the engine before anything else; may be NULL
+    pub thread_start: td_thread_fn,
+    /// for thread_start
+    pub thread_user: *mut c_void,
 }
 
 /// What td_engine_stats fills in.
@@ -108,10 +119,20 @@ pub unsafe extern "C" fn td_engine_open(options: *const td_engine_options, engin
                 options.time
             ));
         }
+        args::zero("options->reserved", options.reserved)?;
+        if options.workers > facade::MOST_WORKERS {
+            return args::invalid(format!(
+                "options->workers is {}; give {} at most",
+                options.workers,
+                facade::MOST_WORKERS
+            ));
+        }
         let engine = facade::engine_open(facade::EngineOptions {
             virtual_clock: options.flags & TD_ENGINE_VIRTUAL_CLOCK != 0,
             host_time: options.time == TD_TIME_HOST,
             max_bytes: options.max_bytes,
+            workers: options.workers,
+            thread_start: options.thread_start.map(|start| (start, options.thread_user)),
         })?;
         out.set(engine.into());
         Ok(0)

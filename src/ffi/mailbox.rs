@@ -52,6 +52,8 @@ pub const TD_CONFLATE: u32 = 5u32;
 ///
 /// td_notify may be called for it; the first such mailbox starts a thread, tidings-notify
 pub const TD_NOTIFIABLE: u32 = 2u32;
+/// the engine's workers run the handler; no loop is given
+pub const TD_BY_WORKERS: u32 = 4u32;
 
 /// States of a mailbox.
 ///
@@ -60,7 +62,8 @@ pub const TD_STATE_OPEN: u32 = 1u32;
 /// over
 pub const TD_STATE_ENDED: u32 = 2u32;
 
-/// Takes the messages of a handler mailbox, inside td_loop_run of its loop; never two calls at a time for one mailbox.
+/// Takes the messages of a handler mailbox, inside td_loop_run of its loop or on a worker; never two calls at a time for
+/// one mailbox.
 /// Walk the batch with td_batch_next; it ends with the call, unless td_batch_retain kept it. What a handler does not
 /// walk goes back to the queue. It may call anything, also what ends its own mailbox; it must not throw or longjmp.
 pub type td_handler_fn = Option<extern "C" fn(batch: *mut td_batch, user: *mut c_void)>;
@@ -70,7 +73,7 @@ pub type td_handler_fn = Option<extern "C" fn(batch: *mut td_batch, user: *mut c
 #[repr(C)]
 pub struct td_mailbox_options {
     pub size: usize,
-    /// 0 or TD_NOTIFIABLE
+    /// TD_NOTIFIABLE, TD_BY_WORKERS
     pub flags: u32,
     /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE
     pub policy: u32,
@@ -80,9 +83,9 @@ pub struct td_mailbox_options {
     pub max_bytes: u64,
     /// TD_BLOCK: how long a send waits; 0: TD_FOREVER
     pub block_timeout: i64,
-    /// zero: read with td_recv and its like; else td_loop_run of this loop runs handler
+    /// zero: read with td_recv and its like, or by workers; else td_loop_run of this loop runs handler
     pub r#loop: td_loop,
-    /// NULL without a loop
+    /// NULL without a loop and TD_BY_WORKERS
     pub handler: td_handler_fn,
     /// for handler and drop; see td_mailbox_user
     pub user: *mut c_void,
@@ -184,7 +187,7 @@ pub unsafe extern "C" fn td_mailbox_open(
         let callback = Callback::new(handler(options.handler), options.user, options.drop);
         sound?;
         let out = out?;
-        args::flags("options->flags", options.flags, TD_NOTIFIABLE, "0 or TD_NOTIFIABLE")?;
+        args::flags("options->flags", options.flags, TD_NOTIFIABLE | TD_BY_WORKERS, "TD_NOTIFIABLE, TD_BY_WORKERS")?;
         args::timeout("options->block_timeout", options.block_timeout)?;
         // SAFETY: as above.
         let name = unsafe { args::text("options->name", options.name, options.name_size)? };
@@ -199,7 +202,7 @@ pub unsafe extern "C" fn td_mailbox_open(
                 callback,
                 name: (!options.name.is_null()).then_some(name),
                 notifiable: options.flags & TD_NOTIFIABLE != 0,
-                by_workers: false,
+                by_workers: options.flags & TD_BY_WORKERS != 0,
             },
         )?;
         out.set(mailbox.into());

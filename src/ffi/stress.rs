@@ -38,7 +38,7 @@ fn within_a_minute(test: impl FnOnce() + Send + 'static) {
 }
 
 fn engine() -> Id {
-    engine_open(EngineOptions { virtual_clock: false, host_time: false, max_bytes: 0 }).unwrap()
+    engine_open(EngineOptions { virtual_clock: false, host_time: false, ..EngineOptions::default() }).unwrap()
 }
 
 fn options<'a>() -> MailboxOptions<'a> {

@@ -21,7 +21,7 @@ mod watches;
 const MS: i64 = 1_000_000;
 
 fn engine() -> Id {
-    engine_open(EngineOptions { virtual_clock: true, host_time: false, max_bytes: 0 }).unwrap()
+    engine_open(EngineOptions { virtual_clock: true, host_time: false, ..EngineOptions::default() }).unwrap()
 }
 
 fn options<'a>() -> MailboxOptions<'a> {

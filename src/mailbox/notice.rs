@@ -5,8 +5,8 @@
 //! one signal that is queued later, or of one that was still waiting; at most one such signal waits in a mailbox.
 //!
 //! Bits are added up in the slot. Whoever adds the first says so in a ring of fixed size, and the one thread that
-//! calls [`Store::work_off_notices`] fires the mailbox's record, under its lock. While the record is in an open batch
-//! the bits stay in the slot, and claiming it says so again.
+//! calls [`Store::work_off_notices`] fires the mailbox's record, under its lock. While the record is off the queue and
+//! not yet read, in an open batch say, the bits stay in the slot, and claiming it says so again.
 
 use super::suspend::NOTIFIABLE;
 use super::{Slot, Store};
@@ -47,7 +47,7 @@ impl Notices {
     pub(super) fn announce(&self, mailbox: Id) {
         let place = &self.ring[self.next.fetch_add(1, Relaxed) as usize % RING];
         if place.compare_exchange(0, mailbox.0, AcqRel, Relaxed).is_err() {
-            self.overflow.store(true, SeqCst);
+            self.overflow.swap(true, SeqCst);
         }
         self.parker.unpark();
     }

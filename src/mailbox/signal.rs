@@ -173,7 +173,11 @@ impl Store {
         tail.signals.remove(&self.shots, Of::Signal, index);
         slot.note_first_signal(tail, self);
         let snapshot = self.take_snapshot(index);
-        self.claim(index, self.shots.at(index).life());
+        let shot = self.shots.at(index);
+        // A notice keeps its bits to itself until they have been read.
+        if shot.usage() != Use::Notify {
+            self.claim(index, shot.life());
+        }
         snapshot
     }
 
@@ -191,6 +195,9 @@ impl Store {
         let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference, said))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
         let stamp = shot.stamp();
+        if shot.usage() == Use::Notify {
+            self.claim(index, shot.life());
+        }
         self.shots.let_go(index);
         message.owner = owner.0;
         // Taken out of its turn it shows what was lost before the messages that are still there.

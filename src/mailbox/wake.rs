@@ -21,14 +21,18 @@ pub(super) const LOOP: u8 = 4;
 /// Nobody is told until the mailbox is resumed.
 pub(super) const SUSPENDED: u8 = 8;
 
-/// What runs the handlers of a mailbox: a loop.
+/// What runs the handlers of a mailbox: a loop, or workers.
 pub trait Attend: Send + Sync {
     /// The mailbox has something to handle. Called with no lock held.
     fn ready(&self, mailbox: Id);
     /// The mailbox has ended: drop its handler where handlers run, after its last call.
     fn retire(&self, mailbox: Id, handler: Option<Arc<Handler>>);
-    /// True when this thread is inside the loop, so that waiting for its mailboxes would never end.
-    fn is_mine(&self) -> bool;
+    /// True when this thread is the one that would have to run this mailbox's handler, so that waiting never ends.
+    fn is_mine(&self, mailbox: Id) -> bool;
+    /// True when this thread is one of several that run these handlers.
+    fn is_home(&self) -> bool {
+        false
+    }
     /// True while it runs this mailbox's handler; `parker` is then woken when it has returned.
     fn is_running(&self, mailbox: Id, parker: &Arc<Parker>) -> bool;
 }

@@ -21,6 +21,7 @@ mod suspends;
 mod timers;
 mod topics;
 mod watches;
+mod workers;
 
 use crate::clock::{Clock, FOREVER};
 use crate::engine::{bury, end_in, Engine};

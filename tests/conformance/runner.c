@@ -19,9 +19,9 @@ typedef struct verb {
 
 #define MATCH "kind tag mask from ref timeout"
 static const verb verbs[] = {
-    {"engine", 1, 1, "", do_engine, NULL},
+    {"engine", 1, 1, "workers", do_engine, NULL},
     {"close-engine", 1, 1, "", do_close_engine, NULL},
-    {"open", 1, 1, "policy bound bytes timeout name loop engine notifiable", do_open, NULL},
+    {"open", 1, 1, "policy bound bytes timeout name loop engine notifiable workers", do_open, NULL},
     {"close", 1, 1, "", do_close, NULL},
     {"exit", 1, 1, "status data", do_exit, NULL},
     {"kill", 1, 1, "", do_kill, NULL},
@@ -66,6 +66,7 @@ static const verb verbs[] = {
     {"publish-many", 2, 2, "from", do_publish_many, NULL},
     {"loop", 1, 1, "budget", do_loop, NULL},
     {"close-loop", 1, 1, "", do_close_loop, NULL},
+    {"await-seen", 2, 2, "", do_await_seen, NULL},
     {"run", 4, 5, "", do_run, NULL},
     {"on", 1, 1, "kind tag", do_on, NULL},
     {"throw", 1, 1, "", do_throw, NULL},

@@ -120,7 +120,8 @@ fn a_subscription_conflates_its_own_topics() {
 }
 
 fn small_engine(max_bytes: u64) -> Id {
-    engine_open(EngineOptions { virtual_clock: false, host_time: false, max_bytes }).unwrap()
+    engine_open(EngineOptions { virtual_clock: false, host_time: false, max_bytes, ..EngineOptions::default() })
+        .unwrap()
 }
 
 #[test]

@@ -240,6 +240,25 @@ static void do_run(ctx *c, const step *s, result *r) {
   give(r, "ok");
 }
 
+/* await-seen H N: until workers have given H's handler N messages */
+static void do_await_seen(ctx *c, const step *s, result *r) {
+  slot *h = slot_of(c, s->args[0], MAILBOX);
+  int64_t want = must_number(c, s->args[1]), until = real_now() + OWN_WAIT_NS;
+  for (;;) {
+    pthread_mutex_lock(&W.lock);
+    int64_t count = (int64_t)h->seen_count;
+    pthread_mutex_unlock(&W.lock);
+    if (count >= want || W.failed) break;
+    if (real_now() > until) {
+      give(r, "waited-in-vain");
+      give_number(r, "seen", count);
+      return;
+    }
+    nap(100000);
+  }
+  give(r, "ok");
+}
+
 /* ---- time */
 static int64_t engine_now(const ctx *c) {
   int64_t now = 0;

@@ -25,6 +25,7 @@ static void do_engine(ctx *c, const step *s, result *r) {
   td_engine_options o = TD_ENGINE_OPTIONS_INIT;
   td_engine e;
   o.flags = W.scenario->virtual_clock ? TD_ENGINE_VIRTUAL_CLOCK : 0;
+  o.workers = (uint32_t)opt_number(c, s, "workers", 0);
   if (give_code(r, td_engine_open(&o, &e))) slot_set(c, s->args[0], ENGINE, e.id);
 }
 
@@ -47,8 +48,9 @@ static void do_open(ctx *c, const step *s, result *r) {
     o.name = expand(c, step_opt(s, "name"), name, sizeof name);
     o.name_size = strlen(o.name);
   }
-  if (loop) {
-    o.loop.id = slot_of(c, loop, LOOP)->id;
+  if (loop || step_opt(s, "workers")) {
+    if (loop) o.loop.id = slot_of(c, loop, LOOP)->id;
+    if (step_opt(s, "workers")) o.flags |= TD_BY_WORKERS;
     o.handler = handle_batch;
     o.user = me;
     me->nrules = 0;

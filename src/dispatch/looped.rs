@@ -8,14 +8,15 @@
 
 mod look;
 
+use super::forked;
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::{Attend, Handler, Store};
-use crate::message::{Batch, Release, ReleasePlace, WakeFn};
+use crate::message::{Release, ReleasePlace, WakeFn};
 use crate::notify::fork::generation;
 use crate::notify::{Bell, Parker, Wake};
-use crate::recorder::{record_often, time_passed, Event};
+use crate::recorder::time_passed;
 use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -251,7 +252,7 @@ impl Loop {
     /// waits for an ended mailbox never sees its handler begin.
     fn handle(&self, store: &Store, mailbox: Id) -> Result<bool> {
         self.state.lock().current = mailbox;
-        let handled = self.handle_now(store, mailbox);
+        let handled = super::handle(store, mailbox);
         if handled == Err(Error::Forked) {
             return handled;
         }
@@ -262,31 +263,6 @@ impl Loop {
         };
         waiting.iter().for_each(|parker| parker.unpark());
         handled
-    }
-
-    fn handle_now(&self, store: &Store, mailbox: Id) -> Result<bool> {
-        let Some(handler) = store.handler(mailbox) else { return Ok(false) };
-        let mut batch = match store.batch_for_handler(mailbox) {
-            Ok(Some(batch)) => batch,
-            Ok(None) | Err(Error::Closed | Error::NoProc) => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let given = batch;
-        let process = generation();
-        record_often(Event::Handle, mailbox, Id::NONE, batch.count as usize);
-        assert_unlocked("a handler");
-        if let Some(call) = handler.call {
-            call(&mut batch, handler.user.get());
-        }
-        if generation() != process {
-            // Its drop is the parent's to call.
-            std::mem::forget(handler);
-            return Err(forked());
-        }
-        record_often(Event::Handled, mailbox, Id::NONE, 0);
-        // The host may have written over its view of the batch; only where it stopped is taken from there.
-        batch = Batch { cursor: batch.cursor, ..given };
-        store.batch_end(&mut batch).map(|()| true)
     }
 
     fn enter(&self) -> Result<Inside<'_>> {
@@ -361,10 +337,6 @@ fn closed() -> Error {
     Error::Closed.because("the loop is closed")
 }
 
-fn forked() -> Error {
-    Error::Forked.because("the loop belongs to the process that this one was forked from")
-}
-
 fn ending() -> Error {
     Error::Inval.because("this thread is ending; run the loop from one that is not")
 }
@@ -414,7 +386,7 @@ impl Attend for Loop {
         drop(left);
     }
 
-    fn is_mine(&self) -> bool {
+    fn is_mine(&self, _: Id) -> bool {
         INSIDE.try_with(|inside| inside.borrow().iter().any(|other| std::ptr::eq(*other, self))).unwrap_or(false)
     }
 

@@ -1,0 +1,112 @@
+//! Workers that run handlers while others send to, and end, what they read.
+//!
+//! Guarantees: no message is left lying, whichever moment of a turn it comes in; the handler of one mailbox never runs
+//! twice at once; every handler is dropped once, by the time the pool is closed and its workers are gone.
+
+#![allow(unsafe_code)]
+
+use super::*;
+use crate::dispatch::Workers;
+use crate::mailbox::Handler;
+use crate::message::{Batch, HandlerFn};
+use std::cell::Cell;
+use std::ffi::c_void;
+
+thread_local! {
+    /// Messages seen, calls that run now, and drops. All threads of a model run on one thread of the system.
+    static SEEN: Cell<u32> = const { Cell::new(0) };
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+    static DROPPED: Cell<u32> = const { Cell::new(0) };
+}
+
+extern "C" fn pass_all(batch: *mut Batch, _: *mut c_void) {
+    assert_eq!(INSIDE.replace(1), 0, "two calls of one handler");
+    crate::sync::pause();
+    // SAFETY: the worker passes a batch that lives through the handler's call, and passes it to nobody else.
+    let batch = unsafe { &mut *batch };
+    batch.cursor = batch.count;
+    SEEN.set(SEEN.get() + batch.count);
+    INSIDE.set(0);
+}
+
+extern "C" fn dropped(_: *mut c_void) {
+    assert_eq!(INSIDE.get(), 0, "dropped while it runs");
+    DROPPED.set(DROPPED.get() + 1);
+}
+
+fn worked(m: &Meeting, hands: u32) -> (Arc<Workers>, Id) {
+    (SEEN.set(0), INSIDE.set(0), DROPPED.set(0));
+    let pool = Arc::new(Workers::default());
+    (0..hands).for_each(|_| pool.hire().unwrap());
+    let handler = Handler::new(Some(pass_all as HandlerFn), std::ptr::null_mut(), Some(dropped));
+    let opening = Opening { reader: Some(pool.clone()), handler: Some(Arc::new(handler)), ..Opening::default() };
+    (pool, m.store.open(opening, || true).unwrap())
+}
+
+fn hand(m: &Arc<Meeting>, pool: &Arc<Workers>) -> thread::JoinHandle<()> {
+    let pool = pool.clone();
+    spawn(m, move |m| pool.work(&m.store).unwrap())
+}
+
+#[test]
+fn one_worker_leaves_nothing_lying() {
+    explore(|| {
+        let m = meeting();
+        let (pool, a) = worked(&m, 1);
+        let worker = hand(&m, &pool);
+        [1, 2].map(|tag| m.send(a, tag));
+        while SEEN.get() < 2 {
+            crate::sync::pause();
+        }
+        m.end(a);
+        pool.close();
+        worker.join().unwrap();
+        assert_eq!((m.stats(a).delivered, DROPPED.get()), (2, 1));
+    });
+}
+
+#[test]
+fn two_workers_never_meet_in_one_handler() {
+    explore(|| {
+        let m = meeting();
+        let (pool, a) = worked(&m, 2);
+        m.send(a, 1);
+        let workers = [hand(&m, &pool), hand(&m, &pool)];
+        m.send(a, 2);
+        pool.close();
+        workers.map(|worker| worker.join().unwrap());
+        m.end(a);
+        assert_eq!(m.stats(a).delivered, u64::from(SEEN.get()));
+    });
+}
+
+#[test]
+fn an_end_meets_a_turn() {
+    explore(|| {
+        let m = meeting();
+        let (pool, a) = worked(&m, 1);
+        m.send(a, 1);
+        let worker = hand(&m, &pool);
+        m.end(a);
+        pool.close();
+        worker.join().unwrap();
+        let c = m.stats(a);
+        assert_eq!((c.delivered + c.discarded, c.delivered), (1, u64::from(SEEN.get())));
+        assert_eq!(DROPPED.get(), 1);
+    });
+}
+
+#[test]
+fn an_end_meets_the_close() {
+    explore(|| {
+        let m = meeting();
+        let (pool, a) = worked(&m, 1);
+        let worker = hand(&m, &pool);
+        let closer = pool.clone();
+        let closing = thread::spawn(move || closer.close());
+        m.end(a);
+        closing.join().unwrap();
+        worker.join().unwrap();
+        assert_eq!(DROPPED.get(), 1);
+    });
+}
