@@ -19,6 +19,8 @@ ROUNDS  ?= 7
 SEED    ?=
 STEPS   ?=
 SECONDS ?= 120
+SOAK    ?= 600
+TIMES   ?= 100
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ABI     := $(shell sed -n 's/^const ABI_VERSION: u32 = \([0-9]*\);/\1/p' build.rs)
@@ -38,7 +40,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate loom bench check clean \
+.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -135,6 +137,24 @@ test: prepare ## everything there is to test
 
 simulate: ## a million steps of users of every sort, by fresh seeds; SEED=n repeats one that failed, STEPS=n takes more
 	@CARGO=$(CARGO) STEPS=$(STEPS) scripts/simulate.sh $(SEED)
+
+fuzz: ## random sequences of C calls under AddressSanitizer, for SECONDS=120; needs nightly Rust
+	@CARGO=$(CARGO) scripts/fuzz.sh $(SECONDS)
+
+tsan: ## the stress tests under ThreadSanitizer; needs nightly Rust with rust-src
+	@CARGO=$(CARGO) scripts/tsan.sh
+
+miri: ## the unit tests under Miri; needs nightly Rust with miri
+	@CARGO=$(CARGO) scripts/miri.sh
+
+soak: stage ## ten minutes of churn with flat memory; SOAK=600
+	@CC=$(CC) scripts/soak.sh $(SOAK)
+
+exits: prepare ## processes that end in every way, with live streams; TIMES=100
+	@$(TOOLS) $(VENV)/bin/python tests/exits/run.py $(TIMES)
+
+rules: ## each rule of docs/semantics.md with the tests that hold it
+	@$(PYTHON) scripts/rules.py
 
 loom: ## the models of the hand-over, the doorbell, exits and cancels
 	@CARGO=$(CARGO) scripts/loom.sh

@@ -51,7 +51,7 @@ step() {
 
 step "cargo test" "$CARGO" test --locked --no-fail-fast
 step "loom models" -c last_line scripts/loom.sh
-step "simulation" scripts/simulate.sh
+step "simulation" -c last_line scripts/simulate.sh
 step "C tests" tests/c/run.sh
 step "installed library" packaging/check.sh
 step "conformance in C" scripts/conformance.sh c
@@ -59,6 +59,12 @@ step "conformance in Python" scripts/conformance.sh python
 step "conformance in Node" scripts/conformance.sh node
 step "Python tests" "$PYTHON" -m pytest -q bindings/python/tests
 step "Node tests" -c closing_lines_of_node "$NPM" --prefix bindings/node --silent test
+step "exits" -c last_line tests/exits/run.py 10
+step "soak" -c last_line scripts/soak.sh 60
+step "fuzzing" -c last_line scripts/fuzz.sh 120
+step "ThreadSanitizer" -c last_line scripts/tsan.sh
+step "Miri" -c last_line scripts/miri.sh
+step "rules" -c last_line scripts/rules.py
 step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
 step "README programs" "$PYTHON" scripts/readme.py
 

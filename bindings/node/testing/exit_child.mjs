@@ -26,7 +26,7 @@ for (let i = 0; i < 32; i++) engine.send(i % 2 ? idle : stream, own, { tag: 2 })
 
 host.flood(`handler.${suffix}`, 1);
 host.flood(`stream.${suffix}`, 1);
-if (isMainThread && way.startsWith("worker")) new Worker(new URL(import.meta.url), { workerData: [producer, way] });
+const worker = isMainThread && /^(worker|terminate)/.test(way) && new Worker(new URL(import.meta.url), { workerData: [producer, way] });
 
 const enough = () => handled > 50 && streamed > 50;
 const end = {
@@ -41,6 +41,7 @@ const end = {
   },
   closed: () => engine.close(),
   worker: () => (isMainThread ? process.exit(7) : undefined), // with the worker running
+  terminate: () => (isMainThread ? worker.terminate() : undefined), // and the main thread ends naturally
   "worker-exits": () => (isMainThread ? undefined : process.exit(0)),
 }[way];
 // A timer is what keeps this program alive until it has seen enough; nothing of tidings does.
