@@ -1,4 +1,5 @@
-/* A batch is a frame of messages in order: walked by td_batch_next, read as bytes by a binding, given back in part. */
+/* A batch is a frame of messages in order: walked by td_batch_next, read as bytes by a binding, given back in part.
+ * (rules 6 9) */
 #include "check.h"
 
 static td_engine engine;

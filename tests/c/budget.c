@@ -1,5 +1,5 @@
 /* The engine's byte budget bounds what all its mailboxes hold together; what a mailbox does not use is there for the
- * others, and signals are outside of it. */
+ * others, and signals are outside of it. (rule 3) */
 #include "check.h"
 
 static char bytes[100000];

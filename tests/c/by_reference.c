@@ -1,5 +1,5 @@
 /* A payload with a release function is not copied, and is released exactly once: by the last reader, by a drop, by the
- * end of the mailbox; inside the release loop where one was given. On an error the caller keeps it. */
+ * end of the mailbox; inside the release loop where one was given. On an error the caller keeps it. (rule 10) */
 #include "check.h"
 
 enum { SIZE = 100000 };

@@ -1,4 +1,5 @@
-/* A caller gets exactly one of: the reply, an error of the replier's, or the reason why there will be none. */
+/* A caller gets exactly one of: the reply, an error of the replier's, or the reason why there will be none.
+ * (rules 22 23) */
 #include "check.h"
 
 static td_engine engine;

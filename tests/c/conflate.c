@@ -1,4 +1,5 @@
-/* TD_CONFLATE: of each tag only the newest value waits, in the place of the first, and says how many it replaced. */
+/* TD_CONFLATE: of each tag only the newest value waits, in the place of the first, and says how many it replaced.
+ * (rules 3 4) */
 #include "check.h"
 
 static td_engine engine;

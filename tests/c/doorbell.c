@@ -1,5 +1,5 @@
 /* The readiness fd is readable exactly while something is pending, under poll(2), for a mailbox and for a loop; a wake
- * function and td_loop_wake reach a loop from any thread. */
+ * function and td_loop_wake reach a loop from any thread. (rule 8) */
 #include "check.h"
 
 static td_engine engine;

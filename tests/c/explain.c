@@ -1,4 +1,4 @@
-/* What about this id? Every number gets an answer in words. */
+/* What about this id? Every number gets an answer in words. (rule 31) */
 #include "check.h"
 
 static td_engine engine;

@@ -1,4 +1,5 @@
-/* Groups: joining twice counts two, death leaves all before DOWN, and a watch misses nothing, whatever overflows. */
+/* Groups: joining twice counts two, death leaves all before DOWN, and a watch misses nothing, whatever overflows.
+ * (rules 11 20) */
 #include "watch.h"
 
 static td_engine engine;

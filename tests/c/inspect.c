@@ -1,4 +1,4 @@
-/* The snapshot: valid JSON whatever the names are, and everything in it. */
+/* The snapshot: valid JSON whatever the names are, and everything in it. (rule 31) */
 #include "check.h"
 
 static char *inspected(td_engine engine) {

@@ -1,4 +1,5 @@
-/* C27: interest in a pattern starts with the first subscription that meets it and stops with the last, crash included. */
+/* C27: interest in a pattern starts with the first subscription that meets it and stops with the last, crash included.
+ * (rule 29) */
 #include "watch.h"
 
 int main(void) {

@@ -1,4 +1,5 @@
-/* Linked mailboxes end together, or hear of each other's end; and a mailbox that may not overflow ends when it does. */
+/* Linked mailboxes end together, or hear of each other's end; and a mailbox that may not overflow ends when it does.
+ * (rules 3 10 17) */
 #include "check.h"
 
 static td_engine engine;

@@ -1,5 +1,5 @@
 /* A loop runs the handlers of its mailboxes on the thread that calls td_loop_run, in batches, within its budget; what a
- * handler does to its own mailbox or loop holds at once. */
+ * handler does to its own mailbox or loop holds at once. (rule 9) */
 #include "check.h"
 
 static td_engine engine;

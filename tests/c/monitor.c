@@ -1,4 +1,5 @@
-/* A monitor fires exactly once, whatever the end and whoever watches, or not at all once it was taken back. */
+/* A monitor fires exactly once, whatever the end and whoever watches, or not at all once it was taken back.
+ * (rules 13 14 15 16) */
 #include "check.h"
 
 static td_engine engine;

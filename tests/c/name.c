@@ -1,4 +1,5 @@
-/* A name leads to one mailbox: taken, replaced in one step, freed with its owner; at most 255 bytes of UTF-8. */
+/* A name leads to one mailbox: taken, replaced in one step, freed with its owner; at most 255 bytes of UTF-8.
+ * (rule 19) */
 #include "check.h"
 
 static td_engine engine;

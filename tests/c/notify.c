@@ -1,5 +1,5 @@
 /* td_notify from signal handlers that interrupt sends and receives of the same mailbox, at a high rate: every bit
- * arrives, errno stays, and nothing hangs. */
+ * arrives, errno stays, and nothing hangs. (rules 9 12) */
 #include "check.h"
 
 #define BITS 64

@@ -1,4 +1,5 @@
-/* A full mailbox does what its policy says, refuses or loses nothing unseen, and a loss is told at its place. */
+/* A full mailbox does what its policy says, refuses or loses nothing unseen, and a loss is told at its place.
+ * (rules 3 4) */
 #include "check.h"
 
 static td_engine engine;

@@ -1,4 +1,4 @@
-/* A key is present while any mailbox has entered it, and through the grace of the last one that ended. */
+/* A key is present while any mailbox has entered it, and through the grace of the last one that ended. (rule 20) */
 #include "watch.h"
 
 static td_engine engine;

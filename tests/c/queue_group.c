@@ -1,4 +1,4 @@
-/* Queue groups: each message goes to exactly one of the subscriptions of a name that fit, in turn. */
+/* Queue groups: each message goes to exactly one of the subscriptions of a name that fit, in turn. (rule 29) */
 #include "check.h"
 
 enum { MEMBERS = 3 };

@@ -1,5 +1,5 @@
 /* C10: random 64-bit ids into every function, a million times: errors only. Half of them are real ids with a bit or two
- * turned, which a check that looks at one field only would let through. */
+ * turned, which a check that looks at one field only would let through. (rule 12) */
 #include "every_function.h"
 
 static uint64_t state;

@@ -1,4 +1,5 @@
-/* After a million mailboxes that opened and closed, every id of a closed one is still an error, and memory has not grown. */
+/* After a million mailboxes that opened and closed, every id of a closed one is still an error, and memory has not grown.
+ * (rule 12) */
 #include "check.h"
 
 enum { KEPT = 1000 };

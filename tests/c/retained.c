@@ -1,4 +1,5 @@
-/* Retained values come first and once; a will is published before DOWN; a release runs when a retained value goes. */
+/* Retained values come first and once; a will is published before DOWN; a release runs when a retained value goes.
+ * (rules 28 11) */
 #include "check.h"
 
 static td_engine engine;

@@ -1,4 +1,5 @@
-/* A selective receive takes the oldest that matches and leaves the rest in order; peek and take for any other choice. */
+/* A selective receive takes the oldest that matches and leaves the rest in order; peek and take for any other choice.
+ * (rule 6) */
 #include "check.h"
 
 static td_engine engine;

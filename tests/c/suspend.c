@@ -1,5 +1,5 @@
 /* A suspended mailbox keeps what comes in, in order and under its bound, and nobody is given any of it until it is
- * resumed: no receive call, no descriptor, no handler. */
+ * resumed: no receive call, no descriptor, no handler. (rules 8 9) */
 #include "check.h"
 
 static td_engine engine;

@@ -1,5 +1,5 @@
 /* Timers fire in the order of their deadlines and not one nanosecond early (on the virtual clock), once or at a period
- * that does not pile up; what was cancelled does not come. */
+ * that does not pile up; what was cancelled does not come. (rule 21) */
 #include "check.h"
 
 static td_engine engine; /* virtual clock */

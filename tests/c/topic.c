@@ -1,4 +1,5 @@
-/* A published message reaches every subscription whose pattern matches, one copy each, and the receipt says how many. */
+/* A published message reaches every subscription whose pattern matches, one copy each, and the receipt says how many.
+ * (rules 25 26 27) */
 #include "check.h"
 
 static td_engine engine;

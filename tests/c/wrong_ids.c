@@ -1,4 +1,5 @@
-/* An id of nothing, of another kind, or of one that has ended gives the right error in every function, and no crash. */
+/* An id of nothing, of another kind, or of one that has ended gives the right error in every function, and no crash.
+ * (rule 12) */
 #include "every_function.h"
 
 static int wrong; /* all of them are shown */
