@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "verbs_signal.h"
+#include "verbs_watch.h"
 
 #define OWN_WAIT_NS INT64_C(10000000000)
 

@@ -16,6 +16,7 @@ typedef struct result {
   int n;
   td_message message;                    /* text fields point into it */
   int holds;
+  char names[1024];                      /* what a snapshot holds, by name */
 } result;
 
 static void give(result *r, const char *outcome) { snprintf(r->outcome, sizeof r->outcome, "%s", outcome); }
@@ -39,14 +40,34 @@ static const char *kind_name(uint32_t kind) {
     case TD_KIND_MESSAGE: return "message";
     case TD_KIND_REQUEST: return "request";
     case TD_KIND_TOPIC: return "topic";
+    case TD_KIND_MEMBER: return "member";
+    case TD_KIND_INTEREST: return "interest";
+    case TD_KIND_PRESENCE: return "presence";
     case TD_KIND_DOWN: return "down";
     case TD_KIND_TIMER: return "timer";
     case TD_KIND_REPLY: return "reply";
     case TD_KIND_EXIT: return "exit";
+    case TD_KIND_RESYNC: return "resync";
     case TD_KIND_NOTIFY: return "notify";
     case TD_KIND_END: return "end";
     default: return "unknown-kind";
   }
+}
+
+/* What a snapshot says: how many entries, and the members' names or the keys, with a space between. */
+static void give_entries(result *r, const td_message *m) {
+  size_t out = 0;
+  give_number(r, "count", (int64_t)m->info[1]);
+  r->names[0] = 0;
+  if (m->info[0] == TD_KIND_MEMBER)
+    for (size_t i = 0; i < m->data_size / sizeof(td_mailbox) && out + 64 < sizeof r->names; i++)
+      out += (size_t)snprintf(r->names + out, sizeof r->names - out, "%s%s", i ? " " : "", slot_name(((const td_mailbox *)m->data)[i].id));
+  if (m->info[0] == TD_KIND_PRESENCE) {
+    const char *keys = (const char *)m->data;
+    for (size_t at = 0; at < m->data_size && out + 300 < sizeof r->names; at += strlen(keys + at) + 1)
+      out += (size_t)snprintf(r->names + out, sizeof r->names - out, "%s%s", at ? " " : "", keys + at);
+  }
+  give_text(r, m->info[0] == TD_KIND_MEMBER ? "members" : "keys", r->names, out);
 }
 
 static void give_message(result *r, const td_message *m) {
@@ -60,15 +81,19 @@ static void give_message(result *r, const td_message *m) {
   give_number(r, "size", (int64_t)m->data_size);
   give_text(r, "data", m->data, m->data_size);
   give_text(r, "topic", m->topic, m->topic_size);
+  if (m->kind == TD_KIND_RESYNC) give_entries(r, m);
+  if (m->kind == TD_KIND_TOPIC && m->info[0]) give_number(r, "for", (int64_t)m->info[0]);
 }
 
 static const struct { const char *name; int32_t code; } reasons[] = {
     {"normal", TD_REASON_NORMAL},           {"killed", TD_REASON_KILLED},
     {"noproc", TD_REASON_NOPROC},           {"callback_failed", TD_REASON_CALLBACK_FAILED},
     {"overflow", TD_REASON_OVERFLOW},       {"engine_closed", TD_REASON_ENGINE_CLOSED},
-    {"runtime_exit", TD_REASON_RUNTIME_EXIT}};
+    {"runtime_exit", TD_REASON_RUNTIME_EXIT}, {"joined", TD_JOINED},
+    {"left", TD_LEFT},                      {"started", TD_STARTED},
+    {"stopped", TD_STOPPED},                {"retained", TD_RETAINED}};
 
-/* A reason by its word, an error by its name, or a number. */
+/* A reason or the status of an edge by its word, an error by its name, or a number. */
 static int status_of(const char *text, int64_t *out) {
   for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
     if (strcmp(reasons[i].name, text) == 0) return *out = reasons[i].code, 1;
@@ -78,7 +103,7 @@ static int status_of(const char *text, int64_t *out) {
 }
 
 static int is_object(const char *key) {
-  return !strcmp(key, "from") || !strcmp(key, "ref") || !strcmp(key, "mailbox");
+  return !strcmp(key, "from") || !strcmp(key, "ref") || !strcmp(key, "mailbox") || !strcmp(key, "for");
 }
 
 static int text_contains(const char *text, size_t size, const char *part) {

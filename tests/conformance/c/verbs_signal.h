@@ -169,6 +169,12 @@ static void do_subscribe(ctx *c, const step *s, result *r) {
   text_of(c, s->args[1], &t);
   o.policy = opt_policy(c, s);
   o.max_messages = (uint64_t)opt_number(c, s, "bound", 0);
+  phrase group;
+  if (step_opt(s, "group")) {
+    text_of(c, step_opt(s, "group"), &group);
+    o.queue_group = group.at;
+    o.queue_group_size = group.size;
+  }
   int32_t code = td_subscribe(mailbox_of(c, s->args[0]), t.at, t.size, &o, &sub);
   made(c, s, r, code, SUBSCRIPTION, sub.id);
 }
@@ -193,7 +199,9 @@ static void do_publish(ctx *c, const step *s, result *r) {
   td_receipt got = {0, 0, 0};
   text_of(c, s->args[0], &t);
   const void *data = payload(c, s, buf, sizeof buf, &size, &owned);
-  int32_t code = td_publish(W.engine, mailbox_of(c, step_opt(s, "from")), t.at, t.size, (uint64_t)tag_arg(c, s->args[1]), data, size, NULL, &got);
+  td_send_options o = TD_SEND_OPTIONS_INIT;
+  if (step_opt(s, "retain")) o.flags = TD_RETAIN;
+  int32_t code = td_publish(W.engine, mailbox_of(c, step_opt(s, "from")), t.at, t.size, (uint64_t)tag_arg(c, s->args[1]), data, size, &o, &got);
   receipt(r, code, &got);
   free(owned);
 }

@@ -11,8 +11,8 @@
 #include "script.h"
 #include "tidings.h"
 
-typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, LOOP, TICKET, STOPWATCH, OUTCOME, BAG } slot_kind;
-static const char *const slot_kind_names[] = {"unset", "engine", "mailbox", "monitor", "timer", "subscription",
+typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, STOPWATCH, OUTCOME, BAG } slot_kind;
+static const char *const slot_kind_names[] = {"unset", "engine", "mailbox", "monitor", "timer", "subscription", "watch",
                                               "loop", "ticket", "stopwatch", "outcome", "bag"};
 
 /* A message a handler was given, copied. */
