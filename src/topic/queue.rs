@@ -44,7 +44,15 @@ pub fn deliver(store: &Store, members: &[Arc<Member>], draft: &Draft<'_>) -> Opt
         }
         tried.push(id);
     }
-    full.and_then(|id| store.publish(id, draft))
+    let id = full?;
+    // The others were tried after it: what one of them has to take or to lose next is not this one's again.
+    let own = members.iter().find(|member| member.id == id)?;
+    {
+        let mut turns = own.queue.turns.lock();
+        *turns += 1;
+        own.turn.store(*turns, Relaxed);
+    }
+    store.publish(id, draft)
 }
 
 /// Who was served longest ago, of those not tried yet; the turn is theirs.

@@ -278,6 +278,23 @@ fn a_queue_group_serves_each_in_turn() {
     assert_eq!(subscribe(b, "t", 0, 0, Some("")), Err(Error::Inval));
 }
 
+#[test]
+fn what_a_full_queue_group_loses_or_conflates_is_shared() {
+    let engine = virtual_engine();
+    for policy in [0, 5] {
+        let (a, b) = (bounded(engine, policy, 1), bounded(engine, policy, 1));
+        let topic = if policy == 0 { "lost" } else { "conflated" };
+        for mailbox in [a, b] {
+            subscribe(mailbox, topic, 0, 0, Some("q")).unwrap();
+        }
+        for _ in 0..6 {
+            publish(engine, Id::NONE, topic, 1, b"x", PublishOptions::default()).unwrap();
+        }
+        let [a, b] = [a, b].map(|mailbox| mailbox_stats(mailbox).unwrap());
+        assert_eq!((a.sent, b.sent, a.lost + a.conflated, b.lost + b.conflated), (3, 3, 2, 2));
+    }
+}
+
 fn retain() -> PublishOptions {
     PublishOptions { release: None, retain: true }
 }
