@@ -11,7 +11,7 @@ fn send_blocking(m: &Meeting, to: Id, tag: u64) -> Result<()> {
         match m.offer(to, tag) {
             Ok(queued) => return Ok(assert!(queued)),
             Err(Refusal::Never(error)) => return Err(error),
-            Err(Refusal::Full) => {}
+            Err(Refusal::Full | Refusal::Short) => {}
         }
         let parker = Parker::current();
         parker.reset();
