@@ -29,11 +29,12 @@ MATCH = "kind tag mask from ref timeout"
 VERBS: dict[str, tuple[int, int, str, Callable[[Context, Step], Result]]] = {
     "engine": (1, 1, "", mailbox.engine),
     "close-engine": (1, 1, "", mailbox.close_engine),
-    "open": (1, 1, "policy bound bytes timeout name loop engine", mailbox.open_),
+    "open": (1, 1, "policy bound bytes timeout name loop engine notifiable", mailbox.open_),
     "close": (1, 1, "", mailbox.close),
     "exit": (1, 1, "status data", mailbox.exit_),
     "kill": (1, 1, "", mailbox.kill),
     "wait": (1, 1, "timeout", mailbox.wait),
+    "notify": (2, 2, "", mailbox.notify),
     "send": (2, 2, "from data size timeout", mailbox.send),
     "send-many": (2, 2, "from", mailbox.send_many),
     "send-name": (2, 2, "from data size", mailbox.send_name),
@@ -45,8 +46,14 @@ VERBS: dict[str, tuple[int, int, str, Callable[[Context, Step], Result]]] = {
     "bag": (1, 1, "", mailbox.bag),
     "fd": (1, 1, "", mailbox.fd),
     "stats": (1, 1, "", mailbox.stats),
+    "inspect": (1, 1, "", mailbox.inspect),
+    "explain": (1, 1, "", mailbox.explain),
+    "dump": (0, 0, "", mailbox.dump),
     "monitor": (2, 2, "tag", signal.monitor),
     "monitor-name": (2, 2, "tag", signal.monitor_name),
+    "link": (2, 2, "", signal.link),
+    "unlink": (2, 2, "", signal.unlink),
+    "trap": (2, 2, "", signal.trap),
     "demonitor": (1, 2, "", signal.demonitor),
     "register": (2, 2, "", signal.register),
     "replace": (2, 2, "", signal.replace),
@@ -90,6 +97,7 @@ BLOCKS: dict[str, tuple[int, int, str, Any]] = {
     "background": (0, 0, "", flow.background),
     "when": (0, 0, "*", flow.when),
     "meet": (0, 0, "", flow.meet),
+    "fork": (0, 0, "", flow.fork),
 }
 
 
@@ -140,7 +148,7 @@ def vet(steps: list[Step]) -> None:
 
 
 def balance(c: Context) -> None:
-    """Rule 4: sent = delivered + lost + flushed + expired + discarded + queued, for every mailbox of the scenario."""
+    """Rule 4: sent = delivered + lost + conflated + flushed + expired + discarded + queued, for every mailbox of the scenario."""
     for slot in c.world.slots.values():
         if slot.kind != "mailbox":
             continue
@@ -148,11 +156,11 @@ def balance(c: Context) -> None:
             n = slot.value.stats()
         except tidings.TidingsError:
             continue
-        parts = (n.delivered, n.lost, n.flushed, n.expired, n.discarded, n.queued)
+        parts = (n.delivered, n.lost, n.conflated, n.flushed, n.expired, n.discarded, n.queued)
         if n.sent != sum(parts):
             c.now = None
             c.fail(
-                f"  expected of '{slot.name}': sent = delivered + lost + flushed + expired + discarded + queued\n"
+                f"  expected of '{slot.name}': sent = delivered + lost + conflated + flushed + expired + discarded + queued\n"
                 f"  got      {n.sent} = {' + '.join(map(str, parts))}"
             )
 

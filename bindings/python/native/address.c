@@ -18,7 +18,7 @@ int tdpy_mailbox_id(PyObject *value, uint64_t *id) {
   return -1;
 }
 
-static int get_payload(PyObject *data, Py_buffer *view) {
+int tdpy_payload(PyObject *data, Py_buffer *view) {
   if (PyObject_GetBuffer(data, view, PyBUF_SIMPLE) == 0) return 0;
   if (PyUnicode_Check(data)) PyErr_SetString(PyExc_TypeError, "a payload is bytes; encode the str first");
   return -1;
@@ -53,7 +53,7 @@ static int32_t send_waiting(const tdpy_address *to, uint64_t from, uint64_t tag,
 static PyObject *send_to(tdpy_address *self, PyObject *data, uint64_t tag, uint64_t from, int64_t timeout) {
   tdpy_enter();
   Py_buffer view;
-  if (get_payload(data, &view) < 0) return NULL;
+  if (tdpy_payload(data, &view) < 0) return NULL;
   void *held = NULL;
   if (tdpy_by_reference(data) && !(held = tdpy_hold(data))) {
     PyBuffer_Release(&view);
@@ -129,7 +129,7 @@ static int batch_begin(batch *self, PyObject *list) {
       data = PyTuple_GET_ITEM(item, 1);
     }
     Py_buffer *view = &self->views[i];
-    if (get_payload(data, view) < 0) return -1;
+    if (tdpy_payload(data, view) < 0) return -1;
     self->items[i] = (td_item){tag, view->buf, (size_t)view->len};
     self->count = i + 1;
   }
@@ -173,26 +173,28 @@ static PyObject *receipt_or_error(int32_t code, const td_receipt *receipt) {
                        (unsigned long long)receipt->dropped);
 }
 
-/* publish(engine id, sender, topic, tag, data) -> (matched, queued, dropped) */
+/* publish(engine id, sender, topic, tag, data, retain) -> (matched, queued, dropped) */
 static PyObject *publish(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   uint64_t engine, from, tag;
   Py_ssize_t topic_size;
   const char *topic;
-  if (count != 5) return PyErr_Format(PyExc_TypeError, "publish takes five arguments");
+  if (count != 6) return PyErr_Format(PyExc_TypeError, "publish takes six arguments");
   if (tdpy_parse_u64(args[0], "an id", &engine) < 0 || tdpy_mailbox_id(args[1], &from) < 0 ||
       !(topic = PyUnicode_AsUTF8AndSize(args[2], &topic_size)) || tdpy_parse_u64(args[3], "a tag", &tag) < 0)
     return NULL;
+  int retain = PyObject_IsTrue(args[5]);
+  if (retain < 0) return NULL;
   tdpy_enter();
   Py_buffer view;
-  if (get_payload(args[4], &view) < 0) return NULL;
-  td_send_options options = {.size = sizeof options};
+  if (tdpy_payload(args[4], &view) < 0) return NULL;
+  td_send_options options = {.size = sizeof options, .flags = retain ? TD_RETAIN : 0};
   td_receipt receipt = {0, 0, 0};
   PyObject *result = NULL;
   bool shared = tdpy_by_reference(args[4]);
   if (shared && (options.release_user = tdpy_hold(args[4]))) options.release = tdpy_release;
   if (!shared || options.release) {
     int32_t code = td_publish((td_engine){engine}, (td_mailbox){from}, topic, (size_t)topic_size, tag, view.buf, (size_t)view.len,
-                              shared ? &options : NULL, &receipt);
+                              shared || retain ? &options : NULL, &receipt);
     result = receipt_or_error(code, &receipt);
     if (code < 0 && shared) tdpy_unhold(options.release_user);
   }

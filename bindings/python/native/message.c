@@ -74,13 +74,16 @@ static void dealloc(tdpy_message *self) {
   Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
+static bool is_request(const tdpy_message *self) {
+  if (self->kind == TD_KIND_REQUEST) return true;
+  PyErr_SetString(PyExc_ValueError, "only a request can be answered; this message is none");
+  return false;
+}
+
 static PyObject *answer(tdpy_message *self, int32_t status, PyObject *payload) {
-  if (self->kind != TD_KIND_REQUEST) {
-    PyErr_SetString(PyExc_ValueError, "only a request can be answered; this message is none");
-    return NULL;
-  }
+  if (!is_request(self)) return NULL;
   Py_buffer data;
-  if (PyObject_GetBuffer(payload, &data, PyBUF_SIMPLE) < 0) return NULL;
+  if (tdpy_payload(payload, &data) < 0) return NULL;
   td_ticket ticket = {self->ref};
   int32_t code = status ? td_reply_error(ticket, status, data.buf, (size_t)data.len)
                         : td_reply(ticket, data.buf, (size_t)data.len);

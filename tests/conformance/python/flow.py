@@ -8,10 +8,12 @@ stuck inside the library.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from typing import Any, Callable
 
 import tidings
@@ -208,6 +210,28 @@ def sleep(c: Context, s: Step) -> Result:
 def leave(c: Context, s: Step) -> Result:
     c.world.leaving = True
     return OK
+
+
+def fork(c: Context, s: Step) -> None:
+    """A block that a forked process runs; this one waits for it. Its first failure is the scenario's."""
+    sys.stdout.flush()
+    with warnings.catch_warnings(), c.world.lock:  # so that no thread that is gone in the child holds it there
+        warnings.simplefilter("ignore")  # that there are threads is what is tried
+        pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # the watchdog is a thread of the parent's
+        try:
+            run_block(c, s.child)
+        except Stop:
+            pass
+        except BaseException as error:
+            c.world.failed_at(c.now, f"  got      {type(error).__name__}: {error}")
+        if c.world.failed:
+            print(f"in the forked process: {c.world.failure}", flush=True)
+        os._exit(3 if c.world.failed else 0)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status:
+        c.fail(f"  the forked process ended with status {status}")
 
 
 def children(c: Context, s: Step) -> Result:

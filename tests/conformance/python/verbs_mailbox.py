@@ -6,6 +6,7 @@ over what came of it; it judges nothing. The package's seconds are turned into t
 
 from __future__ import annotations
 
+import json
 import select
 from typing import Any, Optional
 
@@ -16,7 +17,7 @@ from .script import FOREVER, Step, span
 from .world import KINDS, OK, Context, Result, status_of
 
 KIND_NUMBERS = {name: number for number, name in KINDS.items()}
-POLICIES = {name: tidings.Policy[name.upper()] for name in ("fail", "block", "drop_new", "drop_old")}
+POLICIES = {policy.name.lower(): policy for policy in tidings.Policy}
 
 
 def seconds(ns: int) -> Optional[float]:
@@ -53,6 +54,7 @@ def open_(c: Context, s: Step) -> Result:
     options: dict[str, Any] = {
         "policy": policy_of(c, s), "max_messages": c.opt(s, "bound", 0), "max_bytes": c.opt(s, "bytes", 0),
     }
+    options["notifiable"] = bool(c.opt(s, "notifiable", 0))
     timeout = c.opt(s, "timeout", FOREVER)
     if timeout != FOREVER:
         options["block_timeout"] = seconds(timeout)
@@ -85,6 +87,11 @@ def kill(c: Context, s: Step) -> Result:
 
 def wait(c: Context, s: Step) -> Result:
     c.mailbox(s.args[0]).wait(seconds(c.opt(s, "timeout", 0)))
+    return OK
+
+
+def notify(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).notify(c.number(s.args[1]))
     return OK
 
 
@@ -243,6 +250,23 @@ def readable(box: tidings.Mailbox) -> bool:
 
 def fd(c: Context, s: Step) -> Result:
     return Result("readable" if readable(c.mailbox(s.args[0])) else "quiet")
+
+
+def _look(text: str) -> Result:
+    data = text.encode()
+    return Result("ok", {"size": len(data), "data": data})
+
+
+def inspect(c: Context, s: Step) -> Result:
+    return _look(json.dumps(c.slot(s.args[0]).value.inspect(), separators=(",", ":")))
+
+
+def explain(c: Context, s: Step) -> Result:
+    return _look(tidings.explain(c.slot(s.args[0]).id))
+
+
+def dump(c: Context, s: Step) -> Result:
+    return _look(tidings.recorder())
 
 
 def stats(c: Context, s: Step) -> Result:

@@ -24,6 +24,21 @@ def monitor(c: Context, s: Step) -> Result:
     return OK
 
 
+def link(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).link(c.mailbox(s.args[1]))
+    return OK
+
+
+def unlink(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).unlink(c.mailbox(s.args[1]))
+    return OK
+
+
+def trap(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).trap_exit(s.args[1] == "on")
+    return OK
+
+
 def text_of(c: Context, word: str) -> str:
     """repeat:300 is a text of 300 letters."""
     text = c.expand(word)

@@ -18,12 +18,13 @@ from .script import Scenario, Step, Want, number, span
 
 REASONS = {
     "normal": 0, "killed": 1, "noproc": 2, "callback_failed": 3, "overflow": 4, "engine_closed": 5, "runtime_exit": 6,
+    "os_exit": 7,
 }
 ERRORS = (
     "TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR "
     "TD_EFULL TD_ETOOBIG TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
 ).split()
-KINDS = {1: "message", 2: "request", 3: "topic", 16: "down", 17: "timer", 18: "reply", 32: "end"}
+KINDS = {int(kind): kind.name.lower() for kind in tidings.Kind}
 OBJECTS = ("from", "ref", "mailbox")
 _VARIABLE = re.compile(r"\$([a-z]+)")
 

@@ -9,6 +9,7 @@
 
 from ._native import _fast as _fast
 from ._native import ffi, lib, library_path
+from .address import Address
 from .engine import Engine, default_engine
 from .errors import (
     AgainError,
@@ -34,11 +35,13 @@ from .errors import (
     UnsupportedError,
     make_error,
 )
-from .handles import Call, Monitor, Subscription, Timer
+from .groups import Group, Presence
+from .handles import Call, Monitor, Subscription, Timer, Watch
+from .looking import explain, inspect, recorder
 from .loop import Loop
-from .mailbox import Address, Mailbox
+from .mailbox import Mailbox
 from .message import Kind, Message
-from .types import EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
+from .types import DeadLetter, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
 
 _fast.setup(make_error, Message)
 
@@ -51,6 +54,7 @@ __all__ = [
     "BadIdError",
     "Call",
     "ClosedError",
+    "DeadLetter",
     "DeadlockError",
     "DownError",
     "Engine",
@@ -58,6 +62,7 @@ __all__ = [
     "ExistsError",
     "ForkedError",
     "FullError",
+    "Group",
     "InterruptError",
     "InvalidError",
     "Kind",
@@ -73,6 +78,7 @@ __all__ = [
     "Outcome",
     "PanicError",
     "Policy",
+    "Presence",
     "Reason",
     "Receipt",
     "StaleError",
@@ -83,6 +89,10 @@ __all__ = [
     "Timer",
     "TooBigError",
     "UnsupportedError",
+    "Watch",
     "default_engine",
+    "explain",
+    "inspect",
     "library_path",
+    "recorder",
 ]

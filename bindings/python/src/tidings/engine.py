@@ -10,20 +10,24 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Callable, Iterable
 from weakref import WeakSet, WeakValueDictionary
 
 from . import _fast
 from ._native import ffi, lib
-from .errors import NoProcError, NotFoundError, check
+from .address import Address
+from .errors import ForkedError, NoProcError, NotFoundError, check
+from .groups import Group, Presence
 from .handles import Timer
+from .looking import snapshot
 from .loop import Loop
-from .mailbox import Address, Mailbox, encode
-from .types import EngineStats, Policy, Receipt
+from .mailbox import Mailbox
+from .types import EngineStats, Policy, Receipt, encode
 
 if TYPE_CHECKING:
-    from .mailbox import Item
+    from .address import Item
     from .message import Message
     from .types import Buffer
 
@@ -32,15 +36,20 @@ _opened_lock = threading.Lock()
 
 
 class Engine:
-    """An isolated world of mailboxes inside this process. A context manager; leaving it closes the engine."""
+    """An isolated world of mailboxes inside this process. A context manager; leaving it closes the engine.
 
-    def __init__(self, *, virtual_clock: bool = False, time: str = "thread") -> None:
+    `max_bytes` bounds the payloads of all its queues together; 0: 1 GiB. Threads of the engine's own never run Python,
+    so there is no option for workers: a handler belongs to a loop, and the thread that runs it.
+    """
+
+    def __init__(self, *, virtual_clock: bool = False, time: str = "thread", max_bytes: int = 0) -> None:
         if time not in ("thread", "host"):
             raise ValueError(f'time is "thread" (the library\'s own timer thread) or "host" (Loop.run), not {time!r}')
         options = ffi.new("td_engine_options *")
         options.size = ffi.sizeof("td_engine_options")
         options.flags = lib.TD_ENGINE_VIRTUAL_CLOCK if virtual_clock else 0
         options.time = lib.TD_TIME_HOST if time == "host" else lib.TD_TIME_THREAD
+        options.max_bytes = max_bytes
         engine = ffi.new("td_engine *")
         check(lib.td_engine_open(options, engine))
         self._adopt(engine.id, host_time=time == "host", default=False)
@@ -66,14 +75,15 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with suppress(ForkedError):  # in a forked child: it is the parent's
+            self.close()
 
     def close(self) -> None:
-        """Ends every mailbox with reason engine_closed. Never waits; closing twice, or in a forked child, does nothing."""
+        """Ends every mailbox with reason engine_closed. Never waits; closing twice does nothing."""
         with _opened_lock:
             _opened.pop(self.id, None)
         code = lib.td_engine_close((self.id,))
-        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED, lib.TD_EFORKED):
+        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
             check(code)
         _fast.drain()
 
@@ -89,11 +99,12 @@ class Engine:
         block_timeout: float | None = None,
         handler: Callable[[Message], object] | None = None,
         loop: Loop | None = None,
+        notifiable: bool = False,
     ) -> Mailbox:
         """Opens a mailbox: to be read with `recv` and iteration, or, with `handler` and `loop`, by that loop.
 
         Bounds of 0 are the library's defaults (65,536 messages, 64 MiB). `policy` says what a full mailbox
-        does; with BLOCK a send waits `block_timeout` seconds.
+        does; with BLOCK a send waits `block_timeout` seconds. A mailbox that is `notifiable` takes `notify`.
         """
         if (handler is None) != (loop is None):
             raise TypeError("handler= and loop= go together: the loop is what runs the handler")
@@ -104,6 +115,7 @@ class Engine:
         options = ffi.new("td_mailbox_options *")
         options.size = ffi.sizeof("td_mailbox_options")
         options.policy = policy
+        options.flags = lib.TD_NOTIFIABLE if notifiable else 0
         options.max_messages = max_messages
         options.max_bytes = max_bytes
         options.block_timeout = block
@@ -126,6 +138,14 @@ class Engine:
     def loop(self, budget: int = 0) -> Loop:
         """Opens a loop for handler mailboxes. `budget` bounds the batches of one `run`; 0: no bound."""
         return Loop(self, budget)
+
+    def group(self, name: str) -> Group:
+        """The group of mailboxes with this name."""
+        return Group(self, name)
+
+    def presence(self, name: str) -> Presence:
+        """Who is present under this name."""
+        return Presence(self, name)
 
     def address(self, id: int) -> Address:
         """The address (or this package's own mailbox) of an id that came from elsewhere, from C for example."""
@@ -172,9 +192,12 @@ class Engine:
         self._timer_armed()
         return Timer(timer.id)
 
-    def publish(self, topic: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None) -> Receipt:
-        """One message to every subscription that fits the topic."""
-        return Receipt(*_fast.publish(self.id, sender, topic, tag, data))
+    def publish(
+        self, topic: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None, retain: bool = False
+    ) -> Receipt:
+        """One message to every subscription that fits the topic. With `retain` it is kept for those that come later, in
+        place of the one before; an empty payload keeps none."""
+        return Receipt(*_fast.publish(self.id, sender, topic, tag, data, retain))
 
     def publish_many(self, topic: str, items: Iterable[Item], *, sender: Address | None = None) -> Receipt:
         """Several messages (payloads, or (tag, payload) pairs) in order, each subscriber visited once."""
@@ -194,6 +217,10 @@ class Engine:
         c.size = ffi.sizeof("td_engine_counters")
         check(lib.td_engine_stats((self.id,), c))
         return EngineStats(*(getattr(c, name) for name in EngineStats._fields))
+
+    def inspect(self) -> dict[str, Any]:
+        """All that the engine has: mailboxes with their queues, names, monitors, topics, timers, counters."""
+        return snapshot(self.id)
 
     def advance(self, seconds: float) -> None:
         """Moves a virtual clock, through every expiry on the way, in order."""

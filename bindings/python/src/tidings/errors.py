@@ -123,8 +123,10 @@ class DownError(TidingsError):
 
     @classmethod
     def of(cls, message: Message) -> DownError:
-        error = cls(f"the mailbox that was called ended before it answered: {message.reason}")
-        error.reason = message.reason
+        """From the DOWN that td_call gives, or from a REPLY."""
+        reason = message.reason
+        error = cls(f"the mailbox that was called ended before it answered: {reason}")
+        error.reason = reason
         return error
 
 

@@ -1,8 +1,8 @@
-"""What a monitor, a timer, a subscription and an open call are to their owner: an id, and the way to end it."""
+"""What a monitor, a timer, a subscription, a watch and an open call are to their owner: an id, and the way to end it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._native import ffi, lib
 from .errors import StaleError, check
@@ -10,6 +10,8 @@ from .types import Outcome
 
 if TYPE_CHECKING:
     from .mailbox import Mailbox
+
+Snapshot = TypeVar("Snapshot")
 
 
 class Handle:
@@ -81,6 +83,26 @@ class Subscription(Handle):
     def unsubscribe(self, flush: bool = False) -> None:
         """Ends it. What is queued stays, unless flush is given."""
         check(lib.td_unsubscribe((self.id,), lib.TD_FLUSH if flush else 0))
+
+
+class Watch(Handle, Generic[Snapshot]):
+    """A look at a group, a presence or the interest in a pattern: how it was, and from then on each change as a message.
+
+    `snapshot` is how it was when the watch began: the members of a group, one entry per join; the keys of a presence;
+    the number of subscriptions. Each later change is one message with this ref. Where changes had to be dropped
+    because the mailbox was full, one RESYNC comes with a new snapshot.
+    """
+
+    __slots__ = ("name", "snapshot")
+
+    def __init__(self, id: int, name: str, snapshot: Snapshot) -> None:
+        super().__init__(id)
+        self.name = name
+        self.snapshot = snapshot
+
+    def unwatch(self, flush: bool = False) -> None:
+        """Ends it. With flush, what is queued goes, too."""
+        check(lib.td_unwatch((self.id,), lib.TD_FLUSH if flush else 0))
 
 
 class Call(Handle):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable
 
 from . import _fast
 from ._native import ffi, lib
-from .errors import ClosedError, check
+from .errors import ClosedError, ForkedError, check
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -44,7 +45,8 @@ class Loop:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with suppress(ForkedError):  # in a forked child: it is the parent's
+            self.close()
 
     def run(self, timeout: float | None = None) -> int:
         """Waits for work at most so many seconds and does it; how many batches were handled.
@@ -128,11 +130,11 @@ class Loop:
             attached.call_soon_threadsafe(self._schedule)
 
     def close(self) -> None:
-        """Ends the mailboxes of this loop with reason runtime_exit. Closing twice, or in a forked child, does nothing."""
+        """Ends the mailboxes of this loop with reason runtime_exit. Closing twice does nothing."""
         if self._attached is not None and not self._attached.is_closed():
             self.detach()
         code = lib.td_loop_close((self.id,))
-        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED, lib.TD_EFORKED):
+        if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
             check(code)
         _fast.drain()
 

@@ -1,7 +1,6 @@
-"""Addresses and mailboxes.
+"""Mailboxes of this process's own.
 
-Guarantees: an address is a value (compare it, hash it, keep it); using one whose mailbox is over is an error,
-never a crash. A mailbox lives until it is closed or ends otherwise; letting go of the object does not end it.
+Guarantees: a mailbox lives until it is closed or ends otherwise; letting go of the object does not end it.
 """
 
 from __future__ import annotations
@@ -9,122 +8,27 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable, Iterable, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Iterable, Optional, Tuple
 
 from . import _fast
 from ._native import ffi, lib
 from ._waiting import AsyncMessages, Readiness
-from .errors import DownError, StaleError, check
-from .handles import Call, Monitor, Subscription, Timer
-from .types import MailboxStats, Outcome, Policy, Reason
+from .address import Address
+from .errors import ForkedError, StaleError, check
+from .handles import Call, Monitor, Subscription, Watch
+from .types import Outcome, Policy, Reason, encode
 
 if TYPE_CHECKING:
     from .engine import Engine
     from .message import Kind, Message
     from .types import Buffer, Ref
 
-    Item = Union[Buffer, Tuple[int, Buffer]]
     Callbacks = Tuple[Optional[Callable[[Reason], object]], Optional[Callable[[], object]]]
 
 _log = logging.getLogger("tidings")
 _CURSOR_SIZE = ffi.sizeof("td_cursor")
-
-
-def encode(name: str) -> bytes:
-    """A name or a topic as the library takes it."""
-    if not isinstance(name, str):
-        raise TypeError(f"a name or a topic is a str, not {type(name).__name__}")
-    return name.encode()
-
-
-class Address(_fast.AddressBase):
-    """Where messages can be sent: the id of a mailbox."""
-
-    __slots__ = ("__weakref__",)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Address) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __repr__(self) -> str:
-        return f"<tidings.{type(self).__name__} {self.id:#x}>"
-
-    def send_many(self, items: Iterable[Item], *, sender: Address | None = None) -> int:
-        """Sends payloads, or (tag, payload) pairs, in order; how many were accepted."""
-        return self._send_many(items, sender)
-
-    def call(
-        self, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None, sender: Address | None = None
-    ) -> Message:
-        """Sends a request and waits for its reply. `status` of the reply is what `reply_error` gave, else 0.
-
-        On the main thread a signal ends the wait: Ctrl-C with KeyboardInterrupt, one whose handler returns with
-        InterruptError, since the request may have been received and is not sent twice.
-        """
-        on_main = threading.get_ident() == threading.main_thread().ident
-        code, reply = _fast.call(self, sender, tag, data, timeout, on_main)
-        if code == lib.TD_EDOWN:
-            raise DownError.of(reply)
-        return reply
-
-    def send_after(self, delay: float, data: Buffer = b"", tag: int = 0) -> Timer:
-        """A TIMER message to this mailbox after so many seconds."""
-        return self._timer(lib.td_send_after, delay, data, tag)
-
-    def send_every(self, period: float, data: Buffer = b"", tag: int = 0) -> Timer:
-        """A TIMER message every so many seconds; at most one of them waits in the queue."""
-        return self._timer(lib.td_send_every, period, data, tag)
-
-    def _timer(self, function: Callable[..., int], delay: float, data: Buffer, tag: int) -> Timer:
-        timer = ffi.new("td_timer *")
-        with ffi.from_buffer(data) as view:
-            check(function((self.id,), _fast.nanoseconds(delay), tag, view, len(view), timer))
-        self.engine._timer_armed()
-        return Timer(timer.id)
-
-    def close(self) -> None:
-        """Ends the mailbox with reason normal. Closing what has ended, or is of a forked parent, does nothing."""
-        self._end(lib.td_mailbox_close((self.id,)))
-
-    def exit(self, reason: int, data: Buffer = b"") -> None:
-        """Ends the mailbox with a reason; `data` goes into every DOWN."""
-        with ffi.from_buffer(data) as view:
-            self._end(lib.td_mailbox_exit((self.id,), reason, view, len(view)))
-
-    def kill(self) -> None:
-        """Ends the mailbox with reason killed."""
-        self._end(lib.td_mailbox_kill((self.id,)))
-
-    def _end(self, code: int) -> None:
-        if code not in (lib.TD_ENOPROC, lib.TD_EFORKED):
-            check(code)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Waits until the mailbox is over and its handler is not running."""
-        _fast.wait(self, timeout)
-
-    def stats(self) -> MailboxStats:
-        """Its counters; also for a while after its end."""
-        c = ffi.new("td_mailbox_counters *")
-        c.size = ffi.sizeof("td_mailbox_counters")
-        check(lib.td_mailbox_stats((self.id,), c))
-        is_open = c.state == lib.TD_STATE_OPEN
-        rest = (getattr(c, name) for name in MailboxStats._fields[2:])
-        return MailboxStats(is_open, None if is_open else Reason(c.reason), *rest)
-
-    def register(self, name: str) -> None:
-        """Gives the mailbox a name. A mailbox can have several."""
-        text = encode(name)
-        check(lib.td_register((self.id,), text, len(text)))
-
-    def register_replace(self, name: str) -> Address | None:
-        """Takes over a name in one step; who had it before."""
-        text, previous = encode(name), ffi.new("td_mailbox *")
-        check(lib.td_register_replace((self.id,), text, len(text), previous))
-        return self.engine.address(previous.id) if previous.id else None
 
 
 class Mailbox(Address):
@@ -148,7 +52,8 @@ class Mailbox(Address):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with suppress(ForkedError):  # in a forked child: it is the parent's
+            self.close()
 
     # Receiving (mailboxes without a handler). Each call of C here gives a DOWN to `_down` before it returns it.
 
@@ -289,12 +194,34 @@ class Mailbox(Address):
         self.engine._timer_armed()
         return Call(ticket.id)
 
-    def subscribe(self, pattern: str, *, max_messages: int = 0, policy: Policy = Policy.DROP_NEW) -> Subscription:
-        """Delivers what is published on fitting topics here. max_messages bounds what it may have queued."""
+    def watch_interest(self, pattern: str, *, tag: int = 0) -> Watch[int]:
+        """Watches whether anyone subscribes to what the pattern fits: the first brings a message that is `started`, the
+        end of the last one that is `stopped`. `snapshot` is how many subscriptions there are now."""
+        text, watch, count = encode(pattern), ffi.new("td_watch *"), ffi.new("uint64_t *")
+        check(lib.td_interest_watch((self.id,), text, len(text), tag, watch, count))
+        return Watch(watch.id, pattern, int(count[0]))
+
+    def subscribe(
+        self,
+        pattern: str,
+        *,
+        max_messages: int = 0,
+        policy: Policy = Policy.DROP_NEW,
+        queue_group: str | None = None,
+    ) -> Subscription:
+        """Delivers what is published on fitting topics here. max_messages bounds what it may have queued.
+
+        Of all fitting subscriptions with one `queue_group`, a message goes to exactly one. The values that fitting topics
+        retain come first, marked `retained`, but not to a queue group. The topic "$dead" tells of messages that were lost because
+        nobody was there, see `Message.dead`.
+        """
         options = ffi.new("td_subscribe_options *")
         options.size = ffi.sizeof("td_subscribe_options")
         options.policy = policy
         options.max_messages = max_messages
+        if queue_group is not None:
+            group = ffi.from_buffer(encode(queue_group))
+            options.queue_group, options.queue_group_size = group, len(group)
         text, subscription = encode(pattern), ffi.new("td_subscription *")
         check(lib.td_subscribe((self.id,), text, len(text), options, subscription))
         return Subscription(subscription.id, pattern)

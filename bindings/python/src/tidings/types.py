@@ -5,24 +5,50 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Union
 
-from ._native import lib
+from ._native import ffi, lib
+from .errors import TidingsError, check
 
 if TYPE_CHECKING:
-    from .handles import Call, Monitor, Subscription, Timer
+    from typing import Any, Callable
+
+    from .handles import Call, Monitor, Subscription, Timer, Watch
 
     #: Anything with the buffer protocol; large bytes objects travel without a copy.
     Buffer = Union[bytes, bytearray, memoryview]
     #: What `ref=` of recv_match takes.
-    Ref = Union[int, Monitor, Timer, Subscription, Call]
+    Ref = Union[int, Monitor, Timer, Subscription, Call, Watch[Any]]
+
+
+def encode(name: str) -> bytes:
+    """A name, a topic or a key as the library takes it."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name or a topic is a str, not {type(name).__name__}")
+    return name.encode()
+
+
+def fetch(function: Callable[..., int], *args: object) -> bytes:
+    """The data of the td_message that a function of the library makes."""
+    message = ffi.new("td_message *")
+    check(function(*args, message))
+    try:
+        return bytes(ffi.buffer(message.data, message.data_size))
+    finally:
+        lib.td_message_release(message)
 
 
 class Policy(IntEnum):
-    """What a full mailbox or subscription does with the next message."""
+    """What a full mailbox or subscription does with the next message.
+
+    FAIL refuses it, BLOCK makes its sender wait, DROP_NEW drops it, DROP_OLD drops the oldest, KILL ends the mailbox
+    with reason overflow. CONFLATE works at any time: a message takes the place of the queued one with its tag.
+    """
 
     FAIL = lib.TD_FAIL
     BLOCK = lib.TD_BLOCK
     DROP_NEW = lib.TD_DROP_NEW
     DROP_OLD = lib.TD_DROP_OLD
+    KILL = lib.TD_KILL
+    CONFLATE = lib.TD_CONFLATE
 
 
 class Outcome(IntEnum):
@@ -80,14 +106,23 @@ class Receipt(NamedTuple):
     dropped: int
 
 
+class DeadLetter(NamedTuple):
+    """What a message of the topic "$dead" says of the one that was lost: for which id, of what kind, and why."""
+
+    id: int
+    kind: int
+    error: TidingsError
+
+
 class MailboxStats(NamedTuple):
-    """Counters of one mailbox. sent = delivered + lost + flushed + expired + discarded + queued, always."""
+    """Counters of one mailbox. sent = delivered + lost + conflated + flushed + expired + discarded + queued, always."""
 
     open: bool
     reason: Reason | None
     sent: int
     delivered: int
     lost: int
+    conflated: int
     flushed: int
     expired: int
     discarded: int
@@ -99,6 +134,7 @@ class MailboxStats(NamedTuple):
     timers: int
     subscriptions: int
     names: int
+    suspended: int
 
 
 class EngineStats(NamedTuple):
