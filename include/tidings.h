@@ -272,6 +272,14 @@ typedef struct td_engine_counters {
   uint64_t max_bytes;      /* the bound of queued_bytes */
 } td_engine_counters;
 
+/* What td_engine_drain fills in. */
+typedef struct td_drain_report {
+  size_t size;           /* set by the caller: sizeof(td_drain_report) */
+  uint64_t delivered;    /* messages delivered since the drain began */
+  uint64_t undelivered;  /* messages that were left */
+  uint64_t suspended;    /* suspended mailboxes in which some were left */
+} td_drain_report;
+
 /* Takes a line of the log: text has size bytes of UTF-8, without NUL and line end. Called on the thread that caused
  * the line, with no lock held; it must not throw or longjmp. */
 typedef void (*td_log_fn)(uint32_t level, const char *text, size_t size, void *user);
@@ -494,6 +502,22 @@ int32_t td_engine_default(td_engine *engine);
  * Owns: all ids of the engine are stale from here on.
  * Since: 0.1 */
 int32_t td_engine_close(td_engine engine);
+
+/* Lets what is on its way arrive, and then closes the engine. From its beginning until the engine is closed, sends,
+ * calls and publications without a sender and new mailboxes are refused with TD_ECLOSED; those of mailboxes, replies
+ * and armed timers pass. It is over when every queue and every open batch is empty, or the time is up. timeout 0 begins
+ * or goes on without waiting, and closes only when nothing is left: for a host that has to run its own loop meanwhile.
+ * report may be NULL, and suspended, which gets up to capacity of the mailboxes that report counts.
+ *
+ * Returns: 0 when all was delivered and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
+ *   TD_EAGAIN with timeout 0 while something is left; TD_EDEADLK with another timeout where handlers of the engine
+ *   run; TD_ESTALE when it was closed. report and suspended are filled in with the first three.
+ * Threads: any; inside a handler of the engine only with timeout 0.
+ * Blocks: up to timeout.
+ * Owns: as for td_engine_close; the caller keeps report and suspended.
+ * Since: 0.1 */
+int32_t td_engine_drain(td_engine engine, int64_t timeout, td_drain_report *report, td_mailbox *suspended,
+                        size_t capacity);
 
 /* Reads the engine's counters. Set counters->size first; fields that the library does not know become 0.
  *

@@ -119,6 +119,7 @@ pub fn now(id: Id) -> Result<i64> {
 pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let world = world();
     let owner = world.engine(engine)?;
+    owner.check_open_to_outside()?;
     let policy = Policy::of(options.policy)?;
     let handler = Arc::new(options.callback);
     let looped = if options.run_by.is_none() { None } else { Some(world.looped(options.run_by)?) };
@@ -156,7 +157,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         reader,
         handler: (!bare).then_some(handler),
     };
-    let id = world.store.open(opening, || !owner.closed.load(SeqCst))?;
+    let id = world.store.open(opening, || !owner.closed.load(SeqCst) && !owner.draining.load(SeqCst))?;
     owner.mailboxes.fetch_add(1, AcqRel);
     record(Event::Open, id, engine, 0);
     let admitted =

@@ -5,6 +5,7 @@
 //! subscriptions, own timers and monitors gone, then the watchers told.
 
 mod belonging;
+mod drain;
 mod explain;
 mod inspect;
 mod life;
@@ -17,6 +18,7 @@ mod traffic;
 
 pub use crate::call::CallError;
 pub use belonging::*;
+pub use drain::*;
 pub use explain::*;
 pub use inspect::*;
 pub use life::*;
@@ -91,6 +93,8 @@ pub(crate) struct Engine {
     pub links: crate::link::Gate,
     staff: Staff,
     closed: AtomicBool,
+    draining: AtomicBool,
+    drain: Drain,
     ticking: AtomicBool,
     pub mailboxes: AtomicU64,
     pub dead_letters: AtomicU64,
@@ -220,6 +224,8 @@ impl Engine {
             links: Default::default(),
             staff: Staff::default(),
             closed: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            drain: Mutex::new(None),
             ticking: AtomicBool::new(false),
             mailboxes: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),

@@ -43,7 +43,9 @@ fn check_publish(world: &World, engine: Id, from: Id, topic: &str, size: usize) 
     let owner = world.engine(engine)?;
     check_topic(topic)?;
     record_often(Event::Publish, engine, from, size);
-    if !from.is_none() {
+    if from.is_none() {
+        owner.check_open_to_outside()?;
+    } else {
         let slot = world.store.slot(from)?;
         slot.check(from, Error::Closed).map_err(|_| sender_ended(slot, from))?;
         if slot.engine() != engine.index() {

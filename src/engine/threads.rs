@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::dispatch::Workers;
+use crate::mailbox::Attend;
 use crate::notify::{spawn, KeepErrno, Parker};
 use std::ffi::{c_char, c_void, CString};
 
@@ -30,6 +31,11 @@ impl Staff {
 
     pub fn close(&self) {
         self.pool.close();
+    }
+
+    /// True when this thread is one of the workers.
+    pub fn is_here(&self) -> bool {
+        self.pool.is_home()
     }
 }
 

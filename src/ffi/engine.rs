@@ -4,9 +4,10 @@
 
 use super::args;
 use super::guard;
-use super::types::{same_layout, td_drop_fn, td_engine};
+use super::types::{same_layout, td_drop_fn, td_engine, td_mailbox};
 use super::versioned::{self, Versioned};
 use crate::engine as facade;
+use crate::error::Error;
 use crate::log;
 use crate::message as m;
 use crate::sync::Callback;
@@ -79,6 +80,25 @@ pub struct td_engine_counters {
     pub queued_bytes: u64,
     /// the bound of queued_bytes
     pub max_bytes: u64,
+}
+
+/// What td_engine_drain fills in.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct td_drain_report {
+    /// set by the caller: sizeof(td_drain_report)
+    pub size: usize,
+    /// messages delivered since the drain began
+    pub delivered: u64,
+    /// messages that were left
+    pub undelivered: u64,
+    /// suspended mailboxes in which some were left
+    pub suspended: u64,
+}
+
+// SAFETY: `repr(C)`, begins with its size, and zeros are a value.
+unsafe impl Versioned for td_drain_report {
+    const FIRST: usize = offset_of!(td_drain_report, suspended) + 8;
 }
 
 /// Takes a line of the log: text has size bytes of UTF-8, without NUL and line end. Called on the thread that caused
@@ -168,6 +188,50 @@ pub unsafe extern "C" fn td_engine_default(engine: *mut td_engine) -> i32 {
 #[no_mangle]
 pub extern "C" fn td_engine_close(engine: td_engine) -> i32 {
     guard(|| super::done(facade::engine_close(engine.into())))
+}
+
+/// Lets what is on its way arrive, and then closes the engine. From its beginning until the engine is closed, sends,
+/// calls and publications without a sender and new mailboxes are refused with TD_ECLOSED; those of mailboxes, replies
+/// and armed timers pass. It is over when every queue and every open batch is empty, or the time is up. timeout 0 begins
+/// or goes on without waiting, and closes only when nothing is left: for a host that has to run its own loop meanwhile.
+/// report may be NULL, and suspended, which gets up to capacity of the mailboxes that report counts.
+///
+/// Returns: 0 when all was delivered and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
+///   TD_EAGAIN with timeout 0 while something is left; TD_EDEADLK with another timeout where handlers of the engine
+///   run; TD_ESTALE when it was closed. report and suspended are filled in with the first three.
+/// Threads: any; inside a handler of the engine only with timeout 0.
+/// Blocks: up to timeout.
+/// Owns: as for td_engine_close; the caller keeps report and suspended.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_engine_drain(
+    engine: td_engine,
+    timeout: i64,
+    report: *mut td_drain_report,
+    suspended: *mut td_mailbox,
+    capacity: usize,
+) -> i32 {
+    guard(|| {
+        let timeout = args::timeout("timeout", timeout)?;
+        if capacity > 0 {
+            args::check_pointer("suspended", suspended)?;
+        }
+        // SAFETY: the caller's pointer is valid or NULL, as the header asks.
+        let out = if report.is_null() { None } else { Some(unsafe { versioned::out_counters("report", report)? }) };
+        let (result, drained) = facade::engine_drain(engine.into(), timeout);
+        if matches!(result, Ok(()) | Err(Error::TimedOut | Error::Again)) {
+            if let Some(out) = out {
+                let (delivered, undelivered) = (drained.delivered, drained.undelivered);
+                let size = size_of::<td_drain_report>();
+                out.set(&td_drain_report { size, delivered, undelivered, suspended: drained.suspended.len() as u64 });
+            }
+            for (at, mailbox) in drained.suspended.into_iter().take(capacity).enumerate() {
+                // SAFETY: the caller has room for `capacity` mailboxes, and `at` is less.
+                unsafe { suspended.add(at).write(mailbox.into()) };
+            }
+        }
+        super::done(result)
+    })
 }
 
 /// Reads the engine's counters. Set counters->size first; fields that the library does not know become 0.

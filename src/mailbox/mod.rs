@@ -15,6 +15,7 @@ mod budget;
 mod compact;
 mod conflate;
 pub mod draft;
+mod drain;
 mod end;
 mod give_back;
 mod hold;
@@ -183,6 +184,7 @@ pub(crate) struct Cold {
     owned: List,
     timers: u32,
     monitors: u32,
+    draining: bool,
     /// The record that delivers the bits of `td_notify`.
     notice: Option<Id>,
     /// Records that watch this mailbox.

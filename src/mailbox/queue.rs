@@ -161,7 +161,9 @@ impl Tail {
     pub(super) fn admit(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
+            self.check_outside(&draft.header)?;
             self.make_room(store, slot, size, draft.header.kind)?;
+            self.stay_closed();
         }
         self.append(&store.pool, draft, size);
         slot.note_arrival();
@@ -172,6 +174,7 @@ impl Tail {
     pub(super) fn admit_new(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         self.look(store, slot, size, None)?;
+        self.stay_closed();
         self.append(&store.pool, draft, size);
         slot.note_arrival();
         Ok(())

@@ -105,6 +105,7 @@ static td_item one_item(void) {
 }
 
 FUNCTION(engine_close, td_engine, td_engine_close(id))
+FUNCTION(engine_drain, td_engine, td_engine_drain(id, 0, NULL, NULL, 0))
 FUNCTION(now, td_engine, td_now(id, &out.number))
 FUNCTION(mailbox_open, td_engine, OUT(td_mailbox_open(id, NULL, &out.mailbox), out.mailbox))
 FUNCTION(loop_open, td_engine, OUT(td_loop_open(id, NULL, &out.loop), out.loop))
@@ -300,6 +301,7 @@ static const struct function functions[] = {
     {"td_engine_close", ENGINE, on_engine_close, 0, TD_ESTALE},
     {"td_engine_inspect", ENGINE, on_engine_inspect, 0, TD_ESTALE},
     {"td_engine_stats", ENGINE, on_engine_stats, 0, TD_ESTALE},
+    {"td_engine_drain", ENGINE, on_engine_drain, 0, TD_ESTALE},
     {"td_now", ENGINE, on_now, 0, TD_ESTALE},
     {"td_mailbox_open", ENGINE, on_mailbox_open, 0, TD_ESTALE},
     {"td_loop_open", ENGINE, on_loop_open, 0, TD_ESTALE},
