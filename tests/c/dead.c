@@ -1,4 +1,4 @@
-/* Dead letters are shown to who subscribed to $dead, with what was lost, for whom, and why. (rules 2 28) */
+/* Dead letters are shown to who subscribed to $dead, with what was lost, for whom, and why. (rule 2) */
 #include "check.h"
 
 static td_engine engine;

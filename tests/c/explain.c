@@ -1,4 +1,4 @@
-/* What about this id? Every number gets an answer in words. (rule 31) */
+/* What about this id? Every number gets an answer in words. */
 #include "check.h"
 
 static td_engine engine;

@@ -1,4 +1,4 @@
-/* The flight recorder: what was done is told, in order, by whom, and never what was in it. (rule 31) */
+/* The flight recorder: what was done is told, in order, by whom, and never what was in it. */
 #include "check.h"
 
 static td_engine engine;

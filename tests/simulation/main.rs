@@ -72,7 +72,14 @@ fn run_loop(looped: u64) -> i32 {
 
 /// Handlers take all that is left for them; then every mailbox ends, and everything was released and dropped once.
 fn finish() {
-    with(|world| world.quiet = true);
+    with(|world| {
+        world.quiet = true;
+        for number in world.live.clone() {
+            let id = world.mailboxes[number].id;
+            assert_eq!(c::td_resume(c::td_mailbox { id }), 0);
+            world.mailboxes[number].suspended = false;
+        }
+    });
     for looped in with(|world| world.loops.clone()) {
         while run_loop(looped) > 0 {}
     }

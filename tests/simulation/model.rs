@@ -91,6 +91,8 @@ pub struct Mailbox {
     pub policy: u32,
     pub bound: u64,
     pub alive: bool,
+    /// Receivers are given nothing.
+    pub suspended: bool,
     pub reason: i32,
     pub queue: VecDeque<Entry>,
     pub open: Vec<Open>,

@@ -44,6 +44,7 @@ const STEPS: &[(u64, Step)] = &[
     (4, arm),
     (2, cancel_timer),
     (4, advance),
+    (2, suspend),
     (3, subscribe),
     (1, unsubscribe),
 ];
@@ -401,7 +402,7 @@ fn receive(world: &mut World) {
         let (code, message) = recv(world.mailboxes[number].id);
         world.note(|| format!("receive from {number} = {code}, tag {}", message.tag));
         world.expire(number);
-        match world.first(number, |_| true) {
+        match world.given(number, |_| true) {
             Some(at) => {
                 assert_eq!(code, 0, "{:?} waits", world.mailboxes[number].queue[at]);
                 world.received(number, at, &message);
@@ -440,7 +441,7 @@ fn receive_what_fits(world: &mut World) {
     let (code, message) = recv_match(world.mailboxes[number].id, &wanted);
     world.note(|| format!("receive from {number} what fits {} = {code}, tag {}", wanted.fields, message.tag));
     world.expire(number);
-    match world.first(number, fits) {
+    match world.given(number, fits) {
         Some(at) => {
             assert_eq!(code, 0, "{:?} waits", world.mailboxes[number].queue[at]);
             world.received(number, at, &message);
@@ -462,7 +463,7 @@ fn open_batch(world: &mut World) {
     } else {
         assert_eq!(code, TD_EAGAIN);
         world.expire(number);
-        assert_eq!(world.first(number, |_| true), None);
+        assert_eq!(world.given(number, |_| true), None);
     }
     world.touched.push(number);
 }
@@ -542,6 +543,7 @@ pub extern "C" fn handle(batch: *mut td_batch, user: *mut c_void) {
 fn walk(batch: &mut td_batch, number: usize) {
     with(|world| {
         world.note(|| format!("handler of {number} runs"));
+        assert!(!world.mailboxes[number].suspended, "a handler is called though its mailbox is suspended");
         assert!(world.mailboxes[number].open.is_empty(), "handlers of one mailbox overlap");
         world.open_batch(number, batch, false);
     });
@@ -592,6 +594,7 @@ pub fn open_mailbox(world: &mut World) {
         policy: options.policy,
         bound: if options.max_messages == 0 { 65_536 } else { options.max_messages },
         alive: true,
+        suspended: false,
         reason: 0,
         queue: Default::default(),
         open: Vec::new(),
@@ -608,6 +611,16 @@ pub fn open_mailbox(world: &mut World) {
     if let Some(name) = free {
         world.names[name] = Some(number);
     }
+    world.touched.push(number);
+}
+
+fn suspend(world: &mut World) {
+    let number = someone(world);
+    let (id, suspended) = (world.mailboxes[number].id, world.random.one_in(3));
+    let mailbox = td_mailbox { id };
+    assert_eq!(if suspended { td_suspend(mailbox) } else { td_resume(mailbox) }, 0);
+    world.note(|| format!("{number} is suspended: {suspended}"));
+    world.mailboxes[number].suspended = suspended;
     world.touched.push(number);
 }
 
