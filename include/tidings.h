@@ -112,6 +112,8 @@ extern "C" {
 #define TD_REASON_OVERFLOW 4         /* its policy is TD_KILL, and it was full */
 #define TD_REASON_ENGINE_CLOSED 5    /* td_engine_close */
 #define TD_REASON_RUNTIME_EXIT 6     /* its loop closed, or the runtime that ran its handler went away */
+/* a process of the system ended, see td_monitor_os_process; no mailbox ends with this reason */
+#define TD_REASON_OS_EXIT 7
 #define TD_REASON_USER 1024          /* the first of your own */
 
 /* What a full mailbox does with one more message. Signals are never refused or dropped. */
@@ -126,8 +128,9 @@ extern "C" {
 #define TD_CONFLATE 5u
 
 /* Flags of td_mailbox_options. */
-#define TD_NOTIFIABLE 2u  /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
-#define TD_BY_WORKERS 4u  /* the engine's workers run the handler; no loop is given */
+#define TD_THREAD_BOUND 1u  /* it ends with TD_REASON_RUNTIME_EXIT when the thread that opened it ends */
+#define TD_NOTIFIABLE 2u    /* td_notify may be called for it; the first such mailbox starts a thread, tidings-notify */
+#define TD_BY_WORKERS 4u    /* the engine's workers run the handler; no loop is given */
 
 /* States of a mailbox. */
 #define TD_STATE_OPEN 1u   /* alive */
@@ -293,7 +296,7 @@ typedef void (*td_handler_fn)(td_batch *batch, void *user);
 /* Options of td_mailbox_open. Zero is the default of every field but size. */
 typedef struct td_mailbox_options {
   size_t size;
-  uint32_t flags;         /* TD_NOTIFIABLE, TD_BY_WORKERS */
+  uint32_t flags;         /* TD_THREAD_BOUND, TD_NOTIFIABLE, TD_BY_WORKERS */
   uint32_t policy;        /* TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE */
   uint64_t max_messages;  /* bound in messages; 0: 65,536 */
   uint64_t max_bytes;     /* bound in payload bytes; 0: 64 MiB */
@@ -950,6 +953,18 @@ int32_t td_ticket_drop(td_ticket ticket);
  * Since: 0.1 */
 int32_t td_monitor(td_mailbox watcher, td_mailbox target, uint64_t tag, td_monitor_ref *monitor);
 
+/* As td_monitor, with a receipt: in the TD_KIND_DOWN info[0] is how many of watcher's messages target consumed, and
+ * info[1] how many were discarded at its end. Those count that watcher sent or published since this call and that
+ * target's queue took in; evicted, flushed and expired ones are in neither. Sending to target costs a little more
+ * while it is watched like this.
+ *
+ * Returns: as td_monitor.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: as td_monitor.
+ * Since: 0.1 */
+int32_t td_monitor_receipt(td_mailbox watcher, td_mailbox target, uint64_t tag, td_monitor_ref *monitor);
+
 /* Watches the mailbox that holds the name at this moment; the DOWN carries the name as its topic. If nobody holds it
  * the DOWN comes at once, with TD_REASON_NOPROC.
  *
@@ -959,6 +974,19 @@ int32_t td_monitor(td_mailbox watcher, td_mailbox target, uint64_t tag, td_monit
  * Owns: as td_monitor; the caller keeps name.
  * Since: 0.1 */
 int32_t td_monitor_name(td_mailbox watcher, const char *name, size_t name_size, uint64_t tag, td_monitor_ref *monitor);
+
+/* Watches a process of the system by its pid: when it ends, watcher gets one TD_KIND_DOWN with TD_REASON_OS_EXIT, from
+ * nobody. If it is a child of this process that nobody has waited for yet, info[0] is 1 and info[1] its exit code, or
+ * 2 and the signal that killed it; else both are 0. It stays to be waited for. If there is no such process the DOWN
+ * comes at once, with TD_REASON_NOPROC. The first call starts a thread, tidings-process, which ends with the engine.
+ *
+ * Returns: 0; TD_ENOPROC when watcher is over; TD_EINVAL when pid is not positive or is a thread's; TD_ESYS when there
+ *   is no descriptor or thread to be had; TD_EUNSUPPORTED where the system has no pidfd_open (Linux before 5.3).
+ * Threads: any.
+ * Blocks: no.
+ * Owns: as td_monitor.
+ * Since: 0.1 */
+int32_t td_monitor_os_process(td_mailbox watcher, int64_t pid, uint64_t tag, td_monitor_ref *monitor);
 
 /* Ends a monitor. flags: TD_FLUSH takes its DOWN out of the queue, too: after the return none is or will be seen, also
  * not from a batch already begun. outcome may be NULL.

@@ -24,6 +24,7 @@ mod monitor;
 mod notify;
 mod oneshot;
 mod presence;
+mod process;
 mod recorder;
 mod registry;
 mod snapshot;

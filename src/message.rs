@@ -37,6 +37,7 @@ pub const REASON_CALLBACK_FAILED: i32 = 3;
 pub const REASON_OVERFLOW: i32 = 4;
 pub const REASON_ENGINE_CLOSED: i32 = 5;
 pub const REASON_RUNTIME_EXIT: i32 = 6;
+pub const REASON_OS_EXIT: i32 = 7;
 pub const REASON_USER: i32 = 1024;
 
 /// What the header calls the engine's own reasons.

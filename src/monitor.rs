@@ -36,6 +36,15 @@ pub fn nobody(store: &Store, id: Id) {
 
 /// Watches a mailbox.
 pub fn monitor(store: &Store, watcher: Id, target: Id, tag: u64) -> Result<Id> {
+    watch(store, watcher, target, tag, false)
+}
+
+/// Watches a mailbox; the DOWN will say what became of the watcher's messages.
+pub fn monitor_receipt(store: &Store, watcher: Id, target: Id, tag: u64) -> Result<Id> {
+    watch(store, watcher, target, tag, true)
+}
+
+fn watch(store: &Store, watcher: Id, target: Id, tag: u64, receipt: bool) -> Result<Id> {
     let engine = store.live(watcher)?.engine();
     match store.live(target) {
         Ok(slot) if slot.engine() != engine => {
@@ -45,7 +54,12 @@ pub fn monitor(store: &Store, watcher: Id, target: Id, tag: u64) -> Result<Id> {
         Err(error) => return Err(error),
     }
     let id = make(store, watcher, target, tag, None)?;
-    if !store.link_target(target, id.index(), id.life())? {
+    let there = if receipt {
+        store.link_target_with_receipt(target, id.index(), id.life(), watcher)?
+    } else {
+        store.link_target(target, id.index(), id.life())?
+    };
+    if !there {
         nobody(store, id);
     }
     Ok(id)

@@ -321,12 +321,6 @@ impl Shots {
         Ok(shot)
     }
 
-    /// How many records live.
-    #[cfg(all(test, loom))]
-    pub fn live(&self) -> usize {
-        self.rows.rows().filter(|(_, shot)| shot.life() & 1 == 1).count()
-    }
-
     /// The full id of a record in a list.
     pub fn id(&self, index: u32) -> Id {
         let shot = self.at(index);

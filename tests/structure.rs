@@ -18,7 +18,7 @@ const STEPS: &[(u8, &[&str])] = &[
     (1, &["table", "recorder", "snapshot"]),
     (1, &["oneshot"]),
     (1, &["mailbox"]),
-    (2, &["monitor", "link", "registry", "timer", "call", "dispatch", "watch"]),
+    (2, &["monitor", "link", "process", "registry", "timer", "call", "dispatch", "watch"]),
     (2, &["topic", "group", "presence"]),
     (3, &["engine"]),
     (4, &["ffi"]),

@@ -39,6 +39,8 @@ pub struct MailboxOptions<'a> {
     pub name: Option<&'a str>,
     pub notifiable: bool,
     pub by_workers: bool,
+    /// Ends with the thread that opens it.
+    pub thread_bound: bool,
 }
 
 pub fn engine_open(options: EngineOptions) -> Result<Id> {
@@ -91,6 +93,7 @@ pub fn engine_close(id: Id) -> Result<()> {
     engine.timers.stop(&world.store);
     engine.topics.clear_retained();
     engine.staff.close();
+    engine.processes.stop(&world.store);
     world.engines.close(id)?;
     Ok(())
 }
@@ -163,8 +166,9 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let admitted =
         looped.map_or(Ok(()), |looped| looped.admit(id).map_err(|_| Error::Stale.because("the loop is closed")));
     let ready = if options.notifiable { admitted.and_then(|()| make_notifiable(world, id)) } else { admitted };
+    let bound = if options.thread_bound { ready.and_then(|()| bound::bind(&world.store, id)) } else { ready };
     let named =
-        ready.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
+        bound.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
     if let Err(error) = named {
         let _ = end(world, id, REASON_NORMAL, &[]);
         return Err(error);
@@ -188,7 +192,7 @@ pub fn mailbox_kill(id: Id) -> Result<()> {
     end(world(), id, REASON_KILLED, &[])
 }
 
-fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
+pub(super) fn end(world: &World, id: Id, reason: i32, data: &[u8]) -> Result<()> {
     let engine = world.engine_of(id)?;
     end_in(&world.store, &engine, id, reason, data)
 }
@@ -264,6 +268,9 @@ fn disown(store: &Store, engine: &Engine, remains: &Remains) {
             shot.shift(life, State::Queued, State::Flushed);
         }
         store.unwatch(index, life);
+        if shot.usage() == Use::Monitor && shot.target().is_none() {
+            engine.processes.leave(store, index, life);
+        }
         engine.timers.leave(store, index, life);
     });
     store.disband(remains.signals, Of::Signal, |index, life| {

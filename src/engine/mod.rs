@@ -5,6 +5,7 @@
 //! subscriptions, own timers and monitors gone, then the watchers told.
 
 mod belonging;
+mod bound;
 mod drain;
 mod explain;
 mod inspect;
@@ -39,6 +40,7 @@ use crate::message::{Block, Release as Owed, INLINE_MAX};
 use crate::notify::fork::PerProcess;
 use crate::oneshot::{State, Use};
 use crate::presence::Presence;
+use crate::process::Processes;
 use crate::recorder::{record, record_often, Event};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
@@ -92,6 +94,7 @@ pub(crate) struct Engine {
     pub timers: Timers,
     pub links: crate::link::Gate,
     staff: Staff,
+    pub processes: Processes,
     closed: AtomicBool,
     draining: AtomicBool,
     drain: Drain,
@@ -223,6 +226,7 @@ impl Engine {
             timers: Timers::default(),
             links: Default::default(),
             staff: Staff::default(),
+            processes: Processes::default(),
             closed: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             drain: Mutex::new(None),

@@ -9,6 +9,12 @@ use crate::monitor as watching;
 use crate::timer::Alarm;
 use crate::topic::Subscribing;
 
+pub fn monitor_receipt(watcher: Id, target: Id, tag: u64) -> Result<Id> {
+    let id = watching::monitor_receipt(&world().store, watcher, target, tag)?;
+    record(Event::Monitor, id, target, 0);
+    Ok(id)
+}
+
 pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
     let id = watching::monitor(&world().store, watcher, target, tag)?;
     record(Event::Monitor, id, target, 0);
@@ -31,9 +37,31 @@ pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
     Ok(id)
 }
 
+/// Watches a process of the system.
+pub fn monitor_os_process(watcher: Id, pid: i64, tag: u64) -> Result<Id> {
+    let world = world();
+    world.store.live(watcher)?;
+    let engine = world.engine_of(watcher)?;
+    let start = || engine.watch_processes();
+    let id = engine.processes.monitor(&world.store, engine.index, watcher, pid, tag, start)?;
+    record(Event::Monitor, id, Id::NONE, pid);
+    Ok(id)
+}
+
 pub fn demonitor(id: Id, flush: bool) -> Result<u32> {
     record(Event::Demonitor, id, Id::NONE, 0);
-    watching::demonitor(&world().store, id, flush)
+    take_back(world(), id, flush)
+}
+
+fn take_back(world: &World, id: Id, flush: bool) -> Result<u32> {
+    // Only the monitor of a process, and one that found nobody, has no target.
+    let shot = world.store.shots.find(id, Kind::Monitor).ok();
+    let home = shot.filter(|shot| shot.target().is_none()).map(|shot| shot.home());
+    let outcome = watching::demonitor(&world.store, id, flush)?;
+    if let (watching::WAS_ARMED, Some(engine)) = (outcome, home.and_then(|home| world.engines.at(home))) {
+        engine.processes.leave(&world.store, id.index(), id.life());
+    }
+    Ok(outcome)
 }
 
 pub fn link(mailbox: Id, other: Id) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The facade's part on the engine's own threads: timers, workers, notices.
+//! The facade's part on the engine's own threads: timers, processes, workers, notices.
 //!
 //! Guarantees: none starts before it is needed; all are named, block all signals, and call the host's start hook first;
 //! none keeps a process from ending.
@@ -64,6 +64,14 @@ impl Engine {
             self.threads.fetch_sub(1, AcqRel);
         }
         started
+    }
+
+    /// Starts the thread that waits for processes of the system.
+    pub(super) fn watch_processes(self: &Arc<Self>) -> Result<()> {
+        self.start("tidings-process".into(), |engine| {
+            engine.processes.run(&world().store);
+            Ok(())
+        })
     }
 
     /// Starts the timer thread with the first timer, unless time is the host's or moved by hand.

@@ -29,6 +29,8 @@ pub const TD_REASON_OVERFLOW: i32 = 4;
 pub const TD_REASON_ENGINE_CLOSED: i32 = 5;
 /// its loop closed, or the runtime that ran its handler went away
 pub const TD_REASON_RUNTIME_EXIT: i32 = 6;
+/// a process of the system ended, see td_monitor_os_process; no mailbox ends with this reason
+pub const TD_REASON_OS_EXIT: i32 = 7;
 /// the first of your own
 pub const TD_REASON_USER: i32 = 1024;
 
@@ -50,6 +52,8 @@ pub const TD_CONFLATE: u32 = 5u32;
 
 /// Flags of td_mailbox_options.
 ///
+/// it ends with TD_REASON_RUNTIME_EXIT when the thread that opened it ends
+pub const TD_THREAD_BOUND: u32 = 1u32;
 /// td_notify may be called for it; the first such mailbox starts a thread, tidings-notify
 pub const TD_NOTIFIABLE: u32 = 2u32;
 /// the engine's workers run the handler; no loop is given
@@ -73,7 +77,7 @@ pub type td_handler_fn = Option<extern "C" fn(batch: *mut td_batch, user: *mut c
 #[repr(C)]
 pub struct td_mailbox_options {
     pub size: usize,
-    /// TD_NOTIFIABLE, TD_BY_WORKERS
+    /// TD_THREAD_BOUND, TD_NOTIFIABLE, TD_BY_WORKERS
     pub flags: u32,
     /// TD_FAIL, TD_BLOCK, TD_DROP_NEW, TD_DROP_OLD, TD_KILL, TD_CONFLATE
     pub policy: u32,
@@ -154,6 +158,7 @@ const _: () = {
     assert!(TD_REASON_NORMAL == m::REASON_NORMAL && TD_REASON_KILLED == m::REASON_KILLED);
     assert!(TD_REASON_NOPROC == m::REASON_NOPROC && TD_REASON_CALLBACK_FAILED == m::REASON_CALLBACK_FAILED);
     assert!(TD_REASON_OVERFLOW == m::REASON_OVERFLOW && TD_REASON_ENGINE_CLOSED == m::REASON_ENGINE_CLOSED);
+    assert!(TD_REASON_OS_EXIT == m::REASON_OS_EXIT);
     assert!(TD_REASON_RUNTIME_EXIT == m::REASON_RUNTIME_EXIT && TD_REASON_USER == m::REASON_USER);
 };
 
@@ -187,7 +192,8 @@ pub unsafe extern "C" fn td_mailbox_open(
         let callback = Callback::new(handler(options.handler), options.user, options.drop);
         sound?;
         let out = out?;
-        args::flags("options->flags", options.flags, TD_NOTIFIABLE | TD_BY_WORKERS, "TD_NOTIFIABLE, TD_BY_WORKERS")?;
+        let known = TD_THREAD_BOUND | TD_NOTIFIABLE | TD_BY_WORKERS;
+        args::flags("options->flags", options.flags, known, "TD_THREAD_BOUND, TD_NOTIFIABLE, TD_BY_WORKERS")?;
         args::timeout("options->block_timeout", options.block_timeout)?;
         // SAFETY: as above.
         let name = unsafe { args::text("options->name", options.name, options.name_size)? };
@@ -203,6 +209,7 @@ pub unsafe extern "C" fn td_mailbox_open(
                 name: (!options.name.is_null()).then_some(name),
                 notifiable: options.flags & TD_NOTIFIABLE != 0,
                 by_workers: options.flags & TD_BY_WORKERS != 0,
+                thread_bound: options.flags & TD_THREAD_BOUND != 0,
             },
         )?;
         out.set(mailbox.into());

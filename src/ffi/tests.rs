@@ -36,6 +36,7 @@ fn options<'a>() -> MailboxOptions<'a> {
         name: None,
         notifiable: false,
         by_workers: false,
+        thread_bound: false,
     }
 }
 

@@ -119,18 +119,21 @@ impl Store {
 
     /// Buries requests whose callers no longer wait.
     fn expire(&self, slot: &Slot, segment: &mut Segment, trash: &mut Trash) {
-        let mut expired = 0;
+        let (mut gone, mut place) = (Vec::new(), segment.first);
         let mut at = segment.begin();
         while let Some(entry) = at.map(|at| segment.entry(at)) {
             let here = entry.at;
             if entry.is_request() && self.has_expired(&entry) {
+                gone.push((entry.header.from, place));
                 self.bury(slot, segment, here, 0, trash);
-                expired += 1;
             }
+            place += segment.entry(here).messages();
             at = segment.next(here);
         }
-        if expired > 0 {
-            slot.tail.lock().cold().count.expired += expired;
+        if !gone.is_empty() {
+            let mut tail = slot.tail.lock();
+            tail.cold().count.expired += gone.len() as u64;
+            gone.into_iter().for_each(|(from, place)| tail.gone_for_receipts(from, place));
         }
     }
 
@@ -151,7 +154,12 @@ impl Store {
             }
             slot.consume(segment.live() as u64, bytes);
             slot.receiving.in_hand.fetch_add(segment.live(), Relaxed);
-            hold.show(segment)
+            let batch = hold.show(segment);
+            if slot.receiving.receipts.load(Relaxed) {
+                let passed = hold.passed.insert(Default::default()).clone();
+                hold.frame.iter().for_each(|frame| self.note_handed_out(slot, frame.clone(), passed.clone()));
+            }
+            batch
         })?;
         batch.owner = owner.0;
         Ok(batch)
@@ -262,7 +270,7 @@ impl Store {
     pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, .. } = hold else {
+            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, .. } = hold else {
                 return Err(not_a_batch());
             };
             loop {
@@ -271,6 +279,9 @@ impl Store {
                     return Ok(None);
                 }
                 let number = *cursor as usize;
+                if passed.as_ref().is_some_and(|passed| !passed.pass(*cursor)) {
+                    return Ok(None);
+                }
                 *cursor += 1;
                 let entry = frame.entry(at);
                 if entry.header.kind == GAP {
@@ -321,6 +332,9 @@ impl Store {
                 return Err(Error::Inval.because(detail));
             }
             if !hold.mailbox.is_none() && !self.slot(hold.mailbox)?.is_live(hold.mailbox) {
+                return Ok(false);
+            }
+            if hold.passed.as_ref().is_some_and(|passed| !passed.pass(number)) {
                 return Ok(false);
             }
             *cursor = number + 1;

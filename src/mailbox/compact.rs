@@ -5,13 +5,14 @@
 //! the two sides of a queued signal are never added up.
 
 use super::draft::Draft;
+use super::receipts::sender;
 use super::segment::{At, Segment};
 use super::{Head, Slot, Store, Tail};
 use crate::message::{Trash, FRAME_BOUNDED};
 use crate::oneshot::Of;
 
 impl Head {
-    /// Buries the first live entry at or after `from` that is wanted, and gives its place. `stamps` are those of the
+    /// Buries the first live entry at or after `from` that is wanted, and gives its place and sender. `stamps` are those of the
     /// queued signals.
     #[allow(clippy::too_many_arguments)] // one step of several policies
     pub(super) fn bury_first(
@@ -23,12 +24,13 @@ impl Head {
         lost: u64,
         stamps: &dyn Fn() -> Vec<u64>,
         trash: &mut Trash,
-    ) -> Option<u64> {
+    ) -> Option<(u64, u64)> {
         self.trim(&store.pool, slot);
         let Head { current, more } = self;
         let rest = more.iter_mut().flat_map(|more| more.rest.iter_mut());
         for segment in current.iter_mut().chain(rest).filter(|segment| segment.end() > from) {
             if let Some((at, place)) = first(segment, from, wanted) {
+                let from = sender(segment.entry(at).header);
                 store.bury(slot, segment, at, lost, trash);
                 let spent = segment.live() == 0;
                 if !spent && segment.is_sparse() {
@@ -38,7 +40,7 @@ impl Head {
                     self.prune(stamps, trash);
                 }
                 self.trim(&store.pool, slot);
-                return Some(place);
+                return Some((place, from));
             }
         }
         None

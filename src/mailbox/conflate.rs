@@ -9,6 +9,7 @@
 //! `Latest` only says where to look: a place is believed when the entry there has the key.
 
 use super::draft::Draft;
+use super::receipts::sender;
 use super::segment::{Entry, Segment};
 use super::{Head, Refusal, Slot, Store, Tail};
 use crate::clock::FOREVER;
@@ -157,10 +158,10 @@ impl Store {
     ) -> Result<bool, Refusal> {
         let Payload::Share(block) = draft.payload else { return Ok(false) };
         let Some(place) = find(head, tail, draft) else { return Ok(false) };
-        let (at, old) = {
+        let (at, old, from) = {
             let segment = holding(head, tail, place).expect("it was found there");
             let entry = at_place(segment, place).expect("it was found there");
-            (entry.at, entry.size() as u64)
+            (entry.at, entry.size() as u64, sender(entry.header))
         };
         let size = block.size() as u64;
         tail.look(self, slot, size, Some(old))?;
@@ -172,6 +173,7 @@ impl Store {
         slot.consume(0, old);
         tail.limit_bytes = tail.limit_bytes.max(tail.accepted_bytes);
         tail.cold().count.conflated += 1;
+        tail.replaced_for_receipts(from, sender(&draft.header), place);
         slot.note_arrival();
         Ok(true)
     }

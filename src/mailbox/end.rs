@@ -4,6 +4,7 @@
 //! hands out everything that must be worked off without locks as [`Remains`].
 
 use super::links::Links;
+use super::receipts::HandedOut;
 use super::segment::Segment;
 use super::wake::{Attend, MailBell};
 use super::watching::Ties;
@@ -32,6 +33,8 @@ pub struct Remains {
     segments: Vec<Box<Segment>>,
     threads: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
+    /// Those that were out; their payloads may have nobody else.
+    batches: Vec<HandedOut>,
 }
 
 impl std::fmt::Debug for Remains {
@@ -79,8 +82,11 @@ impl Store {
             segments,
             threads: Vec::new(),
             bell: None,
+            batches: Vec::new(),
         };
         let mut unseen = 0;
+        let receipts = tail.cold.as_mut().and_then(|cold| cold.receipts.take());
+        remains.batches = receipts.map_or_else(Vec::new, |receipts| receipts.settle(&self.shots, &remains.segments));
         if let Some(cold) = tail.cold.as_deref_mut() {
             unseen = (cold.count.dropped_new + cold.count.evicted).saturating_sub(cold.count.lost_shown);
             remains.names = std::mem::take(&mut cold.names);
@@ -118,6 +124,6 @@ impl Store {
             segment.empty_into(&mut trash);
         }
         self.slots.0.give_back(remains.id.index(), remains.id.life() + 1);
-        drop(trash);
+        drop((trash, remains.batches));
     }
 }

@@ -22,6 +22,9 @@ struct Passed {
     unshown: u64,
 }
 
+/// The frame of a batch, and what its mailbox's receipts know it by.
+type Back = (Arc<Box<Segment>>, Option<Arc<super::receipts::Passed>>);
+
 impl Store {
     /// A second owner of the frame, with nothing left to pass.
     pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
@@ -52,7 +55,7 @@ impl Store {
     pub fn batch_end(&self, batch: &mut Batch) -> Result<()> {
         let owner = Id(batch.owner);
         self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
-        let (frame, mailbox, rest, signals, passed) = self.holds.close(owner, |hold| {
+        let (frame, mailbox, rest, signals, passed, noted) = self.holds.close(owner, |hold| {
             let cursor = (batch.cursor as usize).min(hold.places.len());
             let frame = hold.frame.take();
             let mut passed = Passed { cursor, shown: 0, unshown: std::mem::take(&mut hold.lost) };
@@ -67,14 +70,15 @@ impl Store {
                 }
             }
             let rest = hold.places.get(cursor).copied();
-            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed)
+            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed, hold.passed.take())
         })?;
         let mut trash = Trash::new();
         if let Some(frame) = frame {
             if mailbox.is_none() {
                 drop(frame);
             } else if signals.is_empty() {
-                self.take_back(mailbox, frame, rest, &passed, &mut trash);
+                let back = (frame, noted);
+                self.take_back(mailbox, back, rest, &passed, &mut trash);
             } else {
                 self.take_back_signals(mailbox, signals, &passed);
                 drop(frame);
@@ -84,15 +88,19 @@ impl Store {
         Ok(())
     }
 
-    fn take_back(&self, mailbox: Id, frame: Arc<Box<Segment>>, rest: Option<At>, passed: &Passed, trash: &mut Trash) {
+    fn take_back(&self, mailbox: Id, back: Back, rest: Option<At>, passed: &Passed, trash: &mut Trash) {
         let Ok(slot) = self.slot(mailbox) else { return };
+        let (frame, noted) = back;
         let (total, first) = (frame.live(), frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
             segment.empty_into(trash);
             segment
         });
+        // Dropped behind the locks: its frame may be the last.
+        let _noted;
         let mut head = slot.receiving.head.lock();
+        _noted = noted.and_then(|noted| self.note_back(slot, &noted));
         let life = slot.receiving.life.load(Acquire);
         if life != mailbox.life() && life != mailbox.life() + 1 {
             return drop((head, rest, spent));

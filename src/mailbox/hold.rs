@@ -3,6 +3,7 @@
 //! Guarantees: a message's data and topic stay readable until its owner is released, wherever they came from: copied
 //! out of a segment, shared by reference, or part of a batch's frame. A frame lives until each owner of it has let go.
 
+use super::receipts::Passed;
 use super::segment::{At, Entry, Segment};
 use super::watching::Said;
 use super::Store;
@@ -29,6 +30,8 @@ pub(crate) struct Hold {
     pub(super) lost: u64,
     pub(super) shown: u64,
     pub(super) reached: usize,
+    /// How far the cursor is, when a watcher wants a receipt.
+    pub(super) passed: Option<Arc<Passed>>,
     /// The loop that runs the handler releases it.
     pub(super) by_loop: bool,
 }
@@ -114,7 +117,7 @@ impl Hold {
     pub(super) fn begin(&mut self, mailbox: Id) {
         self.places.clear();
         self.signals.clear();
-        (self.mailbox, self.by_loop) = (mailbox, false);
+        (self.mailbox, self.by_loop, self.passed) = (mailbox, false, None);
         (self.lost, self.shown, self.reached) = (0, 0, 0);
     }
 

@@ -26,6 +26,7 @@ mod notice;
 mod plain_model;
 mod policy;
 mod queue;
+mod receipts;
 mod receive;
 mod room;
 pub mod segment;
@@ -130,6 +131,8 @@ struct Receiving {
     belled: AtomicBool,
     /// Why receive calls get nothing: [`HANDLED`](suspend::HANDLED), [`SUSPENDED`](suspend::SUSPENDED).
     barred: AtomicU8,
+    /// Watchers want receipts, so batches tell how far they are.
+    receipts: AtomicBool,
 }
 
 const _: () = assert!(cfg!(loom) || std::mem::size_of::<Slot>() == 192);
@@ -197,6 +200,7 @@ pub(crate) struct Cold {
     /// Whom threads are calling in this mailbox's name, waiting.
     pub calling: Vec<Id>,
     links: links::Links,
+    receipts: Option<Box<receipts::Receipts>>,
     /// Threads that wait for this mailbox to end, or that send in its name and wait for room.
     enders: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
@@ -322,6 +326,7 @@ impl Store {
         receiving.barred.store(if is_handled { suspend::HANDLED } else { 0 }, Relaxed);
         receiving.belled.store(false, Relaxed);
         receiving.blocked.store(false, Relaxed);
+        receiving.receipts.store(false, Relaxed);
         receiving.in_hand.store(0, Relaxed);
         slot.receiving.first_signal.store(u64::MAX, Relaxed);
         slot.receiving.consumed.store(0, Relaxed);

@@ -389,7 +389,8 @@ impl Store {
             head.draw(&self.pool, tail);
             head.bury_first(self, slot, &wanted, from, 1, &|| stamps(tail), trash)
         });
-        let Some(place) = buried else { return false };
+        let Some((place, sender)) = buried else { return false };
+        tail.gone_for_receipts(sender, place);
         if let Some(quota) = quota {
             quota.oldest.store(place, Relaxed);
         }
@@ -408,8 +409,9 @@ impl Store {
             head.draw(&self.pool, &mut tail);
             let wanted = |kind: u8, reference: u64| kind as u32 == KIND_TOPIC && reference == subscription.0;
             let (mut flushed, mut from) = (0, 0);
-            while let Some(place) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(&tail), &mut trash) {
-                from = place;
+            while let Some(buried) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(&tail), &mut trash) {
+                from = buried.0;
+                tail.gone_for_receipts(buried.1, buried.0);
                 flushed += 1;
             }
             tail.cold().count.flushed += flushed;

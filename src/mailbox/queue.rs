@@ -163,6 +163,7 @@ impl Tail {
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
             self.check_outside(&draft.header)?;
             self.make_room(store, slot, size, draft.header.kind)?;
+            self.count_for_receipts(&draft.header);
             self.stay_closed();
         }
         self.append(&store.pool, draft, size);
@@ -174,6 +175,7 @@ impl Tail {
     pub(super) fn admit_new(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         self.look(store, slot, size, None)?;
+        self.count_for_receipts(&draft.header);
         self.stay_closed();
         self.append(&store.pool, draft, size);
         slot.note_arrival();

@@ -69,9 +69,10 @@ impl Store {
                 self.quotas.count(entry.header.r#ref, -1);
             }
             if entry.is_request() && self.has_expired(&entry) {
+                let from = entry.header.from;
                 trash.extend(segment.pass());
                 slot.consume(1, size);
-                slot.tail.lock().cold().count.expired += 1;
+                slot.tail.lock().note_expired(from, place);
                 continue;
             }
             let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;

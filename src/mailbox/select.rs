@@ -129,19 +129,21 @@ impl Store {
     ) -> Option<(usize, At, u64)> {
         loop {
             let (segment, at, place) = head.search(wanted, from)?;
-            if !self.drop_expired(slot, head, segment, at, trash) {
+            if !self.drop_expired(slot, head, (segment, at, place), trash) {
                 return Some((segment, at, place));
             }
         }
     }
 
     /// Drops an entry if it is a request whose caller no longer waits.
-    fn drop_expired(&self, slot: &Slot, head: &mut Head, segment: usize, at: At, trash: &mut Trash) -> bool {
+    fn drop_expired(&self, slot: &Slot, head: &mut Head, found: (usize, At, u64), trash: &mut Trash) -> bool {
+        let (segment, at, place) = found;
         let entry = head.segment(segment).entry(at);
+        let from = entry.header.from;
         let expired = entry.is_request() && self.has_expired(&entry);
         if expired {
             self.bury(slot, head.segment_mut(segment), at, 0, trash);
-            slot.tail.lock().cold().count.expired += 1;
+            slot.tail.lock().note_expired(from, place);
             head.trim(&self.pool, slot);
         }
         expired
@@ -296,7 +298,7 @@ impl Store {
         head.trim(&self.pool, slot);
         match head.search(&Match::default(), place) {
             Some((segment, at, found)) if found == place => {
-                if self.drop_expired(slot, head, segment, at, trash) {
+                if self.drop_expired(slot, head, (segment, at, place), trash) {
                     return Err(gone());
                 }
                 self.take_at(slot, head, segment, at, trash)

@@ -262,7 +262,11 @@ impl Store {
             let mut tail = slot.tail.lock();
             // Linked first, life second: a row that is linked here is kept by this list and cannot be another's.
             let linked = slot.is_live(target) && shot.is_linked(Of::Target);
-            linked && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index)
+            let linked = linked && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index);
+            if linked {
+                tail.forget_receipt(slot, index);
+            }
+            linked
         };
         if linked {
             self.shots.let_go(index);

@@ -127,7 +127,7 @@ impl Store {
         let edge = |kind: u8, of: u64| is_kept(kind) && kind as u32 != KIND_REQUEST && of == watch.0;
         let (mut flushed, mut from) = (0, 0);
         while let Some(place) = head.bury_first(self, slot, &edge, from, 0, &|| self.stamps(tail), &mut trash) {
-            (flushed, from) = (flushed + 1, place);
+            (flushed, from) = (flushed + 1, place.0);
         }
         tail.cold().count.flushed += flushed;
     }

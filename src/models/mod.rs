@@ -14,6 +14,7 @@ mod hand_over;
 mod links;
 mod loops;
 mod notices;
+mod receipts;
 mod recorder;
 mod room;
 mod signals;

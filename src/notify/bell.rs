@@ -38,6 +38,11 @@ impl Bell {
         unsafe { libc::read(self.fd, (&mut count as *mut u64).cast(), 8) };
     }
 
+    /// The descriptor, for polling it while the bell is there.
+    pub(super) fn raw(&self) -> libc::c_int {
+        self.fd
+    }
+
     /// A descriptor of the caller's own for the same readiness; it stays valid after this bell is gone.
     pub fn share(&self) -> Result<isize> {
         // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an integer.

@@ -10,6 +10,7 @@ mod bell;
 mod cpu;
 pub mod fork;
 mod park;
+pub mod process;
 
 pub use bell::Bell;
 #[cfg(all(test, loom))]

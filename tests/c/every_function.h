@@ -161,6 +161,8 @@ FUNCTION(call_cancel, td_ticket, td_call_cancel(id))
 FUNCTION(reply, td_ticket, td_reply(id, NULL, 0))
 FUNCTION(reply_error, td_ticket, td_reply_error(id, 1, NULL, 0))
 FUNCTION(ticket_drop, td_ticket, td_ticket_drop(id))
+FUNCTION(monitor_receipt, td_mailbox, OUT(td_monitor_receipt(id, world.mailbox, 0, &out.monitor), out.monitor))
+FUNCTION(monitor_os_process, td_mailbox, OUT(td_monitor_os_process(id, 1, 0, &out.monitor), out.monitor))
 FUNCTION(link, td_mailbox, td_link(id, world.mailbox))
 FUNCTION(link_other, td_mailbox, td_link(world.mailbox, id))
 FUNCTION(unlink, td_mailbox, td_unlink(id, world.mailbox))
@@ -361,6 +363,8 @@ static const struct function functions[] = {
     {"td_reply", TICKET, on_reply, 0, TD_ESTALE},
     {"td_reply_error", TICKET, on_reply_error, 0, TD_ESTALE},
     {"td_ticket_drop", TICKET, on_ticket_drop, 0, TD_ESTALE},
+    {"td_monitor_receipt", MAILBOX, on_monitor_receipt, 0, TD_ENOPROC},
+    {"td_monitor_os_process", MAILBOX, on_monitor_os_process, 0, TD_ENOPROC},
     {"td_link", MAILBOX, on_link, 0, TD_ENOPROC},
     {"td_link other", MAILBOX, on_link_other, 0, TD_ENOPROC},
     {"td_unlink", MAILBOX, on_unlink, 0, TD_ENOPROC},

@@ -79,6 +79,8 @@ static void give_message(result *r, const td_message *m) {
   give_number(r, "ref", (int64_t)m->ref);
   give_number(r, "lost", (int64_t)m->lost);
   give_number(r, "size", (int64_t)m->data_size);
+  give_number(r, "info", (int64_t)m->info[0]);
+  give_number(r, "more", (int64_t)m->info[1]);
   give_text(r, "data", m->data, m->data_size);
   give_text(r, "topic", m->topic, m->topic_size);
   if (m->kind == TD_KIND_RESYNC) give_entries(r, m);
@@ -89,7 +91,7 @@ static const struct { const char *name; int32_t code; } reasons[] = {
     {"normal", TD_REASON_NORMAL},           {"killed", TD_REASON_KILLED},
     {"noproc", TD_REASON_NOPROC},           {"callback_failed", TD_REASON_CALLBACK_FAILED},
     {"overflow", TD_REASON_OVERFLOW},       {"engine_closed", TD_REASON_ENGINE_CLOSED},
-    {"runtime_exit", TD_REASON_RUNTIME_EXIT}, {"joined", TD_JOINED},
+    {"runtime_exit", TD_REASON_RUNTIME_EXIT}, {"os_exit", TD_REASON_OS_EXIT}, {"joined", TD_JOINED},
     {"left", TD_LEFT},                      {"started", TD_STARTED},
     {"stopped", TD_STOPPED},                {"retained", TD_RETAINED}};
 

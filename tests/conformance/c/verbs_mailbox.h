@@ -43,6 +43,7 @@ static void do_open(ctx *c, const step *s, result *r) {
   o.max_messages = (uint64_t)opt_number(c, s, "bound", 0);
   o.max_bytes = (uint64_t)opt_number(c, s, "bytes", 0);
   o.block_timeout = opt_number(c, s, "timeout", 0);
+  if (step_opt(s, "bound-to")) o.flags |= TD_THREAD_BOUND; /* bound-to=thread */
   if (step_opt(s, "notifiable")) o.flags |= TD_NOTIFIABLE;
   if (step_opt(s, "name")) {
     o.name = expand(c, step_opt(s, "name"), name, sizeof name);

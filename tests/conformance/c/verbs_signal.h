@@ -2,6 +2,9 @@
  * of it; it judges nothing. */
 #ifndef CONFORMANCE_VERBS_SIGNAL_H
 #define CONFORMANCE_VERBS_SIGNAL_H
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "verbs_mailbox.h"
 
 /* A word that the library takes as text: a name, a topic, a pattern. */
@@ -27,8 +30,50 @@ static void made(const ctx *c, const step *s, result *r, int32_t code, slot_kind
 /* ---- monitors */
 static void do_monitor(ctx *c, const step *s, result *r) {
   td_monitor_ref d = {0};
-  int32_t code = td_monitor(mailbox_of(c, s->args[0]), mailbox_of(c, s->args[1]), (uint64_t)opt_number(c, s, "tag", 0), &d);
+  td_mailbox watcher = mailbox_of(c, s->args[0]), target = mailbox_of(c, s->args[1]);
+  uint64_t tag = (uint64_t)opt_number(c, s, "tag", 0);
+  int32_t code = step_opt(s, "receipt") ? td_monitor_receipt(watcher, target, tag, &d) : td_monitor(watcher, target, tag, &d);
   made(c, s, r, code, MONITOR, d.id);
+}
+
+/* process P: a child that waits to be told how to end. */
+static void do_process(ctx *c, const step *s, result *r) {
+  int ends[2];
+  if (pipe(ends) != 0) fail(c, "  no pipe");
+  pid_t pid = fork();
+  if (pid == 0) {
+    unsigned char code = 99;
+    close(ends[1]);
+    if (read(ends[0], &code, 1) != 1) code = 98;
+    _exit(code);
+  }
+  close(ends[0]);
+  slot *p = slot_set(c, s->args[0], PROCESS, (uint64_t)pid);
+  p->has_fd = 1;
+  p->fd = ends[1];
+  give(r, pid > 0 ? "ok" : "no-process");
+}
+
+static void do_monitor_process(ctx *c, const step *s, result *r) {
+  td_monitor_ref d = {0};
+  int64_t pid = 0;
+  if (!number(s->args[1], &pid)) pid = (int64_t)slot_of(c, s->args[1], PROCESS)->id;
+  int32_t code = td_monitor_os_process(mailbox_of(c, s->args[0]), pid, (uint64_t)opt_number(c, s, "tag", 0), &d);
+  made(c, s, r, code, MONITOR, d.id);
+}
+
+/* end-process P code=N or signal=N */
+static void do_end_process(ctx *c, const step *s, result *r) {
+  slot *p = slot_of(c, s->args[0], PROCESS);
+  unsigned char code = (unsigned char)opt_number(c, s, "code", 0);
+  if (step_opt(s, "signal")) kill((pid_t)p->id, (int)opt_number(c, s, "signal", SIGKILL));
+  else if (write((int)p->fd, &code, 1) != 1) fail(c, "  the process is gone");
+  give(r, "ok");
+}
+
+static void do_reap(ctx *c, const step *s, result *r) {
+  int status;
+  give(r, waitpid((pid_t)slot_of(c, s->args[0], PROCESS)->id, &status, 0) > 0 ? "ok" : "no-child");
 }
 
 static void do_monitor_name(ctx *c, const step *s, result *r) {

@@ -11,9 +11,9 @@
 #include "script.h"
 #include "tidings.h"
 
-typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, STOPWATCH, OUTCOME, BAG } slot_kind;
+typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, STOPWATCH, OUTCOME, BAG, PROCESS } slot_kind;
 static const char *const slot_kind_names[] = {"unset", "engine", "mailbox", "monitor", "timer", "subscription", "watch",
-                                              "loop", "ticket", "stopwatch", "outcome", "bag"};
+                                              "loop", "ticket", "stopwatch", "outcome", "bag", "process"};
 
 /* A message a handler was given, copied. */
 typedef struct seen {
