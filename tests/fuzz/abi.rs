@@ -13,8 +13,8 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 use tidings::ffi::{
-    call::*, engine::*, error::*, loop_::*, mailbox::*, monitor::*, name::*, receive::*, send::*, testing::*, timer::*,
-    topic::*, types::*, version::*,
+    call::*, engine::*, error::*, group::*, link::*, look::*, loop_::*, mailbox::*, monitor::*, name::*, receive::*,
+    send::*, testing::*, timer::*, topic::*, types::*, version::*,
 };
 
 /// Calls of one input at most.
@@ -32,8 +32,9 @@ enum Kind {
     Subscription,
     Loop,
     Ticket,
+    Watch,
 }
-const KINDS: usize = Kind::Ticket as usize + 1;
+const KINDS: usize = Kind::Watch as usize + 1;
 
 #[derive(Default)]
 struct State {
@@ -227,7 +228,7 @@ fn open_mailbox() {
     let mut options: td_mailbox_options = zeroed();
     options.size = told(size_of_val(&options));
     options.flags = if byte() < 250 { 0 } else { byte() as u32 };
-    options.policy = byte() as u32 % 5;
+    options.policy = byte() as u32 % 7;
     // Nobody would move the clock that a send waits on.
     if options.policy == TD_BLOCK && with(|state| state.virtual_clock) {
         options.policy = TD_FAIL;
@@ -275,6 +276,7 @@ fn send_lent() {
 fn publish() {
     let mut options: td_send_options = zeroed();
     options.size = size_of_val(&options);
+    options.flags = if byte() & 1 == 0 { 0 } else { TD_RETAIN };
     options.release_user = owe();
     let lends = byte() % 4 == 0;
     options.release = lends.then_some(released as extern "C" fn(*mut c_void, usize, *mut c_void));
@@ -455,7 +457,10 @@ fn subscribe() {
     let ((pattern, length), mut subscription) = (text(), zeroed::<td_subscription>());
     let mut options: td_subscribe_options = zeroed();
     options.size = told(size_of_val(&options));
-    (options.policy, options.max_messages) = (byte() as u32 % 5, byte() as u64 % 4);
+    (options.policy, options.max_messages) = (byte() as u32 % 7, byte() as u64 % 4);
+    if byte() % 4 == 0 {
+        (options.queue_group, options.queue_group_size) = text();
+    }
     unsafe {
         match byte() % 3 {
             0 => drop(td_unsubscribe(td_subscription { id: id(Kind::Subscription) }, flags())),
@@ -493,10 +498,51 @@ fn end() {
     };
 }
 
+fn belong() {
+    let ((group, length), (key, size), mut out) = (text(), text(), zeroed());
+    let (mut watch, mut number) = (zeroed::<td_watch>(), 0);
+    unsafe {
+        match byte() % 12 {
+            0 | 1 => drop(td_group_join(mailbox(), group, length)),
+            2 => drop(td_group_leave(mailbox(), group, length)),
+            3 => received(td_group_members(engine(), group, length, &mut out), out),
+            4 => received(td_group_watch(mailbox(), group, length, word(), &mut watch, &mut out), out),
+            5 | 6 => drop(td_presence_enter(mailbox(), group, length, key, size, byte() as i64 - 1)),
+            7 => drop(td_presence_leave(mailbox(), group, length, key, size)),
+            8 => received(td_presence_keys(engine(), group, length, &mut out), out),
+            9 => received(td_presence_watch(mailbox(), group, length, word(), &mut watch, &mut out), out),
+            10 => drop(td_interest_watch(mailbox(), group, length, word(), &mut watch, &mut number)),
+            _ => drop(td_unwatch(td_watch { id: id(Kind::Watch) }, flags())),
+        }
+    }
+    keep(Kind::Watch, watch.id);
+}
+
+fn bind() {
+    let ((topic, length), size, mut out) = (text(), size(), zeroed());
+    let lasting = if byte() & 1 == 0 { 0 } else { TD_RETAIN };
+    unsafe {
+        match byte() % 10 {
+            0 | 1 => drop(td_link(mailbox(), mailbox())),
+            2 => drop(td_unlink(mailbox(), mailbox())),
+            3 => drop(td_trap_exit(mailbox(), byte() as u32 % 3)),
+            4 => drop(td_notify(mailbox(), word())),
+            5 => drop(td_will_set(mailbox(), topic, length, word(), data(size), size, lasting)),
+            6 => drop(td_will_clear(mailbox())),
+            7 => received(td_engine_inspect(engine(), &mut out), out),
+            8 => received(td_explain(id(Kind::Mailbox), &mut out), out),
+            _ if byte() % 8 == 0 => received(td_recorder_dump(&mut out), out),
+            _ => {}
+        }
+    }
+}
+
 fn step() {
     with(|state| state.calls += 1);
     let size = size();
-    match byte() % 32 {
+    match byte() % 36 {
+        32 | 33 => belong(),
+        34 | 35 => bind(),
         0..=2 => open_mailbox(),
         3..=6 => drop(unsafe { td_send(mailbox(), from(), word(), data(size), size) }),
         7 => send_lent(),
