@@ -19,6 +19,7 @@ import tidings
 from python import flow, fuzz, script
 from python import verbs_mailbox as mailbox
 from python import verbs_signal as signal
+from python import verbs_watch as watch
 from python.script import Scenario, Step
 from python.world import Context, Result, Stop, World
 
@@ -69,10 +70,22 @@ VERBS: dict[str, tuple[int, int, str, Callable[[Context, Step], Result]]] = {
     "give-up": (1, 1, "", signal.give_up),
     "reply": (1, 1, "data status", signal.reply),
     "drop": (1, 1, "", signal.drop),
-    "subscribe": (2, 2, "policy bound", signal.subscribe),
+    "subscribe": (2, 2, "policy bound group", signal.subscribe),
     "unsubscribe": (1, 2, "", signal.unsubscribe),
-    "publish": (2, 2, "from data size", signal.publish),
+    "publish": (2, 2, "from data size retain", signal.publish),
     "publish-many": (2, 2, "from", signal.publish_many),
+    "will": (3, 3, "data retain", watch.will),
+    "clear-will": (1, 1, "", watch.clear_will),
+    "join": (2, 2, "", watch.join),
+    "part": (2, 2, "", watch.part),
+    "members": (1, 1, "", watch.members),
+    "watch": (2, 2, "tag", watch.watch),
+    "enter": (3, 3, "grace", watch.enter),
+    "depart": (3, 3, "", watch.depart),
+    "keys": (1, 1, "", watch.keys),
+    "watch-keys": (2, 2, "tag", watch.watch_keys),
+    "interest": (2, 2, "tag", watch.interest),
+    "unwatch": (1, 2, "", watch.unwatch),
     "loop": (1, 1, "budget", signal.loop),
     "close-loop": (1, 1, "", signal.close_loop),
     "run": (4, 5, "", flow.run),

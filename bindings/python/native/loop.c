@@ -18,6 +18,7 @@ typedef struct {
 
 static __thread int running;                   /* loop_run calls on this thread */
 static __thread PyThreadState *outside;        /* of the Python thread that is inside td_loop_run; NULL: a C thread runs the loop */
+static __thread int handling;                  /* handlers that this thread is inside */
 static __thread PyObject *interrupt;           /* the KeyboardInterrupt or SystemExit that ends the innermost of them */
 
 static PyObject *current_exception(void) {
@@ -99,7 +100,9 @@ static void handle(td_batch *batch, void *held) {
   outside = NULL;
   tdpy_drain();
   registration *self = (registration *)tdpy_held_object(held);
+  handling++;
   if (!interrupt) run_batch(batch, self);
+  handling--;
   outside = state;
   if (state) PyEval_SaveThread();
   else PyGILState_Release(gil);
@@ -137,6 +140,8 @@ static PyObject *loop_run(PyObject *module, PyObject *args) {
   if (code >= 0) return PyLong_FromLong(code);
   return PyErr_Occurred() ? NULL : tdpy_fail(code);
 }
+
+static PyObject *in_handler(PyObject *module, PyObject *unused) { return PyBool_FromLong(handling); }
 
 static PyTypeObject registration_type;
 
@@ -176,6 +181,7 @@ static PyTypeObject registration_type = {
 
 PyMethodDef tdpy_loop_methods[] = {
     {"loop_run", loop_run, METH_VARARGS, NULL},
+    {"in_handler", in_handler, METH_NOARGS, NULL},
     {"registration", new_registration, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

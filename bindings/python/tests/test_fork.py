@@ -50,7 +50,7 @@ def body():
         lambda: box.monitor(target), monitor.demonitor, timer.cancel, timer.read, subscription.unsubscribe,
         call.cancel, request.reply,
         lambda: engine.whereis("box"), lambda: engine.send("box"), lambda: engine.publish("a"), engine.stats,
-        engine.now, engine.mailbox, engine.loop, engine.close, engine.inspect,
+        engine.now, engine.mailbox, engine.loop, engine.close, engine.inspect, lambda: engine.drain(1),
         lambda: loop.run(0), lambda: loop.run(60), loop.wake, loop.close, lambda: default.stats(),
         lambda: group.join(box), group.members, lambda: group.watch(box), watch.unwatch,
         lambda: room.enter(box, "k"), room.keys, lambda: box.link(target), lambda: box.trap_exit(),

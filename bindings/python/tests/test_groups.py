@@ -73,14 +73,11 @@ def test_too_many_changes_become_one_snapshot(engine: tidings.Engine) -> None:
     assert len(resyncs) == 1 and resyncs[0].ref == watch.id
     known = {m.sender for m in seen[: seen.index(resyncs[0])] if m.joined} | set(resyncs[0].members)
     assert known == set(boxes) and resyncs[0].members
-    with pytest.raises(ValueError, match="only a RESYNC"):
-        seen[0].members if seen[0].kind != Kind.RESYNC else watcher_message(engine).members
-
-
-def watcher_message(engine: tidings.Engine) -> tidings.Message:
-    box = engine.mailbox()
-    box.send(b"")
-    return box.recv(0)
+    with pytest.raises(ValueError, match="not a RESYNC after changes of kind PRESENCE"):
+        resyncs[0].keys
+    watcher.send(b"")
+    with pytest.raises(ValueError, match="not a RESYNC after changes of kind MEMBER"):
+        watcher.recv(0).members
 
 
 def test_a_group_is_of_one_engine(engine: tidings.Engine) -> None:
@@ -145,6 +142,16 @@ def test_too_many_keys_become_one_snapshot(engine: tidings.Engine) -> None:
         room.enter(box, f"key {n}")
     resync = next(m for m in changes(watcher) if m.kind == Kind.RESYNC)
     assert set(resync.keys) <= {f"key {n}" for n in range(9)} and resync.keys
+
+
+def test_too_many_starts_and_stops_become_one_number(engine: tidings.Engine) -> None:
+    publisher, reader = engine.mailbox(max_messages=2), engine.mailbox()
+    publisher.watch_interest("a.>")
+    for _ in range(5):
+        reader.subscribe("a.b").unsubscribe()
+    reader.subscribe("a.b")
+    resync = next(m for m in changes(publisher) if m.kind == Kind.RESYNC)
+    assert resync.subscriptions == 1
 
 
 def test_interest_starts_and_stops(engine: tidings.Engine) -> None:

@@ -152,7 +152,8 @@ def drop(c: Context, s: Step) -> Result:
 
 def subscribe(c: Context, s: Step) -> Result:
     box, bound = c.mailbox(s.args[0]), c.opt(s, "bound", 0)
-    sub = box.subscribe(text_of(c, s.args[1]), max_messages=bound, policy=policy_of(c, s))
+    group = text_of(c, s.opts["group"]) if "group" in s.opts else None
+    sub = box.subscribe(text_of(c, s.args[1]), max_messages=bound, policy=policy_of(c, s), queue_group=group)
     c.put(s.name, "subscription", sub, sub.id)
     return OK
 
@@ -164,7 +165,8 @@ def unsubscribe(c: Context, s: Step) -> Result:
 
 def publish(c: Context, s: Step) -> Result:
     sender = c.mailbox(s.opts.get("from"))
-    return Result("ok", c.world.engine.publish(text_of(c, s.args[0]), payload(c, s), tag_of(c, s), sender=sender)._asdict())
+    topic, data, retain = text_of(c, s.args[0]), payload(c, s), "retain" in s.opts
+    return Result("ok", c.world.engine.publish(topic, data, tag_of(c, s), sender=sender, retain=retain)._asdict())
 
 
 def publish_many(c: Context, s: Step) -> Result:

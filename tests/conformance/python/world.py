@@ -18,14 +18,14 @@ from .script import Scenario, Step, Want, number, span
 
 REASONS = {
     "normal": 0, "killed": 1, "noproc": 2, "callback_failed": 3, "overflow": 4, "engine_closed": 5, "runtime_exit": 6,
-    "os_exit": 7,
-}
+    "os_exit": 7, "joined": 1, "left": 2, "started": 3, "stopped": 4, "retained": 1,
+}  # and what the status of an edge or of a retained value says
 ERRORS = (
     "TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR "
     "TD_EFULL TD_ETOOBIG TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
 ).split()
 KINDS = {int(kind): kind.name.lower() for kind in tidings.Kind}
-OBJECTS = ("from", "ref", "mailbox")
+OBJECTS = ("from", "ref", "mailbox", "for")
 _VARIABLE = re.compile(r"\$([a-z]+)")
 
 
@@ -58,6 +58,14 @@ class Result:
             "status": m.status, "from": m.sender_id, "tag": m.tag, "ref": m.ref, "lost": m.lost,
             "size": len(m.data), "data": bytes(m.data), "topic": topic.encode() if isinstance(topic, str) else bytes(topic),
         }
+        if m.dead is not None:
+            fields["for"] = m.dead.id
+        if m.kind == tidings.Kind.RESYNC:
+            fields["count"] = m.info[1]
+            if m.info[0] == tidings.Kind.MEMBER:
+                fields["members"] = tuple(box.id for box in m.members)
+            if m.info[0] == tidings.Kind.PRESENCE:
+                fields["keys"] = " ".join(m.keys).encode()
         return cls(outcome or KINDS.get(int(m.kind), "unknown-kind"), fields, True)
 
     @classmethod
@@ -145,6 +153,8 @@ class Context:
 
     def _field(self, key: str, value: str, contains: bool, got: Any) -> bool:
         text = self.expand(value)
+        if isinstance(got, tuple):  # ids, told by their names
+            got = self.world.names_of(got)
         if isinstance(got, bytes):
             return text.encode() in got if contains else text.encode() == got
         if key in OBJECTS:
@@ -159,6 +169,8 @@ class Context:
     def describe(self, result: Result) -> str:
         parts = [result.outcome]
         for key, got in result.fields.items():
+            if isinstance(got, tuple):
+                got = self.world.names_of(got)
             if isinstance(got, bytes):
                 parts.append(f'{key}="{got[:80].decode("utf-8", "replace")}"')
             else:
@@ -196,6 +208,9 @@ class World:
         if id == 0:
             return "nobody"
         return next((s.name for s in list(self.slots.values()) if s.id == id), "(unknown)")
+
+    def names_of(self, ids: tuple[int, ...]) -> bytes:
+        return " ".join(map(self.name_of, ids)).encode()
 
     def failed_at(self, step: Optional[Step], text: str) -> None:
         with self.lock:

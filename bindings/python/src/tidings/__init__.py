@@ -41,7 +41,7 @@ from .looking import explain, inspect, recorder
 from .loop import Loop
 from .mailbox import Mailbox
 from .message import Kind, Message
-from .types import DeadLetter, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
+from .types import DeadLetter, DrainReport, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
 
 _fast.setup(make_error, Message)
 
@@ -57,6 +57,7 @@ __all__ = [
     "DeadLetter",
     "DeadlockError",
     "DownError",
+    "DrainReport",
     "Engine",
     "EngineStats",
     "ExistsError",

@@ -18,13 +18,14 @@ from weakref import WeakSet, WeakValueDictionary
 from . import _fast
 from ._native import ffi, lib
 from .address import Address
+from .draining import drain, drain_async
 from .errors import ForkedError, NoProcError, NotFoundError, check
 from .groups import Group, Presence
 from .handles import Timer
 from .looking import snapshot
 from .loop import Loop
 from .mailbox import Mailbox
-from .types import EngineStats, Policy, Receipt, encode
+from .types import DrainReport, EngineStats, Policy, Receipt, encode
 
 if TYPE_CHECKING:
     from .address import Item
@@ -86,6 +87,19 @@ class Engine:
         if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
             check(code)
         _fast.drain()
+
+    def drain(self, timeout: float | None = None, *, loop: Loop | None = None) -> DrainReport:
+        """Lets the queues empty, at most so many seconds, then closes the engine; what became of the messages.
+
+        Meanwhile sends without a sender and new mailboxes are refused with ClosedError; what mailboxes send, replies and
+        armed timers pass. Other threads go on receiving and running loops; give `loop` when its handlers run on the
+        calling thread. With timeout=0 it does not wait: AgainError while something is left. Ctrl-C closes at once.
+        """
+        return drain(self, timeout, loop)
+
+    async def drain_async(self, timeout: float | None = None) -> DrainReport:
+        """`drain` for asyncio, whose attached loops and waiting tasks go on meanwhile."""
+        return await drain_async(self, timeout)
 
     # Mailboxes and loops
 

@@ -130,21 +130,21 @@ class Message(_fast.MessageBase):
     @property
     def members(self) -> list[Address]:
         """Of the RESYNC of a group's watch: its members now, one entry per join."""
-        return [self.engine.address(id) for id in members_of(self._snapshot())]
+        return [self.engine.address(id) for id in members_of(self._snapshot(Kind.MEMBER))]
 
     @property
     def keys(self) -> list[str]:
         """Of the RESYNC of a presence's watch: the keys that are there now."""
-        return keys_of(self._snapshot())
+        return keys_of(self._snapshot(Kind.PRESENCE))
 
     @property
     def subscriptions(self) -> int:
         """Of the RESYNC of a watch of interest: how many subscriptions there are now."""
-        return int.from_bytes(self._snapshot(), sys.byteorder)
+        return int.from_bytes(self._snapshot(Kind.INTEREST), sys.byteorder)
 
-    def _snapshot(self) -> bytes:
-        if self.kind != Kind.RESYNC:
-            raise ValueError("only a RESYNC has a snapshot; this message is none")
+    def _snapshot(self, of: Kind) -> bytes:
+        if self.kind != Kind.RESYNC or self.info[0] != of:
+            raise ValueError(f"this message is not a RESYNC after changes of kind {of.name}")
         return self.data
 
     @property

@@ -11,6 +11,7 @@ from .errors import TidingsError, check
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from .address import Address
     from .handles import Call, Monitor, Subscription, Timer, Watch
 
     #: Anything with the buffer protocol; large bytes objects travel without a copy.
@@ -112,6 +113,15 @@ class DeadLetter(NamedTuple):
     id: int
     kind: int
     error: TidingsError
+
+
+class DrainReport(NamedTuple):
+    """How `Engine.drain` went: how many messages were delivered meanwhile, how many were left, and in which suspended
+    mailboxes some of them were."""
+
+    delivered: int
+    undelivered: int
+    suspended: list[Address]
 
 
 class MailboxStats(NamedTuple):
