@@ -82,6 +82,8 @@ export class ReplyError extends TidingsError {
 export interface EngineOptions {
   /** Time stands still until {@link Engine.advance} moves it: for tests. */
   virtualClock?: boolean;
+  /** Bound in payload bytes over all mailboxes; 1 GiB if not given. */
+  maxBytes?: number;
 }
 
 export interface MailboxOptions {
@@ -136,6 +138,18 @@ export interface WatchOptions {
   tag?: Tag;
 }
 
+/** What became of everything at a {@link Engine.drain}. */
+export interface DrainReport {
+  /** Messages that were received while it drained. */
+  delivered: number;
+  /** Messages that were left. */
+  undelivered: number;
+  /** Suspended mailboxes in which some were left, 4,096 of them at most. */
+  suspended: Address[];
+  /** False when the time was up before the queues were empty. */
+  complete: boolean;
+}
+
 /** What a received message must look like. All that is given must hold; the oldest such message is taken, the others stay in order. */
 export interface Match {
   kind?: Kind;
@@ -161,6 +175,8 @@ export interface MonitorOptions {
   died?: (reason: ReasonName, down: Message) => void;
   /** The target was not there when the monitor was made. */
   alreadyDown?: (down: Message) => void;
+  /** The "down" then says how many of this mailbox's messages the target has `consumed` since, and how many it `discarded`. */
+  receipt?: boolean;
   tag?: Tag;
 }
 
@@ -187,6 +203,7 @@ export interface MailboxStats {
   sent: number;
   delivered: number;
   lost: number;
+  conflated: number;
   flushed: number;
   expired: number;
   discarded: number;
@@ -259,8 +276,8 @@ export class Message {
   readonly members: Address[] | undefined;
   readonly keys: string[] | undefined;
   readonly subscriptions: number | undefined;
-  /** Of a dead letter (topic "$dead"): to whom it was sent, and of what kind it was. `error` says why it was lost. */
-  readonly deadFor: Address | undefined;
+  /** Of a dead letter (topic "$dead"): the id it was for, a mailbox's or a call's, and of what kind it was. `error` says why it was lost. */
+  readonly deadFor: bigint | undefined;
   readonly deadKind: Kind | undefined;
   /** Answers a "request". A request that is neither answered nor kept fails its call with `TD_ENOREPLY` once it is garbage collected. */
   reply(data?: Data): void;
@@ -348,6 +365,8 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
    * such a message, too: see `error` and `status`. `timeout` is 5000 if not given.
    */
   request(target: Target | string, data?: Data, options?: { tag?: Tag; timeout?: number }): Call;
+  /** Watches for the end of a process of the system: its "down" has reason "os_exit", and `exitCode` or `signal` where it is a child of this one. */
+  monitorProcess(pid: number, options?: Omit<MonitorOptions, "receipt">): Monitor;
   demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
   /** Topics are words with dots; in a pattern `*` stands for one word, `>` for one or more at the end. */
   subscribe(pattern: string, options?: SubscribeOptions): Subscription;
@@ -412,6 +431,11 @@ export class Engine {
   stats(): EngineStats;
   /** Everything that is in the engine now, object by object: its mailboxes with their queues, names, monitors, topics, timers and counters. */
   inspect(): Record<string, unknown>;
+  /**
+   * Lets what is on its way arrive, then closes the engine, for everyone in the process. Until then sends, calls and publications without `from`, and new
+   * mailboxes, are refused with `TD_ECLOSED`; those of mailboxes, replies and timers pass. The event loop goes on meanwhile.
+   */
+  drain(options?: { timeout?: number }): Promise<DrainReport>;
   /** Keeps the process alive until `unref` or `close`. */
   ref(): this;
   unref(): this;
@@ -455,8 +479,8 @@ export class Watch<Snapshot> {
   private constructor();
   readonly id: bigint;
   readonly snapshot: Snapshot;
-  /** No news comes after this; with `flush` what is queued goes too. */
-  unwatch(options?: { flush?: boolean }): void;
+  /** No news comes after this; with `flush` what is queued goes too. False when it was over already. */
+  unwatch(options?: { flush?: boolean }): boolean;
 }
 
 export class Timer {

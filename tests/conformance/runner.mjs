@@ -8,16 +8,18 @@ import { Context, Stop, World, result } from "./node/world.mjs";
 import { Refused, read, refuse, span } from "./node/script.mjs";
 import * as flow from "./node/flow.mjs";
 import * as fuzz from "./node/fuzz.mjs";
+import * as processes from "./node/processes.mjs";
 import * as verbs from "./node/verbs.mjs";
+import * as watching from "./node/watching.mjs";
 
 const SCENARIO_SECONDS = 120;
 const MATCH = "kind tag mask from ref timeout";
 
 // verb: words before the options (least, most), options, the function. No function: Node has no such thing (see `not node:`).
 const VERBS = {
-  engine: [1, 1, "", verbs.engine],
+  engine: [1, 1, "workers", verbs.engine],
   "close-engine": [1, 1, "", verbs.closeEngine],
-  open: [1, 1, "policy bound bytes timeout name loop engine notifiable", verbs.open],
+  open: [1, 1, "policy bound bytes timeout name loop engine notifiable workers bound-to", verbs.open],
   close: [1, 1, "", verbs.close],
   exit: [1, 1, "status data", verbs.exit],
   kill: [1, 1, "", verbs.kill],
@@ -37,7 +39,11 @@ const VERBS = {
   unlink: [2, 2, "", verbs.unlink],
   trap: [2, 2, "", verbs.trap],
   notify: [2, 2, "", verbs.notify],
-  monitor: [2, 2, "tag", verbs.monitor],
+  monitor: [2, 2, "tag receipt", verbs.monitor],
+  process: [1, 1, "", processes.start],
+  "monitor-process": [2, 2, "tag", processes.monitor],
+  "end-process": [1, 1, "code signal", processes.end],
+  reap: [1, 1, "", processes.reap],
   "monitor-name": [2, 2, "tag", verbs.monitorName],
   demonitor: [1, 2, "", verbs.demonitor],
   register: [2, 2, "", verbs.register],
@@ -54,9 +60,22 @@ const VERBS = {
   "give-up": [1, 1, "", verbs.giveUp],
   reply: [1, 1, "data status", verbs.reply],
   drop: [1, 1, "", verbs.drop],
-  subscribe: [2, 2, "policy bound", verbs.subscribe],
+  subscribe: [2, 2, "policy bound group", verbs.subscribe],
   unsubscribe: [1, 2, "", verbs.unsubscribe],
-  publish: [2, 2, "from data size", verbs.publish],
+  publish: [2, 2, "from data size retain", verbs.publish],
+  will: [3, 3, "data retain", watching.will],
+  "clear-will": [1, 1, "", watching.clearWill],
+  join: [2, 2, "", watching.join],
+  part: [2, 2, "", watching.part],
+  members: [1, 1, "", watching.members],
+  watch: [2, 2, "tag", watching.watch],
+  enter: [3, 3, "grace", watching.enter],
+  depart: [3, 3, "", watching.depart],
+  keys: [1, 1, "", watching.keys],
+  "watch-keys": [2, 2, "tag", watching.watchKeys],
+  interest: [2, 2, "tag", watching.interest],
+  unwatch: [1, 2, "", watching.unwatch],
+  "await-seen": [2, 2, ""],
   "publish-many": [2, 2, "from", verbs.publishMany],
   loop: [1, 1, "budget", verbs.loop],
   "close-loop": [1, 1, ""],
@@ -64,6 +83,9 @@ const VERBS = {
   on: [1, 1, "kind tag", flow.on],
   throw: [1, 1, "", flow.throwIt],
   seen: [1, 1, "", flow.seen],
+  inspect: [1, 1, "", verbs.inspect],
+  explain: [1, 1, "", verbs.explain],
+  dump: [0, 0, "", verbs.dump],
   stopwatch: [1, 1, "", verbs.stopwatch],
   elapsed: [1, 1, "", verbs.elapsed],
   advance: [1, 1, "", verbs.advance],
@@ -130,7 +152,7 @@ function vet(steps) {
   }
 }
 
-/** Rule 4: sent = delivered + lost + flushed + expired + discarded + queued, for every mailbox of the scenario. */
+/** Rule 4: sent = delivered + lost + conflated + flushed + expired + discarded + queued, for every mailbox of the scenario. */
 function balance(c) {
   for (const { kind, name, value } of c.world.slots.values()) {
     if (kind !== "mailbox") continue;
@@ -141,11 +163,11 @@ function balance(c) {
       if (error instanceof TidingsError) continue; // ended too long ago
       throw error;
     }
-    const parts = [n.delivered, n.lost, n.flushed, n.expired, n.discarded, n.queued];
+    const parts = [n.delivered, n.lost, n.conflated, n.flushed, n.expired, n.discarded, n.queued];
     if (n.sent === parts.reduce((a, b) => a + b)) continue;
     c.now = undefined;
     c.fail(
-      `  expected of '${name}': sent = delivered + lost + flushed + expired + discarded + queued\n  got      ${n.sent} = ${parts.join(" + ")}`,
+      `  expected of '${name}': sent = delivered + lost + conflated + flushed + expired + discarded + queued\n  got      ${n.sent} = ${parts.join(" + ")}`,
     );
   }
 }

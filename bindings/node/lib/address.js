@@ -166,7 +166,7 @@ class Watch extends Id {
     this.snapshot = snapshot;
   }
   unwatch({ flush = false } = {}) {
-    native.unwatch(this.id, flush);
+    return native.unwatch(this.id, flush);
   }
 }
 

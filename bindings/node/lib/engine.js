@@ -42,8 +42,8 @@ class Engine {
   #replies; // a handler mailbox of our own: replies to calls that come from nobody, deadlines on the virtual clock
   #refs = 0;
 
-  constructor({ virtualClock = false } = {}, adopt) {
-    const [host, id] = adopt ?? native.engineOpen(virtualClock ? VIRTUAL_CLOCK : 0);
+  constructor({ virtualClock = false, maxBytes = 0 } = {}, adopt) {
+    const [host, id] = adopt ?? native.engineOpen(virtualClock ? VIRTUAL_CLOCK : 0, maxBytes);
     this.#host = host;
     this.#virtual = virtualClock;
     this.#owned = adopt === undefined;
@@ -181,7 +181,7 @@ class Engine {
     const deadline = this._deadline(timeout);
     if (native.over(id)) return;
     const box = this.#private();
-    const monitor = native.monitor(box.id, id, 0);
+    const monitor = native.monitor(box.id, id, 0, false);
     await new Promise((resolve, reject) => {
       const settle = (how, what) => {
         stop?.();
@@ -233,6 +233,20 @@ class Engine {
 
   run() {
     return native.run(this.#host);
+  }
+  /** The library is asked now and again, so that the event loop turns while queues empty. */
+  async drain({ timeout = Infinity } = {}) {
+    const until = performance.now() + timeout;
+    for (let delay = 0; ; delay = Math.min(delay + 1, 10)) {
+      const last = performance.now() >= until;
+      const report = native.drain(this.#host, last);
+      if (report.complete || last) {
+        this.close();
+        report.suspended = report.suspended.map((id) => new Address(this, id));
+        return report;
+      }
+      await pause(delay);
+    }
   }
   inspect() {
     return JSON.parse(native.inspect(this.#host));

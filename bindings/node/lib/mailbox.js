@@ -34,6 +34,10 @@ function openMailbox(engine, host, options) {
   return (opened[slot] = new Mailbox(engine, slot, id, name, handler));
 }
 
+function checkCallbacks(...callbacks) {
+  for (const callback of callbacks) if (callback !== undefined && typeof callback !== "function") throw invalid("died and alreadyDown must be functions");
+}
+
 class Mailbox extends Address {
   #slot;
   #name;
@@ -120,9 +124,15 @@ class Mailbox extends Address {
 
   // ---------------------------------------------------------------- what it watches, subscribes to and waits for
 
-  monitor(target, { died, alreadyDown, tag = 0 } = {}) {
-    if (typeof target !== "string") return this.#monitored(native.monitor(this.id, idOf(target, "target"), tag), died, alreadyDown);
+  monitor(target, { died, alreadyDown, receipt = false, tag = 0 } = {}) {
+    checkCallbacks(died, alreadyDown);
+    if (typeof target !== "string") return this.#monitored(native.monitor(this.id, idOf(target, "target"), tag, receipt), died, alreadyDown);
+    if (receipt) throw invalid("a receipt is about one mailbox: monitor it by its address, not by a name");
     return this.#monitored(native.monitorName(this.id, target, tag), died, alreadyDown);
+  }
+  monitorProcess(pid, { died, alreadyDown, tag = 0 } = {}) {
+    checkCallbacks(died, alreadyDown);
+    return this.#monitored(native.monitorProcess(this.id, pid, tag), died, alreadyDown);
   }
   #monitored(ref, died, alreadyDown) {
     if (died === undefined && alreadyDown === undefined) return new Monitor(this.engine, ref);

@@ -185,7 +185,7 @@ class Message {
   }
   get deadFor() {
     const id = this.#dead() ? this.info[0] : 0n;
-    return id === 0n ? undefined : new Address(this.#engine, id);
+    return id === 0n ? undefined : id;
   }
   get deadKind() {
     return this.#dead() ? KIND_NAMES[this.#number(1)] : undefined;

@@ -3,6 +3,7 @@
 // for readers elsewhere; giving up, by time or by signal, has queued nothing.
 "use strict";
 const { TidingsError } = require("./errors.js");
+const { enter, waits } = require("./turns.js");
 
 const LONGEST = 8;
 
@@ -13,10 +14,11 @@ let told = false;
 function taken() {
   if (waiting.size === 0 || told) return;
   told = true;
-  setImmediate(() => {
+  const soon = setImmediate(() => {
     told = false;
     for (const again of [...waiting]) again();
   });
+  if (waits.held === 0) soon.unref(); // the timers come to it, where anything keeps the process alive
 }
 
 /** Settles when `attempt` has answered true. `deadline` is what Engine._deadline gives. */
@@ -33,6 +35,7 @@ function room(attempt, { deadline, signal } = {}) {
     };
     const again = () => {
       clearTimeout(timer);
+      enter();
       try {
         if (attempt()) return settle(resolve);
       } catch (error) {

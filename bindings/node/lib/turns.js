@@ -10,6 +10,8 @@ let asked = false;
 let again = false; // something was handled since the turn was asked for
 let inside = false; // from a handler or a reader being called to the end of that turn: promises that they settle included
 
+const waits = { held: 0 }; // those under way that keep the process alive
+
 const listeners = new Set(); // called in the turn after this thread has sent something
 let told = true;
 
@@ -52,4 +54,4 @@ function leave() {
   inside = false;
 }
 
-module.exports = { enter, listeners, stir };
+module.exports = { enter, listeners, stir, waits };

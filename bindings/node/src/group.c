@@ -123,7 +123,7 @@ static napi_value js_interest_watch(napi_env env, napi_callback_info info) {
   return rc == TD_OK ? watch_value(a, watch, int_value(a, (int64_t)subscriptions)) : throw_code(a, rc, "watchInterest");
 }
 
-/* unwatch(watch, flush): one that is over already is no error */
+/* unwatch(watch, flush) -> boolean: false when it was over already */
 static napi_value js_unwatch(napi_env env, napi_callback_info info) {
   ARGS(2);
   td_watch watch;
@@ -131,7 +131,10 @@ static napi_value js_unwatch(napi_env env, napi_callback_info info) {
   if (!u64_arg(a, argv[0], "watch", &watch.id)) return NULL;
   NAPI(napi_get_value_bool(env, argv[1], &flush));
   int32_t rc = TD(unwatch)(watch, flush ? TD_FLUSH : 0);
-  return rc == TD_OK || rc == TD_ESTALE ? undefined(a) : throw_code(a, rc, "unwatch");
+  if (rc != TD_OK && rc != TD_ESTALE) return throw_code(a, rc, "unwatch");
+  napi_value ended;
+  NAPI(napi_get_boolean(env, rc == TD_OK, &ended));
+  return ended;
 }
 
 /* ---------------------------------------------------------------- wills */

@@ -74,14 +74,28 @@ static napi_value js_trap_exit(napi_env env, napi_callback_info info) {
 
 /* ---------------------------------------------------------------- monitors */
 
-/* monitor(watcher, target, tag) -> ref */
-static napi_value js_monitor(napi_env env, napi_callback_info info) {
+/* monitorProcess(watcher, pid, tag) -> ref */
+static napi_value js_monitor_process(napi_env env, napi_callback_info info) {
   ARGS(3);
-  td_mailbox watcher, target;
+  td_mailbox watcher;
+  int32_t pid;
   uint64_t tag;
   td_monitor_ref ref;
+  if (!u64_arg(a, argv[0], "watcher", &watcher.id) || !i32_arg(a, argv[1], "pid", &pid) || !u64_arg(a, argv[2], "tag", &tag)) return NULL;
+  int32_t rc = TD(monitor_os_process)(watcher, pid, tag, &ref);
+  return rc == TD_OK ? id_value(a, ref.id) : throw_code(a, rc, "monitorProcess");
+}
+
+/* monitor(watcher, target, tag, receipt) -> ref */
+static napi_value js_monitor(napi_env env, napi_callback_info info) {
+  ARGS(4);
+  td_mailbox watcher, target;
+  uint64_t tag;
+  bool receipt;
+  td_monitor_ref ref;
   if (!u64_arg(a, argv[0], "watcher", &watcher.id) || !u64_arg(a, argv[1], "target", &target.id) || !u64_arg(a, argv[2], "tag", &tag)) return NULL;
-  int32_t rc = TD(monitor)(watcher, target, tag, &ref);
+  NAPI(napi_get_value_bool(env, argv[3], &receipt));
+  int32_t rc = (receipt ? TD(monitor_receipt) : TD(monitor))(watcher, target, tag, &ref);
   return rc == TD_OK ? id_value(a, ref.id) : throw_code(a, rc, "monitor");
 }
 
@@ -112,6 +126,6 @@ static napi_value js_demonitor(napi_env env, napi_callback_info info) {
 const napi_property_descriptor life_functions[] = {
     FUNCTION("exit", js_exit), FUNCTION("kill", js_kill), FUNCTION("over", js_over), FUNCTION("suspend", js_suspend),
     FUNCTION("link", js_link), FUNCTION("unlink", js_unlink), FUNCTION("trapExit", js_trap_exit),
-    FUNCTION("monitor", js_monitor), FUNCTION("monitorName", js_monitor_name), FUNCTION("demonitor", js_demonitor),
+    FUNCTION("monitorProcess", js_monitor_process), FUNCTION("monitor", js_monitor), FUNCTION("monitorName", js_monitor_name), FUNCTION("demonitor", js_demonitor),
 };
 const size_t life_function_count = sizeof life_functions / sizeof life_functions[0];

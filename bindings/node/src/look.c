@@ -41,6 +41,33 @@ static napi_value js_explain(napi_env env, napi_callback_info info) {
   return rc == TD_OK ? text_value(a, &message) : throw_code(a, rc, "explain");
 }
 
+/* drain(host, last): begins or goes on -> { complete, delivered, undelivered, suspended: ids }. Complete: nothing was left, and the engine is
+ * closed; `last` closes it all the same. */
+static napi_value js_drain(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  bool last;
+  td_drain_report r = {.size = sizeof r};
+  host *h = host_arg(a, argv[0]);
+  if (h == NULL) return NULL;
+  NAPI(napi_get_value_bool(env, argv[1], &last));
+  td_mailbox *suspended = calloc(SUSPENDED_MOST, sizeof *suspended);
+  if (suspended == NULL) return throw_invalid(a, "no memory for the report");
+  int32_t rc = TD(engine_drain)(h->engine, 0, &r, suspended, SUSPENDED_MOST);
+  if (rc == TD_EAGAIN && last) TD(engine_close)(h->engine);
+  napi_value report = NULL, complete, ids;
+  if (rc != TD_OK && rc != TD_EAGAIN) throw_code(a, rc, "drain");
+  else if (napi_create_object(env, &report) != napi_ok || napi_get_boolean(env, rc == TD_OK, &complete) != napi_ok ||
+           napi_create_array(env, &ids) != napi_ok || napi_set_named_property(env, report, "complete", complete) != napi_ok ||
+           napi_set_named_property(env, report, "suspended", ids) != napi_ok)
+    report = NULL;
+  for (uint32_t i = 0; report != NULL && i < r.suspended && i < SUSPENDED_MOST; i++) napi_set_element(env, ids, i, id_value(a, suspended[i].id));
+  free(suspended);
+  if (report == NULL) return NULL;
+  set_number(a, report, "delivered", (double)r.delivered);
+  set_number(a, report, "undelivered", (double)r.undelivered);
+  return report;
+}
+
 /* notify(id, bits) */
 static napi_value js_notify(napi_env env, napi_callback_info info) {
   ARGS(2);
@@ -54,5 +81,6 @@ static napi_value js_notify(napi_env env, napi_callback_info info) {
 
 const napi_property_descriptor look_functions[] = {
     FUNCTION("inspect", js_inspect), FUNCTION("recorder", js_recorder), FUNCTION("explain", js_explain), FUNCTION("notify", js_notify),
+    FUNCTION("drain", js_drain),
 };
 const size_t look_function_count = sizeof look_functions / sizeof look_functions[0];

@@ -140,7 +140,7 @@ host *host_arg(addon *a, napi_value value) {
   if (!u32_arg(a, value, "engine", &index)) return NULL;
   host *h = index < a->host_count ? a->hosts[index] : NULL;
   if (h == NULL || !h->open) {
-    throw_invalid(a, "the engine is closed");
+    throw_plain(a, TD_ESTALE, "the engine is closed");
     return NULL;
   }
   return h;
@@ -190,11 +190,11 @@ static napi_value host_add(addon *a, td_engine engine, bool owned) {
   return pair;
 }
 
-/* engineOpen(flags) -> [host, id] */
+/* engineOpen(flags, maxBytes) -> [host, id] */
 static napi_value js_engine_open(napi_env env, napi_callback_info info) {
-  ARGS(1);
+  ARGS(2);
   td_engine_options options = {.size = sizeof options, .time = TD_TIME_THREAD};
-  if (!u32_arg(a, argv[0], "flags", &options.flags)) return NULL;
+  if (!u32_arg(a, argv[0], "flags", &options.flags) || !u64_arg(a, argv[1], "maxBytes", &options.max_bytes)) return NULL;
   td_engine engine;
   int32_t rc = TD(engine_open)(&options, &engine);
   return rc == TD_OK ? host_add(a, engine, true) : throw_code(a, rc, "opening an engine");

@@ -198,6 +198,7 @@ static napi_value js_stats(napi_env env, napi_callback_info info) {
   set_number(a, stats, "sent", (double)c.sent);
   set_number(a, stats, "delivered", (double)c.delivered);
   set_number(a, stats, "lost", (double)c.lost);
+  set_number(a, stats, "conflated", (double)c.conflated);
   set_number(a, stats, "flushed", (double)c.flushed);
   set_number(a, stats, "expired", (double)c.expired);
   set_number(a, stats, "discarded", (double)c.discarded);

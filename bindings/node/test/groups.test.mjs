@@ -39,8 +39,8 @@ test("groups: joining twice counts two, the end leaves all, a watcher hears of e
     ["member", "left", b.id, "workers", 9, true],
   ]);
   a.join("workers");
-  watch.unwatch({ flush: true });
-  watch.unwatch();
+  assert.equal(watch.unwatch({ flush: true }), true);
+  assert.equal(watch.unwatch(), false);
   a.leave("workers");
   assert.equal(watcher.tryRecv(), undefined);
   assert.throws(() => a.join(5), { code: "TD_EINVAL" });

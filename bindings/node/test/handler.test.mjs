@@ -191,6 +191,6 @@ test("closing the engine inside a handler ends everything quietly", async () => 
   await until(() => handled > 0, "the handler", 5000);
   await sleep(10);
   assert.equal(handled, 1);
-  assert.throws(() => engine.mailbox(), { code: "TD_EINVAL" });
+  assert.throws(() => engine.mailbox(), { code: "TD_ESTALE" });
   engine.close();
 });

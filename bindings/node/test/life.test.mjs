@@ -1,5 +1,6 @@
 // Ends, links and suspensions.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { Engine } from "tidings";
 import { sleep, until } from "../testing/support.mjs";
@@ -117,4 +118,56 @@ test("a handler that throws takes linked mailboxes with it", async (t) => {
   assert.deepEqual([exit.kind, exit.reason, exit.text()], ["exit", "callback_failed", "Error: oops"]);
   assert.equal(linked.stats().open, false);
   assert.equal(linked.stats().reason, 3);
+});
+
+test("a receipt counts what the target consumed of this watcher's messages, and what it did not", async (t) => {
+  const engine = engineOf(t);
+  const watcher = engine.mailbox();
+  const target = engine.mailbox();
+  target.send("before", { from: watcher });
+  const monitor = watcher.monitor(target, { receipt: true });
+  for (let i = 0; i < 5; i++) target.send("mine", { from: watcher });
+  target.send("another's");
+  for (let i = 0; i < 4; i++) target.tryRecv();
+  target.close();
+  const down = watcher.tryRecv();
+  assert.deepEqual([down.ref, down.reason, down.consumed, down.discarded], [monitor.id, "normal", 3, 2]);
+  const plain = engine.mailbox();
+  watcher.monitor(plain);
+  plain.close();
+  const other = watcher.tryRecv();
+  assert.deepEqual([other.consumed, other.discarded], [0, 0]);
+  let received;
+  const called = engine.mailbox();
+  watcher.monitor(called, { receipt: true, died: (reason, down) => (received = [reason, down.consumed, down.discarded]), alreadyDown: () => assert.fail() });
+  called.send("x", { from: watcher });
+  called.close();
+  await until(() => received, "the callback");
+  assert.deepEqual(received, ["normal", 0, 1]);
+  assert.throws(() => watcher.monitor("name", { receipt: true }), { code: "TD_EINVAL" });
+  assert.throws(() => watcher.monitor(plain, { died: 5 }), { code: "TD_EINVAL" });
+});
+
+test("a process of the system is monitored: its exit status, its signal, and one that is not there", async (t) => {
+  const engine = engineOf(t);
+  const watcher = engine.mailbox();
+  const child = spawn(process.execPath, ["-e", "process.stdin.on('data', () => process.exit(7))"], { stdio: ["pipe", "ignore", "ignore"] });
+  const exited = new Promise((resolve) => child.on("exit", (...how) => resolve(how)));
+  const monitor = watcher.monitorProcess(child.pid, { tag: 3 });
+  assert.equal(watcher.tryRecv(), undefined);
+  child.stdin.write("now");
+  const down = await watcher.recv({ timeout: 20_000 });
+  assert.deepEqual([down.kind, down.reason, down.ref, down.tag, down.consumed, down.discarded], ["down", "os_exit", monitor.id, 3, 0, 0]);
+  assert.ok(down.exitCode === 7 || down.exitCode === undefined, "Node may have collected the status first");
+  assert.deepEqual(await exited, [7, null], "Node's own news of its child is unharmed");
+  const killed = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+  let died;
+  watcher.monitorProcess(killed.pid, { died: (reason, message) => (died = [reason, message.signal ?? "SIGKILL"]), alreadyDown: () => (died = "alreadyDown") });
+  killed.kill("SIGKILL");
+  await until(() => died, "the callback");
+  assert.deepEqual(died, ["os_exit", "SIGKILL"]);
+  const gone = watcher.monitorProcess(killed.pid);
+  const noproc = await watcher.recv({ timeout: 20_000 });
+  assert.deepEqual([noproc.ref, noproc.reason], [gone.id, "noproc"]);
+  for (const pid of [-5, 0, 1.5, "1", undefined]) assert.throws(() => watcher.monitorProcess(pid), { code: "TD_EINVAL" });
 });

@@ -29,7 +29,7 @@ test("inspect shows everything as one object; explain and the recorder are text"
   assert.ok(tidings.recorder().split("\n").length > 3);
   assert.throws(() => tidings.explain("box"), { code: "TD_EINVAL" });
   engine.close();
-  assert.throws(() => engine.inspect(), { code: "TD_EINVAL" });
+  assert.throws(() => engine.inspect(), { code: "TD_ESTALE" });
 });
 
 test("notify: bits are gathered into one message, for a reader and for a handler", async (t) => {
@@ -55,4 +55,35 @@ test("notify: bits are gathered into one message, for a reader and for a handler
   assert.throws(() => box.notify("1"), { code: "TD_EINVAL" });
   box.close();
   assert.throws(() => box.notify(1), { code: "TD_ENOPROC" });
+});
+
+test("drain: handlers empty their queues, outsiders are refused, and the report says what was left", async (t) => {
+  const engine = engineOf(t);
+  let handled = 0;
+  const last = engine.mailbox({ handler: () => void handled++ });
+  const first = engine.mailbox({ handler: (message) => last.send(message.data, { from: first }) });
+  for (let i = 0; i < 5000; i++) first.send("x");
+  const draining = engine.drain({ timeout: 20_000 });
+  assert.throws(() => first.send("from outside"), { code: "TD_ECLOSED" });
+  assert.throws(() => engine.mailbox(), { code: "TD_ECLOSED" });
+  const report = await draining;
+  assert.equal(handled, 5000);
+  assert.deepEqual([report.complete, report.undelivered, report.suspended], [true, 0, []]);
+  assert.throws(() => engine.mailbox(), { code: "TD_ESTALE" }, "it is closed");
+});
+
+test("drain: what nobody reads is left when the time is up, and suspended mailboxes are named", async (t) => {
+  const engine = engineOf(t);
+  const unread = engine.mailbox();
+  const suspended = engine.mailbox({ handler() {} });
+  suspended.suspend();
+  unread.send("x");
+  suspended.send("y");
+  const started = performance.now();
+  const report = await engine.drain({ timeout: 30 });
+  assert.ok(performance.now() - started >= 29);
+  assert.deepEqual([report.complete, report.undelivered, report.suspended.map((box) => box.id)], [false, 2, [suspended.id]]);
+  const idle = engineOf(t);
+  assert.equal((await idle.drain()).complete, true);
+  await assert.rejects(idle.drain(), { code: "TD_ESTALE" });
 });

@@ -78,32 +78,54 @@ test("dead letters: what was sent to the ended comes by $dead, with whom it was 
   assert.throws(() => gone.send("too late", { tag: 8, from: sender }), { code: "TD_ENOPROC" });
   const letter = coroner.tryRecv();
   assert.deepEqual([letter.kind, letter.topic, letter.text(), letter.tag, letter.from.id], ["topic", "$dead", "too late", 8, sender.id]);
-  assert.deepEqual([letter.error, letter.deadFor.id, letter.deadKind], ["TD_ENOPROC", gone.id, "message"]);
+  assert.deepEqual([letter.error, letter.deadFor, letter.deadKind], ["TD_ENOPROC", gone.id, "message"]);
   const callee = engine.mailbox();
   const asked = sender.request(callee, "x", { timeout: 5000 });
   const request = callee.tryRecv();
   asked.cancel();
   assert.throws(() => request.reply("nobody waits"), { code: "TD_ESTALE" });
   const late = coroner.tryRecv();
-  assert.deepEqual([late.topic, late.text(), late.deadKind], ["$dead", "nobody waits", "reply"]);
+  assert.deepEqual([late.topic, late.text(), late.deadKind, late.deadFor], ["$dead", "nobody waits", "reply", asked.id]);
   sender.send("alive");
   const plain = sender.tryRecv();
   assert.deepEqual([plain.deadFor, plain.deadKind, plain.error], [undefined, undefined, undefined]);
 });
 
-test("policy kill ends the mailbox, of mailboxes and of subscriptions", (t) => {
+test("policies: conflate keeps the last of each tag in its place, kill ends the mailbox; of mailboxes and of subscriptions", (t) => {
   const engine = engineOf(t);
+  const latest = engine.mailbox({ policy: "conflate", maxMessages: 2 });
+  for (const [tag, text] of [[1, "a"], [2, "b"], [1, "c"], [1, "d"]]) latest.send(text, { tag });
+  assert.throws(() => latest.send("x", { tag: 3 }), { code: "TD_EFULL" });
+  assert.deepEqual(all(latest).map((m) => [m.tag, m.text(), m.conflated, m.lost]), [[1, "d", 2, 0], [2, "b", 0, 0]]);
+  assert.equal(latest.stats().conflated, 2);
   const watcher = engine.mailbox();
   const small = engine.mailbox({ policy: "kill", maxMessages: 1 });
   watcher.monitor(small);
   small.send("x");
   assert.throws(() => small.send("y"), { code: "TD_EFULL" });
   assert.equal(watcher.tryRecv().reason, "overflow");
+  const both = engine.mailbox();
+  both.subscribe("price.*", { policy: "conflate", maxMessages: 10 });
+  for (const tag of [1, 2, 1]) engine.publish("price.x", `${tag}`, { tag });
+  assert.deepEqual(all(both).map((m) => [m.tag, m.conflated]), [[1, 1], [2, 0]]);
   const strict = engine.mailbox();
   watcher.monitor(strict);
   strict.subscribe("s", { policy: "kill", maxMessages: 1 });
   engine.publish("s", "1");
   engine.publish("s", "2");
   assert.equal(watcher.tryRecv().reason, "overflow");
-  assert.throws(() => watcher.subscribe("s", { policy: "block" }), { code: "TD_EINVAL" });
+  assert.throws(() => both.subscribe("s", { policy: "block" }), { code: "TD_EINVAL" });
+});
+
+test("an engine's byte budget is over all its mailboxes", (t) => {
+  const engine = engineOf(t, { maxBytes: 100_000 });
+  const boxes = Array.from({ length: 4 }, () => engine.mailbox());
+  let sent = 0;
+  assert.throws(() => {
+    for (;; sent++) boxes[sent % 4].send("x".repeat(1000));
+  }, { code: "TD_EFULL" });
+  assert.ok(sent >= 50 && sent <= 100, `${sent} of them`);
+  boxes[0].kill();
+  boxes[1].send("room again");
+  assert.throws(() => new Engine({ maxBytes: -1 }), { code: "TD_EINVAL" });
 });

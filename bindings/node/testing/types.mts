@@ -1,6 +1,6 @@
 // Compiled, never run, by types.test.mjs.
 import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Subscription, TidingsError, Timer, version, Watch } from "tidings";
-import type { Data, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
+import type { Data, DrainReport, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
 const shared: Engine = defaultEngine();
@@ -73,10 +73,14 @@ const interested: number = mailbox.watchInterest("a.>").snapshot + engine.member
 members.unwatch({ flush: true });
 engine.publish("a", "x", { retain: true });
 mailbox.subscribe("a", { queueGroup: "g", policy: "kill" });
+mailbox.monitor(target, { receipt: true });
+mailbox.monitorProcess(1, { died: (reason) => void (reason === "os_exit") });
 const change: "joined" | "left" | "started" | "stopped" | undefined = message.change;
 void [message.retained, message.conflated, message.consumed, message.discarded, message.exitCode, message.signal, message.key, message.members, message.keys, message.subscriptions, message.deadFor, message.deadKind];
+const report: DrainReport = await engine.drain({ timeout: 5 });
 const seen: unknown = inspect().mailboxes ?? engine.inspect();
 const words: string = recorder() + explain(mailbox) + explain(5n);
+new Engine({ maxBytes: 1 << 20 });
 mailbox.suspend();
 mailbox.resume();
 const readable: boolean = mailbox.readable;
@@ -95,9 +99,11 @@ engine.mailbox({ policy: "drop" });
 mailbox.send("x", { tag: "1" });
 // @ts-expect-error a call comes from a mailbox of this thread
 engine.call("name", "x", { from: holder });
+// @ts-expect-error a receipt is about mailboxes
+mailbox.monitorProcess(1, { receipt: true });
 // @ts-expect-error messages are made by the engine
 new Message();
 // @ts-expect-error a duration is a number
 engine.sendAfter(mailbox, "1s");
 
-void [keys, interested, change, seen, words, readable, cancelled, failure, shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];
+void [keys, interested, change, report, seen, words, readable, cancelled, failure, shared, same, accepted, receipt, maybe, message, outcome, left, stats, batches, origin, version];

@@ -119,7 +119,7 @@ export function meet(c) {
 /** The handler of every `open ... loop=`: notes each message, runs the first `on` block that fits it. */
 export function handlerOf(c, slot) {
   return (m) => {
-    slot.seen.push(resultOfMessage(m));
+    slot.seen.push(resultOfMessage(m, m.kind, c.world));
     if (m.kind === "request") c.world.kept.push(m);
     const mine = new Context(c.world, { tag: m.tag });
     mine.handling = slot;

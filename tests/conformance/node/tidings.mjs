@@ -6,4 +6,4 @@ try {
   if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
   found = await import("../../../bindings/node/index.mjs");
 }
-export const { Call, Engine, Subscription, Monitor, Timer, TidingsError, Watch } = found;
+export const { Call, Engine, Subscription, Monitor, Timer, TidingsError, Watch, explain, recorder } = found;

@@ -1,7 +1,7 @@
 // The verbs that touch the package: mailboxes, monitors, names, timers, calls, topics, time.
 // Each makes one call of the package (or, for `collect`, `gather` and `batch`, one kind of call many times) and hands over what came of it;
 // it judges nothing. The package's milliseconds are turned into the language's nanoseconds here.
-import { Engine } from "./tidings.mjs";
+import * as tidings from "./tidings.mjs";
 import { OK, result, resultOfMessage, statusOf } from "./world.mjs";
 import { handlerOf, turn, waiting } from "./flow.mjs";
 import { span } from "./script.mjs";
@@ -13,7 +13,7 @@ const sender = (c, step) => c.mailbox(step.opts.from);
 // ---- engines and mailboxes
 
 export function engine(c, step) {
-  const made = new Engine({ virtualClock: c.world.scenario.virtualClock });
+  const made = new tidings.Engine({ virtualClock: c.world.scenario.virtualClock });
   c.put(step.args[0], "engine", made, made.id);
   return OK;
 }
@@ -120,7 +120,7 @@ function took(c, step, m) {
     c.world.kept.push(m);
     c.put(step.name, "ticket", m, m.ref);
   }
-  return resultOfMessage(m);
+  return resultOfMessage(m, m.kind, c.world);
 }
 
 export function recv(c, step) {
@@ -242,13 +242,13 @@ export function notify(c, step) {
 }
 
 /** repeat:300 is a text of 300 letters. */
-function textOf(c, word) {
+export function textOf(c, word) {
   const text = c.expand(word);
   return text.startsWith("repeat:") ? "x".repeat(Number(text.slice(7))) : text;
 }
 
 export function monitor(c, step) {
-  const made = c.mailbox(step.args[0]).monitor(c.mailbox(step.args[1]), { tag: c.opt(step, "tag", 0) });
+  const made = c.mailbox(step.args[0]).monitor(c.mailbox(step.args[1]), { tag: c.opt(step, "tag", 0), receipt: "receipt" in step.opts });
   c.put(step.name, "monitor", made, made.id);
   return OK;
 }
@@ -351,6 +351,7 @@ export function drop(c, step) {
 
 export function subscribe(c, step) {
   const options = { maxMessages: c.opt(step, "bound", 0), policy: step.opts.policy };
+  if ("group" in step.opts) options.queueGroup = textOf(c, step.opts.group);
   const made = c.mailbox(step.args[0]).subscribe(textOf(c, step.args[1]), options);
   c.put(step.name, "subscription", made, made.id);
   return OK;
@@ -362,12 +363,19 @@ export function unsubscribe(c, step) {
 }
 
 export function publish(c, step) {
-  return result("ok", c.world.engine.publish(textOf(c, step.args[0]), payload(c, step), { tag: tagOf(c, step), from: sender(c, step) }));
+  return result("ok", c.world.engine.publish(textOf(c, step.args[0]), payload(c, step), { tag: tagOf(c, step), from: sender(c, step), retain: "retain" in step.opts }));
 }
 
 export function publishMany(c, step) {
   return result("ok", c.world.engine.publishMany(textOf(c, step.args[0]), itemsOf(step), { from: sender(c, step) }));
 }
+
+// ---- looking
+
+const shown = (text) => result("ok", { data: text, size: Buffer.byteLength(text) });
+export const inspect = (c, step) => shown(JSON.stringify(c.of(step.args[0], "engine").value.inspect()));
+export const explain = (c, step) => shown(tidings.explain(c.slot(step.args[0]).id));
+export const dump = () => shown(tidings.recorder());
 
 // ---- loops and time
 

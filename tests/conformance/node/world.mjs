@@ -10,14 +10,16 @@ const ERRORS = (
   "TD_EINVAL TD_EBADID TD_ENOPROC TD_ESTALE TD_ECLOSED TD_ENOTFOUND TD_EEXIST TD_EAGAIN TD_ETIMEDOUT TD_EINTR TD_EFULL TD_ETOOBIG " +
   "TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
 ).split(" ");
-const OBJECTS = new Set(["from", "ref", "mailbox"]);
+const STATUSES = { joined: 1, left: 2, started: 3, stopped: 4, retained: 1 };
+const OBJECTS = new Set(["from", "ref", "mailbox", "for"]);
 
 /** This strand of the scenario stops here. */
 export class Stop extends Error {}
 
-/** A reason by its word, an error by its name, or a number. */
+/** A reason or the status of an edge by its word, an error by its name, or a number. */
 export function statusOf(text) {
   if (REASONS.includes(text)) return REASONS.indexOf(text);
+  if (text in STATUSES) return STATUSES[text];
   return ERRORS.includes(text) ? -1 - ERRORS.indexOf(text) : number(text);
 }
 
@@ -25,11 +27,20 @@ export function statusOf(text) {
 export const result = (outcome = "ok", fields = {}, message = false, detail = "") => ({ outcome, fields, message, detail });
 export const OK = result();
 
-export function resultOfMessage(m, outcome = m.kind) {
+/** What a snapshot says: how many entries, and the members' names or the keys, with a space between. */
+export function entries(world, members, keys, count = 0) {
+  if (members !== undefined) return { count: members.length, members: members.map(({ id }) => world.nameOf(id)).join(" ") };
+  return keys === undefined ? { count } : { count: keys.length, keys: keys.join(" ") };
+}
+
+export function resultOfMessage(m, outcome = m.kind, world = undefined) {
   const fields = {
     status: m.status, from: m.from?.id ?? 0n, tag: Number(m.tag), ref: BigInt(m.ref ?? 0), lost: Number(m.lost), size: m.data.length,
     data: Buffer.from(m.data).toString("latin1"), topic: m.topic ?? "",
+    info: Number(m.info[0]), more: Number(m.info[1]),
   };
+  if (m.kind === "resync") Object.assign(fields, entries(world, m.members, m.keys, m.subscriptions));
+  if (m.deadFor !== undefined) fields.for = m.deadFor;
   return result(outcome, fields, true);
 }
 
