@@ -69,6 +69,7 @@ extern "C" {
 #define TD_KIND_MESSAGE 1u   /* from td_send and its friends */
 #define TD_KIND_REQUEST 2u   /* a call: ref is the ticket to answer */
 #define TD_KIND_TOPIC 3u     /* through a subscription: ref is the subscription, topic the topic */
+#define TD_KIND_PART 4u      /* part of an answer: ref and tag are those of the call, from is the replier */
 #define TD_KIND_MEMBER 5u    /* from joined or left (status) the group topic: ref is the watch */
 /* a first subscription came, the last one went (status), for the pattern topic: ref is the watch */
 #define TD_KIND_INTEREST 6u
@@ -79,6 +80,8 @@ extern "C" {
 #define TD_KIND_REPLY 18u    /* answer to td_call_start: ref is its ticket, status 0, the replier's, or a TD_E code */
 /* a mailbox linked to this one ended: from is that one, status the reason, data its bytes */
 #define TD_KIND_EXIT 19u
+/* end of a td_call_many: ref is the gathering, info[0] how many answered, info[1] how many did not */
+#define TD_KIND_REPLIES 21u
 #define TD_KIND_NOTIFY 22u   /* from td_notify: tag is the bits */
 /* edges found no room: data is a new snapshot, info[0] the kind of the edges, info[1] its entries, ref the watch */
 #define TD_KIND_RESYNC 20u
@@ -713,6 +716,19 @@ int32_t td_send_name(td_engine engine, const char *name, size_t name_size, td_ma
  * Since: 0.1 */
 int32_t td_notify(td_mailbox mailbox, uint64_t bits);
 
+/* Sends a received message on, before it is released. A request goes on as a request: to then holds the ticket, whose
+ * caller hears of to's end instead; the reply names the mailbox that was called first. Anything else goes on as a
+ * TD_KIND_MESSAGE with its tag and data, which is shared, not copied, where it travels by reference.
+ *
+ * Returns: as td_send; for a request TD_EFULL whatever the policy, TD_ESTALE when it was answered already or its caller
+ *   no longer waits, and TD_EDEADLK when to is the mailbox that waits for it in td_call. After an error the request is
+ *   still with the mailbox that had it. TD_ESTALE when message was released.
+ * Threads: any.
+ * Blocks: as td_send; for a request no.
+ * Owns: the caller keeps message.
+ * Since: 0.1 */
+int32_t td_forward(td_mailbox to, td_mailbox from, const td_message *message);
+
 /* ---------------------------------------------------------------------------------------------- functions: receive */
 
 /* Takes the oldest message. flags: TD_INTERRUPTIBLE.
@@ -895,6 +911,7 @@ int32_t td_call(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, 
 
 /* Sends a request whose answer comes to from as one TD_KIND_REPLY with ref = ticket and this tag. Its status is 0, what
  * td_reply_error gave, TD_EDOWN (info[0]: the reason, data: its bytes), TD_ETIMEDOUT or TD_ENOREPLY.
+ * TD_KIND_PART messages may come before it.
  *
  * Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
  * Threads: any.
@@ -904,7 +921,23 @@ int32_t td_call(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, 
 int32_t td_call_start(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, size_t data_size, int64_t timeout,
                       td_ticket *ticket);
 
-/* Gives up a call of td_call_start: no TD_KIND_REPLY for it will be seen, also not one that is queued.
+/* Calls each of the count mailboxes in to, as td_call_start: each gives from one TD_KIND_REPLY with ref = gathering and
+ * the mailbox in from, as they come. Its status says why there is no answer where there is none: also TD_ENOPROC when
+ * that mailbox was over, TD_EFULL or TD_ETOOBIG when it did not take the request. Then one TD_KIND_REPLIES follows
+ * with this tag: info[0] is how many answered, with td_reply_error too, info[1] how many did not. One that is listed
+ * twice is called twice.
+ *
+ * Returns: 0, also when none could be called, or count is 0; TD_ECLOSED when from is over; TD_EBADID for a mailbox of
+ *   another engine, and then nobody was called.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the caller keeps to and data; td_call_cancel(gathering) gives all of it up.
+ * Since: 0.1 */
+int32_t td_call_many(const td_mailbox *to, size_t count, td_mailbox from, uint64_t tag, const void *data,
+                     size_t data_size, int64_t timeout, td_ticket *gathering);
+
+/* Gives up a call of td_call_start, or all of a td_call_many: nothing with its ref will be seen, also nothing that is
+ * queued, replies and parts alike.
  *
  * Returns: 0; TD_ESTALE when its reply was delivered, or it was cancelled already.
  * Threads: any.
@@ -930,6 +963,28 @@ int32_t td_reply(td_ticket ticket, const void *data, size_t data_size);
  * Owns: the caller keeps data.
  * Since: 0.1 */
 int32_t td_reply_error(td_ticket ticket, int32_t status, const void *data, size_t data_size);
+
+/* Sends a part of the answer to a call of td_call_start or td_call_many: the caller gets it as one TD_KIND_PART with
+ * the ref and tag that its TD_KIND_REPLY will have, before that one. Parts obey the bound of the caller's mailbox,
+ * whatever its policy, and are never dropped. The ticket stays to be answered. flags: TD_INTERRUPTIBLE.
+ *
+ * Returns: 0; TD_EFULL with timeout 0, else TD_ETIMEDOUT, when the caller's mailbox stayed full; TD_ESTALE when the
+ *   caller no longer waits (a dead letter); TD_ETOOBIG; TD_EINTR; TD_EDEADLK when only the calling thread's own loop
+ *   could make room; TD_EINVAL for a call of td_call, which waits for one reply.
+ * Threads: any.
+ * Blocks: while the caller's mailbox is full, up to timeout.
+ * Owns: the caller keeps data.
+ * Since: 0.1 */
+int32_t td_reply_part(td_ticket ticket, const void *data, size_t data_size, int64_t timeout, uint32_t flags);
+
+/* Ends an answer in parts: td_reply without data.
+ *
+ * Returns: as td_reply.
+ * Threads: any.
+ * Blocks: no.
+ * Owns: the ticket is stale from here on.
+ * Since: 0.1 */
+int32_t td_reply_end(td_ticket ticket);
 
 /* Drops a request unanswered: the caller gets TD_ENOREPLY.
  *

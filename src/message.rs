@@ -18,6 +18,7 @@ pub const KIND_DOWN: u32 = 16;
 pub const KIND_TIMER: u32 = 17;
 pub const KIND_REPLY: u32 = 18;
 pub const KIND_EXIT: u32 = 19;
+pub const KIND_REPLIES: u32 = 21;
 pub const KIND_NOTIFY: u32 = 22;
 pub const KIND_RESYNC: u32 = 20;
 pub const KIND_END: u32 = 32;

@@ -13,7 +13,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
+use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLIES, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
 use crate::notify::Parker;
 use crate::snapshot::Snapshot;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
@@ -31,6 +31,8 @@ pub enum Use {
     Link = 4,
     /// Members of a group, keys present, interest in topics; its signal is a RESYNC.
     Watch = 5,
+    /// Calls of several mailboxes at once.
+    Gather = 6,
     /// The bits of `td_notify`; fires again and again.
     Notify = 7,
 }
@@ -40,21 +42,10 @@ impl Use {
         match self {
             Use::Monitor => Kind::Monitor,
             Use::Timer => Kind::Timer,
-            Use::Call => Kind::Ticket,
+            Use::Call | Use::Gather => Kind::Ticket,
             Use::Link => Kind::Link,
             Use::Watch => Kind::Watch,
             Use::Notify => Kind::Notice,
-        }
-    }
-
-    fn of(kind: Kind) -> Option<Use> {
-        match kind {
-            Kind::Monitor => Some(Use::Monitor),
-            Kind::Timer => Some(Use::Timer),
-            Kind::Ticket => Some(Use::Call),
-            Kind::Link => Some(Use::Link),
-            Kind::Watch => Some(Use::Watch),
-            _ => None,
         }
     }
 }
@@ -93,6 +84,11 @@ pub struct Body {
     pub caller: Option<Arc<Parker>>,
     /// Of a watch: what its RESYNC in the queue will say. None: none is queued.
     pub snapshot: Option<Box<Snapshot>>,
+    /// Of a call that is one of several: the gathering, by which the host knows it.
+    pub gathering: Id,
+    /// Of a gathering: the calls that were made, and how many have no answer yet.
+    pub calls: Vec<Id>,
+    pub pending: u32,
 }
 
 #[derive(Debug)]
@@ -130,6 +126,9 @@ pub struct OneShot {
     usage: AtomicU8,
     home: AtomicU32,
     repeats: AtomicU8,
+    /// Parts of its answer were sent.
+    streams: AtomicU8,
+    gathering: AtomicU64,
     body: Mutex<Body, { rank::RECORD }>,
 }
 
@@ -149,6 +148,8 @@ impl Default for OneShot {
             usage: AtomicU8::new(0),
             home: AtomicU32::new(0),
             repeats: AtomicU8::new(0),
+            streams: AtomicU8::new(0),
+            gathering: AtomicU64::new(0),
             body: Mutex::new(Body::default()),
         }
     }
@@ -214,9 +215,33 @@ impl OneShot {
             2 => Use::Timer,
             4 => Use::Link,
             5 => Use::Watch,
+            6 => Use::Gather,
             7 => Use::Notify,
             _ => Use::Call,
         }
+    }
+
+    /// The gathering that a call is one of, or none.
+    pub fn gathering(&self) -> Id {
+        Id(self.gathering.load(Acquire))
+    }
+
+    /// Messages with its ref come before its signal: parts, or the replies of a gathering.
+    pub fn has_more(&self) -> bool {
+        self.streams() || self.usage() == Use::Gather
+    }
+
+    pub fn streams(&self) -> bool {
+        self.streams.load(Acquire) != 0
+    }
+
+    pub fn set_streams(&self) {
+        self.streams.store(1, Release);
+    }
+
+    /// A request that is forwarded has a new target. It must be in no list of watchers.
+    pub fn set_target(&self, target: Id) {
+        self.target.store(target.0, Release);
     }
 
     pub fn repeats(&self) -> bool {
@@ -241,6 +266,7 @@ impl OneShot {
             Use::Call => KIND_REPLY,
             Use::Link => KIND_EXIT,
             Use::Watch => KIND_RESYNC,
+            Use::Gather => KIND_REPLIES,
             Use::Notify => KIND_NOTIFY,
         }
     }
@@ -297,6 +323,8 @@ impl Shots {
         shot.usage.store(making.usage as u8, Relaxed);
         shot.home.store(making.home, Relaxed);
         shot.repeats.store((making.body.period > 0 || making.usage == Use::Watch) as u8, Relaxed);
+        shot.streams.store(0, Relaxed);
+        shot.gathering.store(making.body.gathering.0, Relaxed);
         *shot.body.lock() = making.body;
         shot.word.store(word(life, State::Armed), Release);
         Ok((Id::new(making.usage.kind(), life, index), shot))
@@ -317,7 +345,7 @@ impl Shots {
         if life != id.life() {
             return Err(id.gone(kind, life, Error::Stale));
         }
-        if Use::of(kind) != Some(usage) {
+        if usage.kind() != kind || usage == Use::Notify {
             return Err(id.bad(kind));
         }
         Ok(shot)
@@ -329,10 +357,12 @@ impl Shots {
         Id::new(shot.usage().kind(), shot.life(), index)
     }
 
-    /// The `ref` of the message that a record becomes: its id, or zero for what the host has no id of.
+    /// The `ref` of the message that a record becomes: its id, that of its gathering, or zero for what the host has no
+    /// id of.
     pub fn shown(&self, index: u32) -> u64 {
         match self.at(index).usage() {
             Use::Link | Use::Notify => 0,
+            Use::Call if !self.at(index).gathering().is_none() => self.at(index).gathering().0,
             _ => self.id(index).0,
         }
     }
@@ -445,55 +475,4 @@ impl List {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn make(shots: &Shots, usage: Use) -> Id {
-        let making = Making { usage, owner: Id::NONE, target: Id::NONE, holds: 1, home: 0, body: Body::default() };
-        shots.make(making).unwrap().0
-    }
-
-    #[test]
-    fn a_state_is_left_once() {
-        let shots = Shots::default();
-        let id = make(&shots, Use::Monitor);
-        let shot = shots.find(id, Kind::Monitor).unwrap();
-        assert!(shot.shift(id.life(), State::Armed, State::Queued));
-        assert!(!shot.shift(id.life(), State::Armed, State::Cancelled));
-        assert!(shot.shift(id.life(), State::Queued, State::Flushed));
-        assert!(!shot.shift(id.life(), State::Queued, State::Delivered));
-    }
-
-    #[test]
-    fn an_id_outlives_its_record_only_as_a_stale_one() {
-        let shots = Shots::default();
-        let id = make(&shots, Use::Timer);
-        assert_eq!(shots.find(Id::new(Kind::Monitor, id.life(), id.index()), Kind::Monitor).unwrap_err(), Error::BadId);
-        shots.let_go(id.index());
-        assert_eq!(shots.find(id, Kind::Timer).unwrap_err(), Error::Stale);
-        let others = (0..REST).map(|_| make(&shots, Use::Timer));
-        others.for_each(|other| shots.let_go(other.index()));
-        assert_eq!(make(&shots, Use::Timer).index(), id.index());
-        assert_eq!(shots.find(id, Kind::Timer).unwrap_err(), Error::Stale);
-        assert_eq!(shots.find(Id::new(Kind::Timer, 99, 5), Kind::Timer).unwrap_err(), Error::BadId);
-    }
-
-    #[test]
-    fn lists_link_and_unlink_anywhere() {
-        let shots = Shots::default();
-        let ids: Vec<u32> = (0..4).map(|_| make(&shots, Use::Monitor).index()).collect();
-        let mut list = List::default();
-        for id in &ids {
-            list.push_back(&shots, Of::Target, *id);
-        }
-        assert!(list.remove(&shots, Of::Target, ids[1]) && !list.remove(&shots, Of::Target, ids[1]));
-        assert!(list.remove(&shots, Of::Target, ids[3]));
-        list.insert(&shots, Of::Target, ids[3]);
-        assert_eq!(list.iter(&shots, Of::Target).collect::<Vec<_>>(), [ids[3], ids[0], ids[2]]);
-        assert_eq!(list.len, 3);
-        for id in [ids[0], ids[3], ids[2]] {
-            assert!(list.remove(&shots, Of::Target, id));
-        }
-        assert!(list.is_empty() && list.last == NONE);
-    }
-}
+mod tests;

@@ -126,6 +126,7 @@ fn describe(world: &World, record: &RecordView) -> String {
                 due(world, record)
             )
         }
+        Use::Gather => format!("a gathering of calls from {owner}, {state}, tag {tag:#x}"),
         Use::Link => format!("one end of a link, {state}: {owner} hears of {target:#018x}"),
         Use::Watch => format!("a watch, {state}, for {owner}, tag {tag:#x}"),
         Use::Notify => format!("what delivers the bits of td_notify to {owner}, {state}"),

@@ -6,11 +6,13 @@
 
 mod belonging;
 mod bound;
+mod calls;
 mod drain;
 mod explain;
 mod inspect;
 mod life;
 mod look;
+mod many;
 mod publishing;
 mod relations;
 mod testing;
@@ -19,11 +21,13 @@ mod traffic;
 
 pub use crate::call::CallError;
 pub use belonging::*;
+pub use calls::*;
 pub use drain::*;
 pub use explain::*;
 pub use inspect::*;
 pub use life::*;
 pub use look::*;
+pub use many::*;
 pub use publishing::*;
 pub use relations::*;
 pub use testing::*;
@@ -266,7 +270,7 @@ impl Engine {
             match shot.usage() {
                 Use::Call => {
                     let late = Error::TimedOut.code();
-                    if store.fire(due.index, due.life, |body| body.status = late) {
+                    if crate::call::conclude(store, due.index, due.life, |body| body.status = late) {
                         store.unwatch(due.index, due.life);
                     }
                 }

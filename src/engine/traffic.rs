@@ -1,16 +1,15 @@
-//! The facade's part on messages: send, receive, call.
+//! The facade's part on messages: send, receive.
 //!
 //! Guarantees: a send that returns success has queued the message or dropped it as the policy says, counted where its
 //! loser sees it; a failed send leaves a payload by reference with the caller.
 
 use super::*;
-use crate::call::{self, Request};
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
 use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Select, Slot, Wanted};
+use crate::message::KIND_MESSAGE;
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
-use crate::message::{KIND_MESSAGE, KIND_REPLY, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 
 /// How [`send_ex`] differs from [`send`].
@@ -28,7 +27,7 @@ pub(super) fn draft(kind: u32, from: Id, tag: u64, payload: Payload<'_>) -> Draf
 
 /// A sender is nobody, or a live mailbox of the target's engine.
 #[inline]
-fn check_from(store: &Store, to: Id, from: Id) -> Result<()> {
+pub(super) fn check_from(store: &Store, to: Id, from: Id) -> Result<()> {
     if from.is_none() {
         return Ok(());
     }
@@ -81,7 +80,7 @@ fn send_large(world: &World, to: Id, from: Id, tag: u64, data: &[u8]) -> Result<
 
 /// A message that found nobody is a dead letter.
 #[cold]
-fn refused(world: &World, to: Id, error: Error, draft: &Draft<'_>, data: &[u8]) -> Error {
+pub(super) fn refused(world: &World, to: Id, error: Error, draft: &Draft<'_>, data: &[u8]) -> Error {
     if error == Error::NoProc {
         let FrameHeader { kind, from, tag, .. } = draft.header;
         let (from, payload, code) = (Id(from), Payload::Copy(data), error.code());
@@ -92,7 +91,14 @@ fn refused(world: &World, to: Id, error: Error, draft: &Draft<'_>, data: &[u8]) 
 
 /// Sends with the policy of a full mailbox, waiting where that is its policy.
 #[cold]
-fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, data: &[u8], timeout: i64, interruptible: bool) -> Result<()> {
+pub(super) fn send_slowly(
+    world: &World,
+    to: Id,
+    draft: &Draft<'_>,
+    data: &[u8],
+    timeout: i64,
+    interruptible: bool,
+) -> Result<()> {
     let mut deadline = None;
     loop {
         match world.store.offer(to, draft, None) {
@@ -128,13 +134,13 @@ fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, data: &[u8], timeout: i
 
 /// A mailbox of policy `Kill` ended for a message: tells who has to hear of it.
 #[cold]
-fn overflowed(world: &World, remains: Remains) -> Error {
+pub(super) fn overflowed(world: &World, remains: Remains) -> Error {
     bury_of(world, remains);
     Error::Full.because("the mailbox was full and has ended for it, as its policy says")
 }
 
 /// Waits until a full mailbox may have room. `TD_ECLOSED` when the sender ends meanwhile.
-fn wait_for_room(
+pub(super) fn wait_for_room(
     world: &World,
     engine: &Engine,
     to: Id,
@@ -177,7 +183,7 @@ fn wait_for_room(
 }
 
 /// Room that another mailbox of the engine leaves in its byte budget is looked for every few milliseconds.
-fn wait_a_while(
+pub(super) fn wait_a_while(
     store: &Store,
     engine: &Engine,
     to: Id,
@@ -329,172 +335,4 @@ pub fn batch_retain(batch: &Batch) -> Result<Batch> {
 
 pub fn batch_release(batch: &mut Batch) -> Result<()> {
     world().store.batch_release(batch)
-}
-
-/// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
-fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<Option<Away>> {
-    check_from(&world.store, to, from)?;
-    if to == from && blocking {
-        return Err(Error::Deadlock.because("a mailbox cannot call itself and wait"));
-    }
-    let request = || draft(KIND_REQUEST, from, tag, Payload::Copy(data));
-    let reader = world.store.reader(to).map_err(|error| refused(world, to, error, &request(), data))?;
-    if blocking && reader.as_ref().is_some_and(|reader| reader.is_mine(to)) {
-        let detail = "this thread would have to run the handler that answers; use td_call_start";
-        return Err(Error::Deadlock.because(detail));
-    }
-    blocking.then(|| Away::begin(reader.as_ref())).transpose()
-}
-
-pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
-    let world = world();
-    let _away = check_call(world, to, from, tag, data, true)?;
-    let engine = world.engine_of(to)?;
-    let block = copy_if_large(&world.store, to, data)?;
-    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-    let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
-    record(Event::Call, to, from, data.len() as i64);
-    let _calling = Calling::begin(&world.store, from, to)?;
-    let answer = call::call(&world.store, &engine.clock, &request, interruptible, |full, _| {
-        if world.store.policy(to)?.0 != Policy::Block {
-            return Err(full.error());
-        }
-        wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
-    });
-    match answer {
-        Err(CallError::Overflowed(remains)) => Err(overflowed(world, *remains).into()),
-        answer => answer,
-    }
-}
-
-/// Notes who waits for whom while a mailbox's name is lent to a blocking call.
-struct Calling<'a> {
-    store: &'a Store,
-    from: Id,
-    to: Id,
-}
-
-impl<'a> Calling<'a> {
-    /// `TD_EDEADLK` when `to` itself waits, through any number of others, for `from`. Each caller notes itself before
-    /// it looks, so of a cycle that closes at once at least the last one sees it.
-    fn begin(store: &'a Store, from: Id, to: Id) -> Result<Self> {
-        let calling = Calling { store, from, to };
-        if !from.is_none() {
-            store.with_cold(from, |cold| cold.calling.push(to)).map_err(|_| Error::Closed)?;
-            let mut seen = vec![to];
-            let mut at = 0;
-            while let Some(mailbox) = seen.get(at).copied() {
-                if mailbox == from {
-                    return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
-                }
-                seen.extend(store.calling(mailbox).into_iter().filter(|next| !seen.contains(next)).collect::<Vec<_>>());
-                at += 1;
-            }
-        }
-        Ok(calling)
-    }
-}
-
-impl Drop for Calling<'_> {
-    fn drop(&mut self) {
-        if !self.from.is_none() {
-            let _ = self.store.with_cold(self.from, |cold| {
-                let at = cold.calling.iter().position(|to| *to == self.to);
-                at.map(|at| cold.calling.swap_remove(at))
-            });
-        }
-    }
-}
-
-pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
-    let world = world();
-    world.store.slot(from)?;
-    check_call(world, to, from, tag, data, false)?;
-    let engine = world.engine_of(to)?;
-    let block = copy_if_large(&world.store, to, data)?;
-    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-    let deadline = engine.clock.deadline(timeout);
-    let timed = deadline != FOREVER;
-    if timed {
-        engine.ensure_ticking()?;
-    }
-    let ticket = match call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed) {
-        Ok(ticket) => ticket,
-        Err(CallError::Overflowed(remains)) => return Err(overflowed(world, *remains)),
-        Err(CallError::Plain(error)) => {
-            if error == Error::Full && world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
-                world.store.count_refused(to);
-            }
-            return Err(error);
-        }
-        Err(CallError::Down(_)) => unreachable!("nobody waits here"),
-    };
-    record(Event::Call, to, ticket, data.len() as i64);
-    if timed {
-        engine.timers.enter(&world.store, ticket, deadline);
-    }
-    Ok(ticket)
-}
-
-pub fn call_cancel(ticket: Id) -> Result<()> {
-    let world = world();
-    let engine = engine_of_ticket(world, ticket)?;
-    call::cancel(&world.store, ticket)?;
-    engine.timers.leave(&world.store, ticket.index(), ticket.life());
-    Ok(())
-}
-
-fn engine_of_ticket(world: &World, ticket: Id) -> Result<Arc<Engine>> {
-    let home = world.store.shots.find(ticket, Kind::Ticket).map_err(late)?.home();
-    world.engines.at(home).ok_or_else(|| late(Error::Stale))
-}
-
-fn late(error: Error) -> Error {
-    match error {
-        Error::Stale => error.because("the ticket was used or dropped already, or its caller no longer waits"),
-        other => other,
-    }
-}
-
-/// Answers a ticket. One whose caller no longer waits is a dead letter.
-pub fn reply(ticket: Id, status: i32, data: &[u8]) -> Result<()> {
-    answer(ticket, status, data, true)
-}
-
-pub fn ticket_drop(ticket: Id) -> Result<()> {
-    answer(ticket, Error::NoReply.code(), &[], false)
-}
-
-fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
-    let world = world();
-    record(Event::Answer, ticket, Id::NONE, status as i64);
-    let engine = match engine_of_ticket(world, ticket) {
-        Ok(engine) => engine,
-        Err(error) => {
-            // The record is gone; its row still tells whose it was.
-            if error == Error::Stale && letter {
-                if let Some(engine) = world.engines.at(world.store.shots.at(ticket.index()).home()) {
-                    late_reply(world, &engine, ticket, data);
-                }
-            }
-            return Err(error);
-        }
-    };
-    if call::reply(&world.store, ticket, status, copy(data)?)? {
-        engine.timers.leave(&world.store, ticket.index(), ticket.life());
-        Ok(())
-    } else {
-        if letter {
-            late_reply(world, &engine, ticket, data);
-        }
-        Err(late(Error::Stale))
-    }
-}
-
-/// A reply that nobody waits for.
-#[cold]
-fn late_reply(world: &World, engine: &Engine, ticket: Id, data: &[u8]) {
-    let (code, payload) = (Error::Stale.code(), Payload::Copy(data));
-    let letter = Letter { to: ticket.0, kind: KIND_REPLY, code, from: Id::NONE, tag: 0, payload };
-    engine.dead_letter(&world.store, &letter);
 }

@@ -3,11 +3,12 @@
 //! Guarantees: as the module `ffi` says; when a send fails, the caller keeps the data and no release function runs.
 
 use super::args;
-use super::types::{td_engine, td_loop, td_mailbox, TD_INTERRUPTIBLE};
+use super::types::{td_engine, td_loop, td_mailbox, td_message, TD_INTERRUPTIBLE};
 use super::versioned::{self, Versioned};
 use super::{count, done, guard};
 use crate::engine as facade;
 use crate::error::{Error, Result};
+use crate::message as m;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 
@@ -203,4 +204,26 @@ pub unsafe extern "C" fn td_send_name(
 #[no_mangle]
 pub extern "C" fn td_notify(mailbox: td_mailbox, bits: u64) -> i32 {
     facade::notify(mailbox.into(), bits).map_or_else(|error| error.code(), |()| 0)
+}
+
+/// Sends a received message on, before it is released. A request goes on as a request: to then holds the ticket, whose
+/// caller hears of to's end instead; the reply names the mailbox that was called first. Anything else goes on as a
+/// TD_KIND_MESSAGE with its tag and data, which is shared, not copied, where it travels by reference.
+///
+/// Returns: as td_send; for a request TD_EFULL whatever the policy, TD_ESTALE when it was answered already or its caller
+///   no longer waits, and TD_EDEADLK when to is the mailbox that waits for it in td_call. After an error the request is
+///   still with the mailbox that had it. TD_ESTALE when message was released.
+/// Threads: any.
+/// Blocks: as td_send; for a request no.
+/// Owns: the caller keeps message.
+/// Since: 0.1
+#[no_mangle]
+pub unsafe extern "C" fn td_forward(to: td_mailbox, from: td_mailbox, message: *const td_message) -> i32 {
+    guard(|| {
+        // SAFETY: the caller's pointer is valid or NULL, as the header asks; the layouts are the same.
+        let message = unsafe { args::reference("message", message.cast::<m::Message>())? };
+        // SAFETY: a message that was not released has its data.
+        let data = unsafe { args::bytes("message->data", message.data, message.data_size)? };
+        done(facade::forward(to.into(), from.into(), message, data))
+    })
 }

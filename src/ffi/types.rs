@@ -32,6 +32,8 @@ pub const TD_KIND_MESSAGE: u32 = 1u32;
 pub const TD_KIND_REQUEST: u32 = 2u32;
 /// through a subscription: ref is the subscription, topic the topic
 pub const TD_KIND_TOPIC: u32 = 3u32;
+/// part of an answer: ref and tag are those of the call, from is the replier
+pub const TD_KIND_PART: u32 = 4u32;
 /// from joined or left (status) the group topic: ref is the watch
 pub const TD_KIND_MEMBER: u32 = 5u32;
 /// a first subscription came, the last one went (status), for the pattern topic: ref is the watch
@@ -46,6 +48,8 @@ pub const TD_KIND_TIMER: u32 = 17u32;
 pub const TD_KIND_REPLY: u32 = 18u32;
 /// a mailbox linked to this one ended: from is that one, status the reason, data its bytes
 pub const TD_KIND_EXIT: u32 = 19u32;
+/// end of a td_call_many: ref is the gathering, info[0] how many answered, info[1] how many did not
+pub const TD_KIND_REPLIES: u32 = 21u32;
 /// from td_notify: tag is the bits
 pub const TD_KIND_NOTIFY: u32 = 22u32;
 /// edges found no room: data is a new snapshot, info[0] the kind of the edges, info[1] its entries, ref the watch
@@ -260,6 +264,7 @@ const _: () = {
     assert!(TD_KIND_NOTIFY == m::KIND_NOTIFY);
     assert!(TD_KIND_MEMBER == m::KIND_MEMBER && TD_KIND_INTEREST == m::KIND_INTEREST);
     assert!(TD_KIND_PRESENCE == m::KIND_PRESENCE && TD_KIND_RESYNC == m::KIND_RESYNC);
+    assert!(TD_KIND_PART == m::KIND_PART && TD_KIND_REPLIES == m::KIND_REPLIES);
     assert!(TD_KIND_END == m::KIND_END && TD_KIND_GAP == m::KIND_GAP);
     assert!(TD_FRAME_BY_REF == m::FRAME_BY_REF as u32 && TD_FRAME_TRAILER == m::FRAME_TRAILER as u32);
 };

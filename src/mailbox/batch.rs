@@ -6,6 +6,7 @@
 
 use super::draft::Draft;
 use super::hold::{not_a_batch, Hold, Signal};
+use super::part::PART;
 use super::segment::{At, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::{Head, Slot, Store};
@@ -291,6 +292,10 @@ impl Store {
                     }
                     continue;
                 }
+                if entry.header.kind == PART && self.cuts(*mailbox, entry.header.r#ref, number >= *reached) {
+                    *reached = (*reached).max(number + 1);
+                    continue;
+                }
                 if !self.claim_entry(signals, number) {
                     continue;
                 }
@@ -338,6 +343,13 @@ impl Store {
                 return Ok(false);
             }
             *cursor = number + 1;
+            let part = hold.frame.as_ref().map(|frame| frame.entry(hold.places[number as usize]).header);
+            if let Some(part) = part.filter(|header| header.kind == PART) {
+                if self.cuts(hold.mailbox, part.r#ref, number as usize >= hold.reached) {
+                    hold.reached = hold.reached.max(number as usize + 1);
+                    return Ok(false);
+                }
+            }
             Ok(self.claim_entry(&mut hold.signals, number as usize))
         })?
     }

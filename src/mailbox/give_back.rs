@@ -135,6 +135,7 @@ impl Store {
         head.put_in_front(rest);
         let roused = {
             let mut tail = slot.tail.lock();
+            self.flush_cut(slot, &mut head, &mut tail, trash);
             // What the bound allowed while these were out is looked at anew.
             (tail.limit, tail.limit_bytes) = (tail.accepted, tail.accepted_bytes);
             if let Some(latest) = tail.cold.as_mut().and_then(|cold| cold.latest.as_mut()) {

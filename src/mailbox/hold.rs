@@ -153,6 +153,11 @@ impl Store {
         Ok(())
     }
 
+    /// The payload of a received message, if it travels by reference. `TD_ESTALE` when the message was released.
+    pub fn block_of(&self, owner: Id) -> Result<Option<Arc<Block>>> {
+        self.holds.with(owner, |hold| hold.block.clone())
+    }
+
     /// A message outside any mailbox, with an owner of its own.
     pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
         let (owner, mut message) = self.holds.open(|hold| hold.keep(block, copied, &[]))?;

@@ -22,6 +22,7 @@ mod hold;
 mod links;
 mod look;
 mod notice;
+mod part;
 #[cfg(all(test, not(loom)))]
 mod plain_model;
 mod policy;
@@ -212,6 +213,8 @@ pub(crate) struct Cold {
     count: Count,
     /// After the end: the beginning of the reason's bytes.
     last_words: Box<[u8]>,
+    /// Refs of parts in hand that are not to be delivered.
+    cut: Vec<u64>,
     /// Once something was conflated.
     latest: Option<Box<conflate::Latest>>,
 }
@@ -399,14 +402,6 @@ impl Store {
         Ok(work(tail.cold()))
     }
 
-    /// Whom threads are calling in this mailbox's name, waiting.
-    pub fn calling(&self, id: Id) -> Vec<Id> {
-        let Ok(slot) = self.slot(id) else { return Vec::new() };
-        let tail = slot.tail.lock();
-        let cold = tail.cold.as_ref().filter(|_| slot.is_live(id));
-        cold.map_or_else(Vec::new, |cold| cold.calling.clone())
-    }
-
     /// Puts an armed record in the list of its owner. `over` when the owner has ended.
     pub fn link_owner(&self, owner: Id, index: u32, over: Error) -> Result<()> {
         let slot = self.slot(owner)?;
@@ -425,7 +420,7 @@ impl Cold {
         match usage {
             Use::Timer => self.timers = self.timers.wrapping_add_signed(by),
             Use::Monitor => self.monitors = self.monitors.wrapping_add_signed(by),
-            Use::Call | Use::Link | Use::Notify | Use::Watch => {}
+            Use::Call | Use::Gather | Use::Link | Use::Notify | Use::Watch => {}
         }
     }
 

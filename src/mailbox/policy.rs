@@ -400,6 +400,29 @@ impl Store {
 
     /// Takes every queued message of a subscription out.
     pub fn flush_subscription(&self, mailbox: Id, subscription: Id) -> Result<()> {
+        self.flush_messages(mailbox, |slot, head, tail, trash| {
+            self.flush_of(slot, head, tail, (KIND_TOPIC, subscription.0), trash);
+        })
+    }
+
+    /// Takes the queued messages of a kind and a ref out. Call it when the tail was drawn.
+    pub(super) fn flush_of(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: (u32, u64), trash: &mut Trash) {
+        let wanted = |kind: u8, reference: u64| (kind as u32, reference) == of;
+        let (mut flushed, mut from) = (0, 0);
+        while let Some(buried) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(tail), trash) {
+            from = buried.0;
+            tail.gone_for_receipts(buried.1, buried.0);
+            flushed += 1;
+        }
+        tail.cold().count.flushed += flushed;
+    }
+
+    /// Does what takes messages out of a live mailbox, and what comes of that.
+    pub(super) fn flush_messages(
+        &self,
+        mailbox: Id,
+        flush: impl FnOnce(&Slot, &mut Head, &mut Tail, &mut Trash),
+    ) -> Result<()> {
         let slot = self.slot(mailbox)?;
         let mut trash = Trash::new();
         let belled = {
@@ -407,14 +430,7 @@ impl Store {
             let mut tail = slot.tail.lock();
             slot.check(mailbox, Error::NoProc)?;
             head.draw(&self.pool, &mut tail);
-            let wanted = |kind: u8, reference: u64| kind as u32 == KIND_TOPIC && reference == subscription.0;
-            let (mut flushed, mut from) = (0, 0);
-            while let Some(buried) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(&tail), &mut trash) {
-                from = buried.0;
-                tail.gone_for_receipts(buried.1, buried.0);
-                flushed += 1;
-            }
-            tail.cold().count.flushed += flushed;
+            flush(slot, &mut head, &mut tail, &mut trash);
             slot.receiving.belled.load(Relaxed)
         };
         drop(trash);

@@ -72,13 +72,15 @@ impl Store {
                 *seen = slot.arrived.load(Acquire);
                 let queued = shot.is(record.life(), State::Queued) && shot.is_linked(Of::Signal);
                 let matches = queued && self.signal_matches(record.index(), &select.wanted);
-                if !matches {
-                    return Ok(None);
+                if !shot.has_more() {
+                    if !matches {
+                        return Ok(None);
+                    }
+                    let snapshot = self.unqueue(slot, &mut tail, record.index());
+                    tail.cold().count.signals_delivered += 1;
+                    drop(tail);
+                    return self.signal_message(slot, head, record.index(), snapshot).map(Some);
                 }
-                let snapshot = self.unqueue(slot, &mut tail, record.index());
-                tail.cold().count.signals_delivered += 1;
-                drop(tail);
-                return self.signal_message(slot, head, record.index(), snapshot).map(Some);
             }
         }
         // Messages in open batches were not looked at and may have come back.

@@ -260,6 +260,10 @@ impl Store {
         let Ok(slot) = self.slot(target) else { return };
         let linked = {
             let mut tail = slot.tail.lock();
+            if shot.target() != target {
+                // Forwarded meanwhile: whoever does that sees that it is over.
+                return;
+            }
             // Linked first, life second: a row that is linked here is kept by this list and cannot be another's.
             let linked = slot.is_live(target) && shot.is_linked(Of::Target);
             let linked = linked && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index);
@@ -290,7 +294,7 @@ fn signal_event(usage: Use) -> Event {
     match usage {
         Use::Monitor => Event::Down,
         Use::Timer => Event::Timer,
-        Use::Call => Event::Reply,
+        Use::Call | Use::Gather => Event::Reply,
         Use::Link => Event::Exit,
         Use::Notify => Event::Notify,
         Use::Watch => Event::Resync,

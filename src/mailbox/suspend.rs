@@ -14,6 +14,8 @@ use crate::sync::atomic::Ordering::*;
 pub(super) const HANDLED: u8 = 1;
 /// Not read by anybody now.
 pub(super) const SUSPENDED: u8 = 2;
+/// Some parts in hand are not to be delivered (see `part`).
+pub(super) const CUT: u8 = 4;
 /// Takes the bits of `td_notify`. Bars nothing; it is here to be read without a lock.
 pub(super) const NOTIFIABLE: u8 = 4;
 
@@ -83,6 +85,7 @@ impl Slot {
         if pulled && barred & HANDLED != 0 {
             return Err(handled());
         }
+        self.forget_cut(barred);
         // Resuming takes the lease, so it counts as an arrival after this.
         *seen = self.arrived.load(Acquire);
         Ok(barred & SUSPENDED != 0)

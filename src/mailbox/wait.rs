@@ -140,6 +140,14 @@ impl Store {
         taken.what
     }
 
+    /// Whom threads are calling in this mailbox's name, waiting.
+    pub fn calling(&self, id: Id) -> Vec<Id> {
+        let Ok(slot) = self.slot(id) else { return Vec::new() };
+        let tail = slot.tail.lock();
+        let cold = tail.cold.as_ref().filter(|_| slot.is_live(id));
+        cold.map_or_else(Vec::new, |cold| cold.calling.clone())
+    }
+
     /// What a receive call on an ended mailbox gives: once an end marker, if losses were not shown, then the error.
     fn closed(&self, slot: &Slot, id: Id) -> Result<Message> {
         let mut tail = slot.tail.lock();

@@ -171,3 +171,188 @@ fn a_blocked_sender_gets_room_that_another_mailbox_leaves() {
     assert_eq!(balanced(dropping).lost, 1);
     engine_close(engine).unwrap();
 }
+
+/// What is received until the mailbox is empty: kind, ref, data, status.
+fn all(mailbox: Id) -> Vec<(u32, u64, Vec<u8>, i32)> {
+    std::iter::from_fn(|| {
+        let message = recv(mailbox, 0, false).ok()?;
+        let got = (message.kind, message.r#ref, text(&message), message.status);
+        message_release(message.owner).unwrap();
+        Some(got)
+    })
+    .collect()
+}
+
+fn request(mailbox: Id) -> Id {
+    let message = recv(mailbox, 0, false).unwrap();
+    assert_eq!(message.kind, KIND_REQUEST);
+    message_release(message.owner).unwrap();
+    Id(message.r#ref)
+}
+
+#[test]
+fn parts_come_in_order_before_the_one_reply() {
+    let engine = engine();
+    let (server, own) = (mailbox(engine), bounded(engine, 3, 3));
+    let call = call_start(server, own, 9, b"", FOREVER).unwrap();
+    let ticket = request(server);
+    for part in [b"1", b"2", b"3"] {
+        reply_part(ticket, part, 0, false).unwrap();
+    }
+    assert_eq!(reply_part(ticket, b"4", 0, false), Err(Error::Full), "no policy drops a part");
+    reply(ticket, 0, b"end").unwrap();
+    let wanted = Match { fields: MATCH_REF, r#ref: call.0, ..Match::default() };
+    let by_ref = recv_match(own, &wanted, 0, false).unwrap();
+    assert_eq!((by_ref.kind, text(&by_ref), by_ref.from, by_ref.tag), (KIND_PART, b"1".to_vec(), server, 9));
+    message_release(by_ref.owner).unwrap();
+    let rest: Vec<_> = all(own).into_iter().map(|(kind, reference, data, _)| (kind, reference, data)).collect();
+    let part = |data: &[u8]| (KIND_PART, call.0, data.to_vec());
+    assert_eq!(rest, [part(b"2"), part(b"3"), (KIND_REPLY, call.0, b"end".to_vec())]);
+    assert_eq!(reply_part(ticket, b"5", 0, false), Err(Error::Stale));
+    assert_eq!(engine_stats(engine).unwrap().dead_letters, 1);
+    balanced(own);
+    engine_close(engine).unwrap();
+}
+
+#[test]
+fn a_cancelled_stream_leaves_nothing_behind() {
+    let engine = engine();
+    let (server, own) = (mailbox(engine), mailbox(engine));
+    let call = call_start(server, own, 9, b"", FOREVER).unwrap();
+    let ticket = request(server);
+    (0..4).for_each(|_| reply_part(ticket, b"x", 0, false).unwrap());
+    let mut batch = recv_batch(own, 0, false).unwrap();
+    assert_eq!(batch_next(&mut batch).unwrap().unwrap().kind, KIND_PART);
+    reply_part(ticket, b"y", 0, false).unwrap();
+    call_cancel(call).unwrap();
+    assert!(batch_next(&mut batch).unwrap().is_none(), "also not from the batch in hand");
+    batch_release(&mut batch).unwrap();
+    assert!(all(own).is_empty());
+    assert_eq!((balanced(own).delivered, balanced(own).flushed), (1, 4));
+    let again = call_start(server, own, 9, b"", FOREVER).unwrap();
+    let ticket = request(server);
+    (0..4).for_each(|_| reply_part(ticket, b"x", 0, false).unwrap());
+    let mut batch = recv_batch(own, 0, false).unwrap();
+    call_cancel(again).unwrap();
+    batch_release(&mut batch).unwrap();
+    assert!(all(own).is_empty(), "what is handed back goes, too");
+    assert_eq!((balanced(own).delivered, balanced(own).flushed), (1, 8));
+    engine_close(engine).unwrap();
+}
+
+#[test]
+fn a_replier_waits_for_room_and_is_woken_when_it_is_too_late() {
+    let engine = engine();
+    let (server, own) = (mailbox(engine), bounded(engine, 0, 1));
+    let call = call_start(server, own, 9, b"", FOREVER).unwrap();
+    let ticket = request(server);
+    reply_part(ticket, b"1", 0, false).unwrap();
+    let replier = std::thread::spawn(move || {
+        let first = reply_part(ticket, b"2", FOREVER, false);
+        (first, reply_part(ticket, b"3", FOREVER, false))
+    });
+    clock_wait_parked(engine, 1, 60_000 * MS).unwrap();
+    assert_eq!(received(own).1, b"1");
+    clock_wait_parked(engine, 1, 60_000 * MS).unwrap();
+    call_cancel(call).unwrap();
+    let (first, second) = replier.join().unwrap();
+    assert!(matches!((first, second), (Ok(()) | Err(Error::Stale), Err(Error::Stale))));
+    assert!(all(own).is_empty());
+    engine_close(engine).unwrap();
+}
+
+#[test]
+fn a_gathering_tells_of_each_and_then_of_all() {
+    let engine = engine();
+    let (one, two, gone, full, own) =
+        (mailbox(engine), mailbox(engine), mailbox(engine), bounded(engine, 0, 1), mailbox(engine));
+    mailbox_exit(gone, 0, b"").unwrap();
+    send(full, Id::NONE, 0, b"").unwrap();
+    let gathering = call_many(&[one, two, gone, full, one], own, 7, b"?", 100 * MS).unwrap();
+    let (first, second) = (request(one), request(one));
+    assert_eq!(call_cancel(first), Err(Error::Inval));
+    assert_eq!(reply(gathering, 0, b""), Err(Error::Inval));
+    reply_part(second, b"part", 0, false).unwrap();
+    reply(second, 0, b"b").unwrap();
+    reply(first, 5, b"a").unwrap();
+    clock_advance(engine, 100 * MS).unwrap();
+    let wanted = Match { fields: MATCH_REF, r#ref: gathering.0, ..Match::default() };
+    let mut got = Vec::new();
+    while let Ok(message) = recv_match(own, &wanted, 0, false) {
+        assert_eq!((message.r#ref, message.tag), (gathering.0, 7));
+        got.push((message.kind, message.from, message.status));
+        if message.kind == KIND_REPLIES {
+            assert_eq!(message.info, [2, 3]);
+        }
+        message_release(message.owner).unwrap();
+    }
+    let failed = |error: Error| error.code();
+    let expected = [
+        (KIND_REPLY, gone, failed(Error::NoProc)),
+        (KIND_REPLY, full, failed(Error::Full)),
+        (KIND_PART, one, 0),
+        (KIND_REPLY, one, 0),
+        (KIND_REPLY, one, 5),
+        (KIND_REPLY, two, failed(Error::TimedOut)),
+        (KIND_REPLIES, Id::NONE, 0),
+    ];
+    assert_eq!(got, expected);
+    let nobody = call_many(&[], own, 7, b"", FOREVER).unwrap();
+    assert_eq!(all(own), [(KIND_REPLIES, nobody.0, vec![], 0)]);
+    balanced(own);
+    engine_close(engine).unwrap();
+}
+
+#[test]
+fn a_cancelled_gathering_leaves_nothing_behind() {
+    let engine = engine();
+    let (one, two, own) = (mailbox(engine), mailbox(engine), mailbox(engine));
+    let gathering = call_many(&[one, two], own, 7, b"?", 100 * MS).unwrap();
+    let (first, second) = (request(one), request(two));
+    reply_part(first, b"part", 0, false).unwrap();
+    reply(first, 0, b"").unwrap();
+    call_cancel(gathering).unwrap();
+    assert_eq!(call_cancel(gathering), Err(Error::Stale));
+    assert_eq!(reply(second, 0, b""), Err(Error::Stale));
+    assert!(all(own).is_empty());
+    let again = call_many(&[one, two], own, 7, b"?", 100 * MS).unwrap();
+    mailbox_exit(one, 1024, b"why").unwrap();
+    mailbox_exit(two, 1024, b"why").unwrap();
+    let down = |_| (KIND_REPLY, again.0, b"why".to_vec(), Error::Down.code());
+    let mut expected: Vec<_> = (0..2).map(down).collect();
+    expected.push((KIND_REPLIES, again.0, vec![], 0));
+    assert_eq!(all(own), expected);
+    assert_eq!(engine_stats(engine).unwrap().timers, 0);
+    let _ = call_many(&[own], own, 7, b"?", 100 * MS).unwrap();
+    mailbox_exit(own, 0, b"").unwrap();
+    assert_eq!(engine_stats(engine).unwrap().timers, 0);
+    engine_close(engine).unwrap();
+}
+
+#[test]
+fn a_request_is_forwarded_with_its_ticket_and_its_watch() {
+    let engine = engine();
+    let (front, back, own) = (mailbox(engine), mailbox(engine), mailbox(engine));
+    let call = call_start(front, own, 9, b"q", 100 * MS).unwrap();
+    let message = recv(front, 0, false).unwrap();
+    forward(back, front, &message, b"q").unwrap();
+    assert_eq!((balanced(front).monitored_by, balanced(back).monitored_by), (0, 1));
+    mailbox_exit(front, 0, b"").unwrap();
+    assert!(all(own).is_empty(), "it is no longer the one that is watched");
+    let passed = recv(back, 0, false).unwrap();
+    assert_eq!((passed.kind, passed.from, passed.tag, passed.r#ref), (KIND_REQUEST, front, 9, call.0));
+    assert_eq!((text(&passed), passed.deadline), (b"q".to_vec(), message.deadline));
+    let gone = front;
+    assert_eq!(forward(gone, Id::NONE, &passed, b"q"), Err(Error::NoProc));
+    assert_eq!(balanced(back).monitored_by, 1, "it stays with who has it");
+    mailbox_exit(back, 1024, b"").unwrap();
+    assert_eq!(all(own), [(KIND_REPLY, call.0, vec![], Error::Down.code())]);
+    let large = vec![3u8; 10_000];
+    send(own, Id::NONE, 4, &large).unwrap();
+    let message = recv(own, 0, false).unwrap();
+    let third = mailbox(engine);
+    forward(third, own, &message, &large).unwrap();
+    let same = recv(third, 0, false).unwrap();
+    assert_eq!((same.data, same.kind, same.tag, same.from), (message.data, KIND_MESSAGE, 4, own), "shared, not copied");
+    engine_close(engine).unwrap();
+}

@@ -2,16 +2,22 @@
 //!
 //! Guarantees: the caller gets exactly one outcome; the request and the watch on its target are queued in one step,
 //! so a target that ends before replying is always noticed; a reply that comes too late reaches nobody and says so to
-//! the replier.
+//! the replier. Parts of an answer come before it.
+
+mod many;
+
+pub use many::{start_many, Ties};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::draft::Draft;
 use crate::mailbox::{Cancelled, Outcome, Refusal, Remains, Store};
-use crate::message::{Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST};
+use crate::message::{
+    Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST, REASON_NOPROC,
+};
 use crate::notify::{Parker, Wake};
-use crate::oneshot::{Body, Making, State, Use};
+use crate::oneshot::{Body, Making, OneShot, State, Use};
 use crate::sync::Arc;
 
 /// Why a blocking call gave no reply.
@@ -41,11 +47,11 @@ pub struct Request<'a> {
 }
 
 /// Makes the ticket. `holds` beyond those of target and owner: the thread's or the timer heap's.
-fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Parker>>) -> Result<Id> {
+fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Parker>>, gathering: Id) -> Result<Id> {
     let Request { to, from, tag, deadline, .. } = *request;
-    let body = Body { tag, from: to, deadline, caller, ..Body::default() };
+    let body = Body { tag, from: to, deadline, caller, gathering, ..Body::default() };
     let owned = u8::from(!from.is_none());
-    let home = store.slot(to)?.engine();
+    let home = store.slot(if from.is_none() { to } else { from })?.engine();
     let making = Making { usage: Use::Call, owner: from, target: to, holds: holds + 1 + owned, home, body };
     let (id, _) = store.shots.make(making)?;
     if !from.is_none() {
@@ -80,7 +86,7 @@ fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refus
 
 /// Starts a call whose answer comes to `from` as a signal. The caller puts the ticket in the timer heap.
 pub fn start(store: &Store, request: &Request<'_>, timed: bool) -> Result<Id, CallError> {
-    let id = make(store, request, u8::from(timed), None)?;
+    let id = make(store, request, u8::from(timed), None, Id::NONE)?;
     match submit(store, request, id) {
         Ok(Outcome::Queued(roused)) => {
             store.rouse(roused);
@@ -114,7 +120,7 @@ pub fn call(
     room: impl Fn(Refusal, &Arc<Parker>) -> Result<()>,
 ) -> Result<Message, CallError> {
     let parker = Parker::current();
-    let id = make(store, request, 1, Some(parker.clone()))?;
+    let id = make(store, request, 1, Some(parker.clone()), Id::NONE)?;
     let submitted = loop {
         match submit(store, request, id) {
             Err(Refusal::Never(error)) => break Err(error.into()),
@@ -192,40 +198,114 @@ fn wait(
     }
 }
 
+/// Gives a call its answer. False when it has one already, or its caller no longer waits.
+pub fn conclude(store: &Store, index: u32, life: u32, fill: impl FnOnce(&mut Body)) -> bool {
+    let shot = store.shots.at(index);
+    let (gathering, owner) = (shot.gathering(), shot.owner());
+    let mut answered = false;
+    let fired = store.fire(index, life, |body| {
+        fill(body);
+        answered = body.status >= 0;
+    });
+    if fired && !owner.is_none() {
+        if !gathering.is_none() {
+            many::came(store, gathering, Some(answered));
+        }
+        if shot.streams() {
+            // Who waits to send a part sees that it is too late.
+            store.wake_blocked(owner);
+        }
+    }
+    fired
+}
+
+/// The record of a call, not of a gathering.
+fn find(store: &Store, ticket: Id) -> Result<&OneShot> {
+    let shot = store.shots.find(ticket, Kind::Ticket)?;
+    match shot.usage() {
+        Use::Call => Ok(shot),
+        _ => Err(Error::Inval.because("this is the gathering of td_call_many; answer the ref of the request")),
+    }
+}
+
 /// Answers a ticket. False when its caller no longer waits.
 pub fn reply(store: &Store, ticket: Id, status: i32, data: Option<Arc<Block>>) -> Result<bool> {
-    match store.shots.find(ticket, Kind::Ticket) {
+    match find(store, ticket) {
         Ok(_) => {}
         Err(Error::Stale) => return Ok(false),
         Err(error) => return Err(error),
     }
-    let answered = store.fire(ticket.index(), ticket.life(), |body| (body.status, body.data) = (status, data));
+    let fill = |body: &mut Body| (body.status, body.data) = (status, data);
+    let answered = conclude(store, ticket.index(), ticket.life(), fill);
     if answered {
         store.unwatch(ticket.index(), ticket.life());
     }
     Ok(answered)
 }
 
+/// The mailbox that parts of the answer go to. `TD_EINVAL` when the caller waits for the one reply.
+pub fn parts_go_to(store: &Store, ticket: Id) -> Result<Id> {
+    let shot = find(store, ticket)?;
+    let blocking = shot.body().caller.is_some() || shot.owner().is_none();
+    if blocking {
+        let detail = "td_call waits for one reply; only a call of td_call_start or td_call_many takes parts";
+        return if shot.is(ticket.life(), State::Armed) {
+            Err(Error::Inval.because(detail))
+        } else {
+            Err(Error::Stale)
+        };
+    }
+    Ok(shot.owner())
+}
+
 /// Tells one caller that the mailbox it called has ended.
 pub fn down(store: &Store, index: u32, life: u32, reason: i32, data: &Option<Arc<Block>>) {
-    store.fire(index, life, |body| {
+    conclude(store, index, life, |body| {
         (body.status, body.data, body.deadline) = (Error::Down.code(), data.clone(), reason as i64);
         body.info[0] = reason as u32 as u64;
     });
 }
 
-/// Takes a started call back; no REPLY for it will be seen.
-pub fn cancel(store: &Store, ticket: Id) -> Result<()> {
+/// Sends a request on to another mailbox, with the ticket. `TD_ESTALE` when it has its answer already.
+pub fn forward(store: &Store, to: Id, ticket: Id, draft: &Draft<'_>) -> Result<Outcome, Refusal> {
+    let shot = find(store, ticket)?;
+    if shot.owner() == to && shot.body().caller.is_some() {
+        return Err(Error::Deadlock.because("the request would go to the mailbox that waits for its answer").into());
+    }
+    let (result, ended) = store.forward(to, ticket, draft);
+    if ended {
+        down(store, ticket.index(), ticket.life(), REASON_NOPROC, &None);
+        store.shots.let_go(ticket.index());
+    }
+    result
+}
+
+/// Takes a started call, or a gathering, back: nothing of it will be seen. `leave` takes a call out of the timer heap.
+pub fn cancel(store: &Store, ticket: Id, leave: &dyn Fn(Id)) -> Result<()> {
     let shot = store.shots.find(ticket, Kind::Ticket)?;
+    if shot.usage() == Use::Gather {
+        return many::cancel_many(store, ticket, leave);
+    }
     if shot.body().caller.is_some() || shot.owner().is_none() {
         return Err(Error::Inval.because("only a call made with td_call_start can be cancelled"));
     }
-    match store.cancel(ticket.index(), ticket.life(), true) {
-        Cancelled::Armed => {
-            store.unwatch(ticket.index(), ticket.life());
+    if !shot.gathering().is_none() {
+        return Err(Error::Inval.because("the call is one of td_call_many; cancel all of them by their gathering"));
+    }
+    let (owner, streams) = (shot.owner(), shot.streams());
+    let cancelled = store.cancel(ticket.index(), ticket.life(), true);
+    if cancelled == Cancelled::Armed {
+        store.unwatch(ticket.index(), ticket.life());
+    }
+    leave(ticket);
+    match cancelled {
+        Cancelled::Armed | Cancelled::Flushed => {
+            // A part may have come just before; from here on none does.
+            if streams || cancelled == Cancelled::Armed {
+                store.flush_parts(owner, ticket);
+            }
             Ok(())
         }
-        Cancelled::Flushed => Ok(()),
         Cancelled::Queued | Cancelled::Over => Err(Error::Stale.because("the answer was delivered already")),
     }
 }

@@ -1,0 +1,178 @@
+//! The facade's part on calls: asking and answering.
+//!
+//! Guarantees: what comes too late to a caller is a dead letter and says so to the replier.
+
+use super::traffic::{check_from, draft, overflowed, refused, wait_for_room};
+use super::*;
+use crate::call::{self, Request};
+use crate::clock::FOREVER;
+use crate::dispatch::Away;
+use crate::mailbox::Policy;
+use crate::message::{Message, Payload, KIND_REPLY, KIND_REQUEST};
+
+/// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
+fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<Option<Away>> {
+    check_from(&world.store, to, from)?;
+    if to == from && blocking {
+        return Err(Error::Deadlock.because("a mailbox cannot call itself and wait"));
+    }
+    let request = || draft(KIND_REQUEST, from, tag, Payload::Copy(data));
+    let reader = world.store.reader(to).map_err(|error| refused(world, to, error, &request(), data))?;
+    if blocking && reader.as_ref().is_some_and(|reader| reader.is_mine(to)) {
+        let detail = "this thread would have to run the handler that answers; use td_call_start";
+        return Err(Error::Deadlock.because(detail));
+    }
+    blocking.then(|| Away::begin(reader.as_ref())).transpose()
+}
+
+pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
+    let world = world();
+    let _away = check_call(world, to, from, tag, data, true)?;
+    let engine = world.engine_of(to)?;
+    let block = copy_if_large(&world.store, to, data)?;
+    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
+    record(Event::Call, to, from, data.len() as i64);
+    let _calling = Calling::begin(&world.store, from, to)?;
+    let answer = call::call(&world.store, &engine.clock, &request, interruptible, |full, _| {
+        if world.store.policy(to)?.0 != Policy::Block {
+            return Err(full.error());
+        }
+        wait_for_room(world, &engine, to, from, data.len() as u64, request.deadline, interruptible)
+    });
+    match answer {
+        Err(CallError::Overflowed(remains)) => Err(overflowed(world, *remains).into()),
+        answer => answer,
+    }
+}
+
+/// Notes who waits for whom while a mailbox's name is lent to a blocking call.
+struct Calling<'a> {
+    store: &'a Store,
+    from: Id,
+    to: Id,
+}
+
+impl<'a> Calling<'a> {
+    /// `TD_EDEADLK` when `to` itself waits, through any number of others, for `from`. Each caller notes itself before
+    /// it looks, so of a cycle that closes at once at least the last one sees it.
+    fn begin(store: &'a Store, from: Id, to: Id) -> Result<Self> {
+        let calling = Calling { store, from, to };
+        if !from.is_none() {
+            store.with_cold(from, |cold| cold.calling.push(to)).map_err(|_| Error::Closed)?;
+            let mut seen = vec![to];
+            let mut at = 0;
+            while let Some(mailbox) = seen.get(at).copied() {
+                if mailbox == from {
+                    return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
+                }
+                seen.extend(store.calling(mailbox).into_iter().filter(|next| !seen.contains(next)).collect::<Vec<_>>());
+                at += 1;
+            }
+        }
+        Ok(calling)
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        if !self.from.is_none() {
+            let _ = self.store.with_cold(self.from, |cold| {
+                let at = cold.calling.iter().position(|to| *to == self.to);
+                at.map(|at| cold.calling.swap_remove(at))
+            });
+        }
+    }
+}
+
+pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
+    let world = world();
+    world.store.slot(from)?;
+    check_call(world, to, from, tag, data, false)?;
+    let engine = world.engine_of(to)?;
+    let block = copy_if_large(&world.store, to, data)?;
+    let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
+    let deadline = engine.clock.deadline(timeout);
+    let timed = deadline != FOREVER;
+    if timed {
+        engine.ensure_ticking()?;
+    }
+    let ticket = match call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed) {
+        Ok(ticket) => ticket,
+        Err(CallError::Overflowed(remains)) => return Err(overflowed(world, *remains)),
+        Err(CallError::Plain(error)) => {
+            if error == Error::Full && world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
+                world.store.count_refused(to);
+            }
+            return Err(error);
+        }
+        Err(CallError::Down(_)) => unreachable!("nobody waits here"),
+    };
+    record(Event::Call, to, ticket, data.len() as i64);
+    if timed {
+        engine.timers.enter(&world.store, ticket, deadline);
+    }
+    Ok(ticket)
+}
+
+pub fn call_cancel(ticket: Id) -> Result<()> {
+    let world = world();
+    let engine = engine_of_ticket(world, ticket)?;
+    let leave = |call: Id| engine.timers.leave(&world.store, call.index(), call.life());
+    call::cancel(&world.store, ticket, &leave)
+}
+
+pub(super) fn engine_of_ticket(world: &World, ticket: Id) -> Result<Arc<Engine>> {
+    let home = world.store.shots.find(ticket, Kind::Ticket).map_err(late)?.home();
+    world.engines.at(home).ok_or_else(|| late(Error::Stale))
+}
+
+pub(super) fn late(error: Error) -> Error {
+    match error {
+        Error::Stale => error.because("the ticket was used or dropped already, or its caller no longer waits"),
+        other => other,
+    }
+}
+
+/// Answers a ticket. One whose caller no longer waits is a dead letter.
+pub fn reply(ticket: Id, status: i32, data: &[u8]) -> Result<()> {
+    answer(ticket, status, data, true)
+}
+
+pub fn ticket_drop(ticket: Id) -> Result<()> {
+    answer(ticket, Error::NoReply.code(), &[], false)
+}
+
+fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
+    let world = world();
+    record(Event::Answer, ticket, Id::NONE, status as i64);
+    let engine = match engine_of_ticket(world, ticket) {
+        Ok(engine) => engine,
+        Err(error) => {
+            // The record is gone; its row still tells whose it was.
+            if error == Error::Stale && letter {
+                if let Some(engine) = world.engines.at(world.store.shots.at(ticket.index()).home()) {
+                    late_reply(world, &engine, ticket, data);
+                }
+            }
+            return Err(error);
+        }
+    };
+    if call::reply(&world.store, ticket, status, copy(data)?)? {
+        engine.timers.leave(&world.store, ticket.index(), ticket.life());
+        Ok(())
+    } else {
+        if letter {
+            late_reply(world, &engine, ticket, data);
+        }
+        Err(late(Error::Stale))
+    }
+}
+
+/// A reply that nobody waits for.
+#[cold]
+pub(super) fn late_reply(world: &World, engine: &Engine, ticket: Id, data: &[u8]) {
+    let (code, payload) = (Error::Stale.code(), Payload::Copy(data));
+    let letter = Letter { to: ticket.0, kind: KIND_REPLY, code, from: Id::NONE, tag: 0, payload };
+    engine.dead_letter(&world.store, &letter);
+}
