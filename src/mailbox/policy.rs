@@ -217,7 +217,14 @@ impl Store {
     pub fn offer(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
         match self.push(to, draft, record) {
             Ok(roused) => Ok(Outcome::Queued(roused)),
-            Err(Refusal::Full) => self.overflow(to, draft, record, Refusal::Full),
+            Err(Refusal::Full) => match self.overflow(to, draft, record, Refusal::Full) {
+                // In its own bound there was room, or it made some.
+                Err(Refusal::Short) => {
+                    self.reclaim(self.slot(to)?.engine());
+                    self.overflow(to, draft, record, Refusal::Short)
+                }
+                outcome => outcome,
+            },
             Err(Refusal::Short) => {
                 self.reclaim(self.slot(to)?.engine());
                 match self.push(to, draft, record) {
@@ -238,6 +245,8 @@ impl Store {
         let mut tail = slot.tail.lock();
         slot.check(to, Error::NoProc)?;
         let kept = is_kept(draft.header.kind);
+        // Tried once more, and then counted.
+        let again = |refusal: Refusal| refusal == Refusal::Short && why == Refusal::Full;
         let result = match tail.policy {
             Policy::DropNew if !kept => {
                 tail.drop_new();
@@ -252,7 +261,7 @@ impl Store {
                     }
                     Err(refusal) => {
                         if !refusal.is_full() || !self.evict(slot, &mut head, &mut tail, None, &mut trash) {
-                            tail.cold().count.refused += refusal.is_full() as u64;
+                            tail.cold().count.refused += (refusal.is_full() && !again(refusal)) as u64;
                             break Err(refusal);
                         }
                         record_often(Event::Evicted, to, Id::NONE, 1);
@@ -261,7 +270,7 @@ impl Store {
             },
             Policy::Conflate if conflates(draft.header.kind) => {
                 let conflated = self.conflate(slot, &mut head, &mut tail, draft, &mut trash);
-                tail.cold().count.refused += conflated.is_err() as u64;
+                tail.cold().count.refused += conflated.is_err_and(|refusal| !again(refusal)) as u64;
                 conflated.map(|()| Outcome::Queued(tail.roused(to)))
             }
             Policy::Block => Err(why),
@@ -287,9 +296,11 @@ impl Store {
     pub fn publish_into(&self, subscription: Id, draft: &Draft<'_>, trash: &mut Trash) -> Option<Outcome> {
         match self.try_publish(subscription, draft) {
             Ok(outcome) => Some(outcome),
-            Err(Refusal::Full) => self.publish_overflow(subscription, draft, trash),
-            Err(Refusal::Short) => {
-                self.reclaim(self.slot(self.quotas.find(subscription).ok()?.mailbox()).ok()?.engine());
+            Err(Refusal::Full | Refusal::Short) => {
+                let to = self.quotas.find(subscription).ok()?.mailbox();
+                if self.is_short(to, draft.payload.size() as u64) {
+                    self.reclaim(self.slot(to).ok()?.engine());
+                }
                 self.publish_overflow(subscription, draft, trash)
             }
             Err(Refusal::Never(_)) => None,

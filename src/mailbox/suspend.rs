@@ -15,7 +15,7 @@ pub(super) const HANDLED: u8 = 1;
 /// Not read by anybody now.
 pub(super) const SUSPENDED: u8 = 2;
 /// Some parts in hand are not to be delivered (see `part`).
-pub(super) const CUT: u8 = 4;
+pub(super) const CUT: u8 = 8;
 /// Takes the bits of `td_notify`. Bars nothing; it is here to be read without a lock.
 pub(super) const NOTIFIABLE: u8 = 4;
 

@@ -178,7 +178,7 @@ fn a_started_call_is_cancelled_or_answered() {
             m.engine.timers.leave(&m.store, ticket.index(), ticket.life());
             answered
         });
-        call::cancel(&m.store, ticket).unwrap();
+        call::cancel(&m.store, ticket, &|_| ()).unwrap();
         m.engine.timers.leave(&m.store, ticket.index(), ticket.life());
         assert!(replies(&m, own).is_empty());
         replier.join().unwrap();

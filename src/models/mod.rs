@@ -18,6 +18,7 @@ mod receipts;
 mod recorder;
 mod room;
 mod signals;
+mod streams;
 mod suspends;
 mod timers;
 mod topics;
