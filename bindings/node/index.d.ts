@@ -134,6 +134,15 @@ export interface PublishOptions {
   retain?: boolean;
 }
 
+export interface StreamOptions extends CallOptions {
+  /** Without `from`: how many parts (1024 if not given) and bytes of them may wait to be read. */
+  maxMessages?: number;
+  maxBytes?: number;
+}
+
+/** What one of many mailboxes called came to. */
+export type Answer = { mailbox: Address; reply: Message; error?: undefined } | { mailbox: Address; reply?: undefined; error: TidingsError };
+
 export interface WatchOptions {
   tag?: Tag;
 }
@@ -283,6 +292,19 @@ export class Message {
   reply(data?: Data): void;
   /** Answers a "request" with an error: the caller's promise is rejected with a {@link ReplyError}. `status` is 1 or more. */
   replyError(status: number, data?: Data): void;
+  /**
+   * One of any number of parts of the answer to a "request"; {@link replyEnd}, `reply` or `replyError` ends it. Settles when the part is queued: at once, or
+   * when the caller has read enough to make room (do not change its bytes before). Parts go in the order of the calls; await them before
+   * `reply`. Rejects with `TD_ESTALE` when the caller no longer waits, with `TD_ETIMEDOUT` when there was no room in time.
+   */
+  replyPart(data?: Data, options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
+  /** The answer is complete, behind the parts that still wait. */
+  replyEnd(): Promise<void>;
+  /**
+   * Passes it on: a "request" with the right to answer it, anything else as a "message" with its tag and bytes. `from` becomes its sender; the
+   * old one if not given.
+   */
+  forward(target: Target | string, options?: { from?: Target }): void;
   /** Leaves a "request" unanswered: the caller gets `TD_ENOREPLY` now, not when this object is collected. */
   drop(): void;
 }
@@ -399,6 +421,17 @@ export class Engine {
    * ends before it answers, `TD_ETIMEDOUT`, `TD_ENOREPLY`, or a {@link ReplyError}.
    */
   call(target: Target | string, data?: Data, options?: CallOptions): Promise<Message>;
+  /**
+   * A call that is answered in parts: yields messages of kind "part" as they come, and returns the "reply" that ends them; throws as `call` rejects.
+   * The parts wait in a bounded mailbox, `from` or one of its own, so a slow reader slows the replier. The call begins with the first `next`;
+   * leaving the loop gives it up.
+   */
+  stream(target: Target | string, data?: Data, options?: StreamOptions): AsyncGenerator<Message, Message, void>;
+  /**
+   * Calls many at once: yields what comes of each, in the order in which it comes, and returns the counts. The calls begin with the first `next`;
+   * leaving the loop gives up the rest.
+   */
+  callMany(targets: Iterable<Target | string>, data?: Data, options?: CallOptions): AsyncGenerator<Answer, { answered: number; failed: number }, void>;
   publish(topic: string, data?: Data, options?: PublishOptions): Receipt;
   /** Several messages to one topic, in order, for little more than the price of one. */
   publishMany(topic: string, items: Iterable<Item>, options?: { from?: Target }): Receipt;

@@ -7,10 +7,11 @@ const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
-const { stir } = require("./turns.js");
+const { stir, waits } = require("./turns.js");
 const { inspect } = require("node:util");
 
 const VIRTUAL_CLOCK = 1;
+const PARTS = 1024; // of a stream that wait at most, when the caller did not say
 
 const CALL_ERRORS = {
   TD_EDOWN: "the mailbox called ended before it answered",
@@ -114,6 +115,78 @@ class Engine {
         ended: () => settle(reject, closed()),
       });
     });
+  }
+
+  async *stream(target, data, { tag = 0, from, timeout = CALL_TIMEOUT, maxMessages = PARTS, maxBytes, signal } = {}) {
+    signal?.throwIfAborted();
+    if (from !== undefined && typeof from?.tryRecv !== "function") throw invalid("from must be an open mailbox of this thread: the parts come to it");
+    const inbox = from ?? this.mailbox({ maxMessages, maxBytes });
+    let call;
+    try {
+      call = inbox.request(target, data, { tag, timeout });
+      const want = { ref: call, signal };
+      for (;;) {
+        const message = inbox.tryRecv(want) ?? (await this.#held(timeout, inbox.recv(want)));
+        if (message.kind === "part") yield message;
+        else {
+          call = undefined;
+          if (message.status !== 0) throw replyFailure(message);
+          return message;
+        }
+      }
+    } finally {
+      call?.cancel();
+      if (from === undefined) inbox.close();
+    }
+  }
+
+  async *callMany(targets, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
+    signal?.throwIfAborted();
+    const caller = from ?? this.#private();
+    if (typeof caller._expect !== "function" || caller._slot < 0) throw invalid("from must be an open mailbox of this thread: the answers come to it");
+    const ids = Array.from(targets, (target) => this._called(target));
+    const gathering = native.callMany(ids, caller.id, tag, data, timeout);
+    stir();
+    const came = [];
+    let [end, failure, wake] = [undefined, undefined, undefined];
+    const aborted = () => ((failure = signal.reason), wake?.());
+    signal?.addEventListener("abort", aborted, { once: true });
+    caller._expect(gathering, {
+      until: "replies",
+      deliver: (message) => (message.kind === "replies" ? (end = message) : came.push(message), wake?.()),
+      ended: () => ((failure = closed()), wake?.()),
+    });
+    try {
+      for (;;) {
+        if (failure !== undefined) throw failure;
+        while (came.length > 0) {
+          const reply = came.shift();
+          yield reply.status === 0 ? { mailbox: reply.from, reply } : { mailbox: reply.from, error: replyFailure(reply) };
+        }
+        if (end !== undefined) return { answered: Number(end.info[0]), failed: Number(end.info[1]) };
+        await this.#held(timeout, new Promise((resolve) => (wake = resolve)));
+        wake = undefined;
+      }
+    } finally {
+      signal?.removeEventListener("abort", aborted);
+      if (end === undefined) {
+        caller._forget(gathering);
+        native.callCancel(gathering);
+      }
+    }
+  }
+
+  /** Keeps the process alive until the promise has settled, unless the wait it belongs to has no end. */
+  async #held(timeout, promise) {
+    if (timeout === Infinity) return promise;
+    this._hold(1);
+    waits.held++;
+    try {
+      return await promise;
+    } finally {
+      waits.held--;
+      this._hold(-1);
+    }
   }
 
   /** The id of whom to call: a mailbox, or the holder of a name. */

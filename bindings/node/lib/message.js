@@ -4,10 +4,11 @@
 "use strict";
 const os = require("node:os");
 const { inspect } = require("node:util");
-const { Address } = require("./address.js");
+const { Address, idOrNobody } = require("./address.js");
 const { native } = require("./native.js");
 const { KIND, KIND_NAMES, Reason, errorName, isSignal, reasonName } = require("./names.js");
 const { invalid } = require("./errors.js");
+const { room } = require("./room.js");
 
 const BY_REF = 1;
 const TRAILER = 2;
@@ -21,6 +22,7 @@ for (const [name, number] of Object.entries(os.constants.signals)) SIGNALS[numbe
 const FOREVER = 0x7fffffffffffffffn;
 const FIRST_OFFSET = 4; // in 32-bit words: count, zero, lost
 
+const ignore = () => {};
 const pad8 = (n) => (n + 7) & ~7;
 
 /** Snapshots: ids one after another, and keys with a NUL behind each. */
@@ -76,6 +78,7 @@ class Message {
   #word; // where its header begins, in 32-bit words
   #engine;
   #data = undefined;
+  #parts = undefined; // of a streamed reply: settles when no part waits any more
   constructor(packet, word, lost, engine) {
     this.#packet = packet;
     this.#word = word;
@@ -215,6 +218,36 @@ class Message {
   }
   replyError(status, data) {
     native.replyError(this.#ticket(), status, data);
+    unanswered.unregister(this);
+    this.#engine._sent();
+  }
+  /** Parts go in the order of these calls; one that has to wait for room holds up those behind it. */
+  async replyPart(data, { timeout = Infinity, signal } = {}) {
+    const ticket = this.#ticket();
+    signal?.throwIfAborted();
+    const attempt = () => native.replyPart(ticket, data);
+    if (this.#parts === undefined && attempt()) return this.#engine._sent();
+    await this.#inLine(() => room(attempt, { deadline: this.#engine._deadline(timeout), signal }));
+    this.#engine._sent();
+  }
+  async replyEnd() {
+    const ticket = this.#ticket();
+    if (this.#parts !== undefined) await this.#parts;
+    native.replyEnd(ticket);
+    unanswered.unregister(this);
+    this.#engine._sent();
+  }
+  #inLine(wait) {
+    const mine = this.#parts === undefined ? wait() : this.#parts.then(wait);
+    const line = mine.then(ignore, ignore).then(() => {
+      if (this.#parts === line) this.#parts = undefined;
+    });
+    this.#parts = line;
+    return mine;
+  }
+  forward(target, { from = this.from } = {}) {
+    const to = this.#engine._called(target);
+    native.forward(to, idOrNobody(from), this.#packet.buffer, this.#word * 4);
     unanswered.unregister(this);
     this.#engine._sent();
   }

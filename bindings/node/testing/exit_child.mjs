@@ -20,7 +20,24 @@ const idle = engine.mailbox({ policy: "drop_old", maxMessages: 4 });
 idle.recv({ tag: 1 });
 engine.mailbox({ name: `failing.${suffix}`, handler: () => {} }).monitor("nobody.there", { alreadyDown: () => {} });
 engine.sendEvery(idle, 1);
+idle.monitorProcess(process.ppid);
+engine.mailbox({ notifiable: true, handler: () => {} }).notify(1);
+handler.link(stream);
+handler.watchGroup("everyone");
+handler.watchInterest(">");
+stream.join("everyone");
+idle.enterPresence("everyone", suffix, { grace: 60_000 });
+idle.setWill("last.words", "bye", { retain: true });
 engine.call(idle, "never answered", { timeout: Infinity }).catch(() => {});
+const endless = engine.mailbox({
+  handler: async (request) => {
+    for (;;) await request.replyPart("x");
+  },
+});
+let parts = 0;
+(async () => {
+  for await (const part of engine.stream(endless, "x", { timeout: Infinity })) parts += part.data.length;
+})().catch(() => {}); // the engine closes
 const own = alloc(65536);
 for (let i = 0; i < 32; i++) engine.send(i % 2 ? idle : stream, own, { tag: 2 });
 
@@ -28,7 +45,7 @@ host.flood(`handler.${suffix}`, 1);
 host.flood(`stream.${suffix}`, 1);
 const worker = isMainThread && /^(worker|terminate)/.test(way) && new Worker(new URL(import.meta.url), { workerData: [producer, way] });
 
-const enough = () => handled > 50 && streamed > 50;
+const enough = () => handled > 50 && streamed > 50 && parts > 5000;
 const end = {
   natural: () => {},
   exit: () => process.exit(3),

@@ -1,6 +1,6 @@
 // Compiled, never run, by types.test.mjs.
 import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Subscription, TidingsError, Timer, version, Watch } from "tidings";
-import type { Data, DrainReport, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
+import type { Answer, Data, DrainReport, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
 const shared: Engine = defaultEngine();
@@ -77,6 +77,15 @@ mailbox.monitor(target, { receipt: true });
 mailbox.monitorProcess(1, { died: (reason) => void (reason === "os_exit") });
 const change: "joined" | "left" | "started" | "stopped" | undefined = message.change;
 void [message.retained, message.conflated, message.consumed, message.discarded, message.exitCode, message.signal, message.key, message.members, message.keys, message.subscriptions, message.deadFor, message.deadKind];
+await message.replyPart("x", { timeout: 5 });
+await message.replyEnd();
+message.forward("name", { from: mailbox });
+for await (const part of engine.stream("name", "x", { tag: 1, maxMessages: 5, timeout: 5 })) part.text();
+for await (const answer of engine.callMany([mailbox, "name", 5n], "x")) {
+  const one: Answer = answer;
+  if (answer.error === undefined) answer.reply.text();
+  else void [answer.error.code, one.mailbox];
+}
 const report: DrainReport = await engine.drain({ timeout: 5 });
 const seen: unknown = inspect().mailboxes ?? engine.inspect();
 const words: string = recorder() + explain(mailbox) + explain(5n);

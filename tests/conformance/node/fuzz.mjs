@@ -90,6 +90,7 @@ function calls(e, live) {
     call: (id) => e.call(id, "x", { timeout: Infinity }),
     "call from": (id) => e.call(live, "x", { from: e.address(id), timeout: Infinity }),
     monitor: (id) => live.monitor(id),
+    "monitor with receipt": (id) => live.monitor(id, { receipt: true }),
     link: (id) => live.link(id),
     "linked to": (id) => e.address(id).link(live),
     unlink: (id) => e.address(id).unlink(live),
