@@ -281,6 +281,27 @@ fn a_call_has_one_outcome() {
 }
 
 #[test]
+fn a_request_that_expires_in_an_open_batch_is_not_delivered() {
+    let engine = engine();
+    let (a, b) = (mailbox(engine), mailbox(engine));
+    let tickets: Vec<Id> = (1..=3).map(|tag| call_start(b, a, tag, b"", FOREVER).unwrap()).collect();
+    let mut batch = recv_batch(b, 0, false).unwrap();
+    call_cancel(tickets[0]).unwrap();
+    assert_eq!(batch_next(&mut batch).unwrap().unwrap().tag, 2);
+    call_cancel(tickets[2]).unwrap();
+    assert!(!batch_claim(&mut batch, 2).unwrap());
+    let now = balanced(b);
+    assert_eq!((now.expired, now.delivered, now.queued), (2, 0, 1));
+    // Back to before the last: it is in the queue again, and expires there.
+    batch.cursor = 2;
+    batch_release(&mut batch).unwrap();
+    let now = balanced(b);
+    assert_eq!((now.expired, now.delivered, now.queued), (1, 1, 1));
+    assert_eq!(next(b), Err(Error::Again));
+    assert_eq!(balanced(b).expired, 2);
+}
+
+#[test]
 fn a_request_to_oneself_is_found_by_its_ticket() {
     let a = mailbox(engine());
     let ticket = call_start(a, a, 5, b"x", FOREVER).unwrap();

@@ -5,9 +5,9 @@
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
 use super::draft::Draft;
-use super::hold::{not_a_batch, Hold, Signal};
+use super::hold::{not_a_batch, Hold, Signal, Withdrawn};
 use super::part::PART;
-use super::segment::{At, Segment, GAP};
+use super::segment::{At, Entry, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::{Head, Slot, Store};
 use crate::clock::FOREVER;
@@ -271,7 +271,9 @@ impl Store {
     pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, .. } = hold else {
+            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, withdrawn, .. } =
+                hold
+            else {
                 return Err(not_a_batch());
             };
             loop {
@@ -292,11 +294,7 @@ impl Store {
                     }
                     continue;
                 }
-                if entry.header.kind == PART && self.cuts(*mailbox, entry.header.r#ref, number >= *reached) {
-                    *reached = (*reached).max(number + 1);
-                    continue;
-                }
-                if !self.claim_entry(signals, number) {
+                if !self.claim_entry(signals, number) || self.withdraw(*mailbox, &entry, withdrawn, number) {
                     continue;
                 }
                 let lost = std::mem::take(lost);
@@ -329,9 +327,7 @@ impl Store {
     pub fn batch_claim(&self, batch: &mut Batch, number: u32) -> Result<bool> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            if hold.frame.is_none() {
-                return Err(not_a_batch());
-            }
+            let Some(frame) = &hold.frame else { return Err(not_a_batch()) };
             if number < *cursor || number as usize >= hold.places.len() {
                 let detail = format!("entry {number} of a batch of {} at cursor {cursor}", hold.places.len());
                 return Err(Error::Inval.because(detail));
@@ -343,15 +339,41 @@ impl Store {
                 return Ok(false);
             }
             *cursor = number + 1;
-            let part = hold.frame.as_ref().map(|frame| frame.entry(hold.places[number as usize]).header);
-            if let Some(part) = part.filter(|header| header.kind == PART) {
-                if self.cuts(hold.mailbox, part.r#ref, number as usize >= hold.reached) {
-                    hold.reached = hold.reached.max(number as usize + 1);
-                    return Ok(false);
-                }
-            }
-            Ok(self.claim_entry(&mut hold.signals, number as usize))
+            let entry = frame.entry(hold.places[number as usize]);
+            Ok(self.claim_entry(&mut hold.signals, number as usize)
+                && !self.withdraw(hold.mailbox, &entry, &mut hold.withdrawn, number as usize))
         })?
+    }
+
+    /// Whether an entry that the cursor passes is a request whose caller no longer waits, or a part of a call that was
+    /// taken back; it is counted once.
+    fn withdraw(&self, mailbox: Id, entry: &Entry<'_>, withdrawn: &mut Vec<Withdrawn>, number: usize) -> bool {
+        let part = entry.header.kind == PART;
+        let gone = match part {
+            true => self.is_cut(mailbox, entry.header.r#ref),
+            false => entry.is_request() && !mailbox.is_none() && self.has_expired(entry),
+        };
+        if gone && !withdrawn.iter().any(|other| other.number == number) {
+            withdrawn.push(Withdrawn { number, part });
+            self.count_withdrawn(mailbox, part, 1);
+        }
+        gone
+    }
+
+    /// Counts entries of an open batch that were not delivered; negative when they go back unread.
+    pub(super) fn count_withdrawn(&self, mailbox: Id, parts: bool, by: i32) {
+        let Ok(slot) = self.slot(mailbox) else { return };
+        let _head = slot.receiving.head.lock();
+        let life = slot.receiving.life.load(Acquire);
+        if by == 0 || life != mailbox.life() && life != mailbox.life() + 1 {
+            return;
+        }
+        let in_hand = slot.receiving.in_hand.load(Relaxed).wrapping_add_signed(-by);
+        slot.receiving.in_hand.store(in_hand, Relaxed);
+        let mut tail = slot.tail.lock();
+        let count = &mut tail.cold().count;
+        let of = if parts { &mut count.flushed } else { &mut count.expired };
+        *of = of.wrapping_add_signed(by as i64);
     }
 
     fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {

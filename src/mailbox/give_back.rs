@@ -3,7 +3,7 @@
 //! Guarantees: what the cursor passed counts as delivered, what it did not goes back to the front of the queue in its
 //! order, or, when the mailbox has ended, counts as discarded; payloads are dropped with no lock held.
 
-use super::hold::{not_a_batch, Signal};
+use super::hold::{not_a_batch, Signal, Withdrawn};
 use super::segment::{At, Segment, GAP};
 use super::{Head, Store};
 use crate::error::{Error, Result};
@@ -20,6 +20,8 @@ struct Passed {
     shown: u64,
     /// Losses that go back, for the next message to show.
     unshown: u64,
+    /// Entries that were passed and not delivered.
+    withdrawn: Vec<Withdrawn>,
 }
 
 /// The frame of a batch, and what its mailbox's receipts know it by.
@@ -58,7 +60,8 @@ impl Store {
         let (frame, mailbox, rest, signals, passed, noted) = self.holds.close(owner, |hold| {
             let cursor = (batch.cursor as usize).min(hold.places.len());
             let frame = hold.frame.take();
-            let mut passed = Passed { cursor, shown: 0, unshown: std::mem::take(&mut hold.lost) };
+            let unshown = std::mem::take(&mut hold.lost);
+            let mut passed = Passed { cursor, shown: 0, unshown, withdrawn: std::mem::take(&mut hold.withdrawn) };
             if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
                 let gaps = |places: &[At]| -> u64 {
                     let gaps = places.iter().map(|at| frame.entry(*at).header).filter(|header| header.kind == GAP);
@@ -91,7 +94,10 @@ impl Store {
     fn take_back(&self, mailbox: Id, back: Back, rest: Option<At>, passed: &Passed, trash: &mut Trash) {
         let Ok(slot) = self.slot(mailbox) else { return };
         let (frame, noted) = back;
-        let (total, first) = (frame.live(), frame.first);
+        // Those that the host moved its cursor back before are in the queue again.
+        let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
+        back.iter().for_each(|one| self.count_withdrawn(mailbox, one.part, -1));
+        let (total, first) = (frame.live() - gone.len() as u32, frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
             segment.empty_into(trash);

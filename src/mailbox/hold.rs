@@ -32,6 +32,7 @@ pub(crate) struct Hold {
     pub(super) reached: usize,
     /// How far the cursor is, when a watcher wants a receipt.
     pub(super) passed: Option<Arc<Passed>>,
+    pub(super) withdrawn: Vec<Withdrawn>,
     /// The loop that runs the handler releases it.
     pub(super) by_loop: bool,
 }
@@ -44,6 +45,12 @@ pub(super) struct Signal {
     /// Its number among the signals, and what it says if it is a RESYNC.
     pub number: u64,
     pub said: Option<Said>,
+}
+
+/// An entry that was nobody's any more when the cursor passed it: a part of a call taken back, or an expired request.
+pub(super) struct Withdrawn {
+    pub number: usize,
+    pub part: bool,
 }
 
 /// Data and topic of a message in a hold's own buffer.
@@ -117,6 +124,7 @@ impl Hold {
     pub(super) fn begin(&mut self, mailbox: Id) {
         self.places.clear();
         self.signals.clear();
+        self.withdrawn.clear();
         (self.mailbox, self.by_loop, self.passed) = (mailbox, false, None);
         (self.lost, self.shown, self.reached) = (0, 0, 0);
     }

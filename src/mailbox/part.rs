@@ -71,16 +71,14 @@ impl Store {
         }
     }
 
-    /// Whether a part in hand is not to be delivered; it counts as flushed when it is `fresh`.
-    pub(super) fn cuts(&self, mailbox: Id, reference: u64, fresh: bool) -> bool {
+    /// Whether a part in hand is of a call that was taken back, and so is not to be delivered.
+    pub(super) fn is_cut(&self, mailbox: Id, reference: u64) -> bool {
         let Ok(slot) = self.slot(mailbox) else { return false };
         if slot.receiving.barred.load(Acquire) & CUT == 0 {
             return false;
         }
         let mut tail = slot.tail.lock();
-        let cuts = slot.is_live(mailbox) && tail.cold().cut.contains(&reference);
-        tail.cold().count.flushed += u64::from(cuts && fresh);
-        cuts
+        slot.is_live(mailbox) && tail.cold().cut.contains(&reference)
     }
 
     /// Wakes senders that wait for room in a mailbox, so that they look at what they wait for.

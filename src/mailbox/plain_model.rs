@@ -56,6 +56,8 @@ struct Handed {
     entry: Entry,
     claimed: bool,
     flushed: bool,
+    /// A request whose caller was gone when the cursor passed it.
+    expired: bool,
 }
 
 struct Both {
@@ -262,15 +264,9 @@ impl Both {
                 self.plain.queue.remove(at)
             };
             assert_eq!(entry.live().is_some_and(|item| item.is_signal), is_signals && kind != GAP);
-            items.push(Handed { entry, claimed: false, flushed: false });
+            items.push(Handed { entry, claimed: false, flushed: false, expired: false });
         }
         assert!(items.iter().any(|handed| handed.entry.live().is_some()));
-        // In a batch a mark of loss belongs to the message behind it, and goes back with that.
-        for at in 1..items.len() {
-            if items[at - 1].entry.lost() > 0 && items[at].entry.live().is_some() {
-                items[at - 1].entry.key = items[at].entry.key - 1;
-            }
-        }
         // In a batch a mark of loss belongs to the message behind it, and goes back with that.
         for at in 1..items.len() {
             if items[at - 1].entry.lost() > 0 && items[at].entry.live().is_some() {
@@ -289,7 +285,11 @@ impl Both {
             handed.claimed = true;
             match &handed.entry.what {
                 What::Lost(lost) => open.pending += lost,
-                What::Live(_) if handed.flushed => {}
+                What::Live(_) if handed.flushed || handed.expired => {}
+                What::Live(item) if self.plain.is_stale(item) => {
+                    handed.expired = true;
+                    self.plain.counts.expired += 1;
+                }
                 What::Live(item) => {
                     assert!(expected.is_none(), "one message at a time");
                     expected = Some((item.clone(), std::mem::take(&mut open.pending)));
@@ -318,7 +318,7 @@ impl Both {
                 (What::Lost(lost), true) if !handed.claimed => self.plain.counts.shown += lost,
                 (What::Lost(_), true) => {}
                 (What::Lost(lost), false) if is_signals => unshown += lost,
-                (What::Live(_), _) if handed.flushed => {}
+                (What::Live(_), _) if handed.flushed || handed.expired => {}
                 (What::Live(_), true) => self.plain.counts.delivered += 1,
                 (_, false) => back.push(handed.entry),
             }
@@ -333,7 +333,8 @@ impl Both {
         let c = self.store.stats(self.id).unwrap();
         let Plain { counts, .. } = &self.plain;
         let handed = self.open.iter().flat_map(|open| &open.items);
-        let in_hand = handed.filter(|handed| !handed.flushed && handed.entry.live().is_some()).count() as u64;
+        let waits = |handed: &&Handed| !handed.flushed && !handed.expired && handed.entry.live().is_some();
+        let in_hand = handed.filter(waits).count() as u64;
         let got = (c.sent, c.delivered, c.lost, c.flushed, c.expired, c.refused, c.conflated);
         let Counts { sent, delivered, lost, flushed, expired, refused, conflated, .. } = *counts;
         let expected = (sent, delivered, lost, flushed, expired, refused, conflated);
@@ -392,7 +393,8 @@ impl Both {
             assert!(self.store.batch_next(&mut open.batch).unwrap().is_none(), "nothing is passed after the end");
             // What the host passed by hand it has seen; a repeating timer's tick has gone with its timer, though.
             let gone = |item: &Item| self.records.iter().any(|r| r.id.0 == item.reference && r.repeats);
-            let passed = open.items[..open.batch.cursor as usize].iter().filter(|handed| !handed.flushed);
+            let passed =
+                open.items[..open.batch.cursor as usize].iter().filter(|handed| !handed.flushed && !handed.expired);
             let delivered = passed.filter(|h| h.entry.live().is_some_and(|item| h.claimed || !gone(item)));
             self.plain.counts.delivered += delivered.count() as u64;
             self.store.batch_release(&mut open.batch).unwrap();

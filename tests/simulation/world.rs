@@ -289,7 +289,7 @@ impl World {
     // ---- what is delivered
 
     /// A received message must be the entry, in every field.
-    pub fn compare(&mut self, to: usize, message: &td_message, entry: &Entry, in_batch: bool) {
+    pub fn compare(&mut self, to: usize, message: &td_message, entry: &Entry) {
         let got = (message.kind, message.status, message.from.id, message.tag);
         assert_eq!(got, (entry.kind, entry.status, entry.from, entry.tag), "kind, status, from, tag of {entry:?}");
         let reference = match entry.what {
@@ -309,7 +309,7 @@ impl World {
             What::Message | What::Topic(_) | What::Request(None) => {}
             What::Request(Some(call)) => {
                 let waits = self.calls[call].state == State::Armed;
-                assert!(waits || in_batch, "a request of a caller who no longer waits");
+                assert!(waits, "a request of a caller who no longer waits");
                 self.tickets.push(call);
             }
             What::Down(number) => {
@@ -380,7 +380,7 @@ impl World {
     pub fn received(&mut self, number: usize, at: usize, message: &td_message) {
         self.settle_copies(number, at, message.r#ref);
         let entry = self.mailboxes[number].queue.remove(at).expect("an entry");
-        self.compare(number, message, &entry, false);
+        self.compare(number, message, &entry);
         self.mailboxes[number].count.delivered += 1;
         assert_eq!(release(message), 0);
         assert_eq!(release(message), TD_ESTALE, "a second release");
@@ -405,8 +405,17 @@ impl World {
     pub fn pass(&mut self, number: usize, which: usize, batch: &mut td_batch) -> bool {
         let alive = self.mailboxes[number].alive;
         let (code, message) = batch_next(batch);
+        // The cursor passes over requests whose callers no longer wait.
+        let waits = |handed: &Handed| !handed.passed && !handed.flushed;
+        while let Some(at) = self.mailboxes[number].open[which].items.iter().position(waits).filter(|_| alive) {
+            if !self.is_stale(&self.mailboxes[number].open[which].items[at].entry) {
+                break;
+            }
+            self.mailboxes[number].open[which].items[at].flushed = true;
+            self.mailboxes[number].count.expired += 1;
+        }
         let open = &mut self.mailboxes[number].open[which];
-        let expected = open.items.iter().position(|handed| !handed.passed && !handed.flushed).filter(|_| alive);
+        let expected = open.items.iter().position(waits).filter(|_| alive);
         let Some(at) = expected else {
             assert_eq!(code, 0, "of an ended mailbox, or beyond its last message, a batch gives nothing");
             return false;
@@ -423,7 +432,7 @@ impl World {
         }
         open.items[at].passed = true;
         let entry = open.items[at].entry.clone();
-        self.compare(number, &message, &entry, true);
+        self.compare(number, &message, &entry);
         true
     }
 

@@ -227,7 +227,7 @@ class Mailbox extends Address {
         this.#lost += packet.gap(i);
         continue;
       }
-      if ((isSignal(kind) || withdrawals.count !== withdrawn) && !native.claim(this.#slot, i)) {
+      if ((isSignal(kind) || kind === KIND.request || withdrawals.count !== withdrawn) && !native.claim(this.#slot, i)) {
         if (this.#over()) return i;
         continue;
       }

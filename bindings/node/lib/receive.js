@@ -139,7 +139,7 @@ class Receiver {
         this.#lost += packet.gap(index);
         continue;
       }
-      if (isSignal(kind) && !native.claim(this.#mailbox._slot, index)) continue;
+      if ((isSignal(kind) || kind === KIND.request) && !native.claim(this.#mailbox._slot, index)) continue;
       const message = packet.message(index, this.#lost, this.#mailbox.engine);
       this.#lost = 0;
       if (!this.#mailbox._route(message)) {
