@@ -113,6 +113,68 @@ static PyObject *reply_error(PyObject *self, PyObject *args) {
   return result;
 }
 
+/* One part, waiting for room at the caller. */
+static int32_t send_part(td_ticket ticket, const Py_buffer *data, uint64_t engine, int64_t timeout) {
+  int32_t code = td_reply_part(ticket, data->buf, (size_t)data->len, 0, 0);
+  if ((code != TD_EFULL && code != TD_EAGAIN) || timeout == 0) return code;
+  tdpy_wait wait;
+  tdpy_wait_begin(&wait, engine, timeout);
+  do {
+    PyThreadState *state = tdpy_leave_python();
+    code = td_reply_part(ticket, data->buf, (size_t)data->len, wait.timeout, TD_INTERRUPTIBLE);
+    tdpy_return_to_python(state);
+  } while (tdpy_wait_again(&wait, code));
+  return code;
+}
+
+/* reply_part(data=b"", timeout=None) */
+static PyObject *reply_part(PyObject *base, PyObject *args, PyObject *kwargs) {
+  static char *names[] = {"data", "timeout", NULL};
+  tdpy_message *self = (tdpy_message *)base;
+  PyObject *payload = NULL;
+  int64_t timeout = TD_FOREVER;
+  uint64_t engine;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO&:reply_part", names, &payload, tdpy_timeout_arg, &timeout)) return NULL;
+  if (!is_request(self)) return NULL;
+  PyObject *id = PyObject_GetAttrString(self->engine, "id");
+  int parsed = id ? tdpy_parse_u64(id, "an id", &engine) : -1;
+  Py_XDECREF(id);
+  if (parsed < 0) return NULL;
+  Py_buffer data = {.buf = NULL};
+  if (payload && tdpy_payload(payload, &data) < 0) return NULL;
+  tdpy_enter();
+  int32_t code = send_part((td_ticket){self->ref}, &data, engine, timeout);
+  if (payload) PyBuffer_Release(&data);
+  if (code < 0) return PyErr_Occurred() ? NULL : tdpy_fail(code);
+  Py_RETURN_NONE;
+}
+
+static PyObject *reply_end(PyObject *base, PyObject *unused) {
+  tdpy_message *self = (tdpy_message *)base;
+  if (!is_request(self)) return NULL;
+  int32_t code = td_reply_end((td_ticket){self->ref});
+  if (code < 0) return tdpy_fail(code);
+  self->ticket = 0;
+  Py_RETURN_NONE;
+}
+
+/* _forward(to, sender): a request; it never waits */
+static PyObject *forward(PyObject *base, PyObject *args) {
+  tdpy_message *self = (tdpy_message *)base;
+  PyObject *sender;
+  tdpy_address *to;
+  uint64_t from;
+  if (!PyArg_ParseTuple(args, "O!O", &tdpy_address_type, &to, &sender) || tdpy_mailbox_id(sender, &from) < 0) return NULL;
+  if (!is_request(self)) return NULL;
+  td_message message = {.kind = self->kind, .data = PyBytes_AS_STRING(self->data), .data_size = (size_t)PyBytes_GET_SIZE(self->data),
+                        .from = {self->from}, .tag = self->tag, .ref = self->ref, .topic = "", .deadline = self->deadline};
+  tdpy_enter();
+  int32_t code = td_forward((td_mailbox){to->id}, (td_mailbox){from}, &message);
+  if (code < 0) return tdpy_fail(code);
+  self->ticket = 0;                            /* whoever gets it answers */
+  Py_RETURN_NONE;
+}
+
 static PyObject *drop(PyObject *base, PyObject *unused) {
   tdpy_message *self = (tdpy_message *)base;
   if (self->ticket) td_ticket_drop((td_ticket){self->ref});
@@ -158,6 +220,10 @@ static PyGetSetDef getset[] = {
 static PyMethodDef methods[] = {
     {"reply", (PyCFunction)(void (*)(void))reply, METH_FASTCALL, "Answers a request."},
     {"reply_error", reply_error, METH_VARARGS, "Answers a request with a status of 1 or more instead of a result."},
+    {"reply_part", (PyCFunction)(void (*)(void))reply_part, METH_VARARGS | METH_KEYWORDS,
+     "Sends one part of the answer to a request. Waits for room at the caller; timeout=0 does not."},
+    {"reply_end", reply_end, METH_NOARGS, "Ends an answer in parts."},
+    {"_forward", forward, METH_VARARGS, NULL},
     {"drop", drop, METH_NOARGS, "Says that this request will not be answered; its caller gets NoReplyError."},
     {NULL, NULL, 0, NULL},
 };

@@ -48,16 +48,16 @@ def body():
         lambda: box.send(b""), lambda: box.recv(0), lambda: box.recv(60), lambda: next(iter(box)), box.stats,
         lambda: box.wait(60), box.close, box.kill, lambda: box.exit(1024), lambda: box.register("y"),
         lambda: box.monitor(target), monitor.demonitor, timer.cancel, timer.read, subscription.unsubscribe,
-        call.cancel, request.reply,
+        call.cancel, request.reply, request.reply_part, request.reply_end, lambda: request.forward(target),
         lambda: engine.whereis("box"), lambda: engine.send("box"), lambda: engine.publish("a"), engine.stats,
         engine.now, engine.mailbox, engine.loop, engine.close, engine.inspect, lambda: engine.drain(1),
         lambda: loop.run(0), lambda: loop.run(60), loop.wake, loop.close, lambda: default.stats(),
         lambda: group.join(box), group.members, lambda: group.watch(box), watch.unwatch,
         lambda: room.enter(box, "k"), room.keys, lambda: box.link(target), lambda: box.trap_exit(),
         lambda: box.suspend(), lambda: box.resume(), lambda: target.notify(1), lambda: box.will("t"), box.will_clear,
-        
-        lambda: box.watch_interest("a"), lambda: box.call(timeout=60),
-        lambda: box.send_many([b"x"]), lambda: box.send_every(1),
+        lambda: box.monitor(target, receipt=True), lambda: box.monitor_process(os.getpid()),
+        lambda: box.watch_interest("a"), lambda: box.call(timeout=60), lambda: box.stream(timeout=60),
+        lambda: box.call_many_start([target]), lambda: box.send_many([b"x"]), lambda: box.send_every(1),
     ]
     for n, each in enumerate(tries):
         try:
@@ -110,15 +110,15 @@ box.fileno(), loop.fileno()
 handled = engine.mailbox(handler=lambda m: None, loop=loop)
 target = engine.mailbox()
 box.call_start(target, timeout=60)
-request = target.recv(0)
+request, parts, replies = target.recv(0), target.stream(timeout=60), engine.call_many([target], timeout=60)
 messages = iter(box)
 box.send(bytes(50_000))
 box.send(b"2")
 next(messages)
 
 def body():
-    global engine, box, loop, handled, target, request, messages
-    del request, messages, handled, target, box, loop, engine
+    global engine, box, loop, handled, target, request, parts, replies, messages
+    del request, parts, replies, messages, handled, target, box, loop, engine
     gc.collect()
     tidings.Engine().mailbox().send(b"x")
 

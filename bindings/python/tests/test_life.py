@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -50,6 +52,50 @@ def test_a_trapped_exit_is_a_message(engine: tidings.Engine) -> None:
         other.link(one)
 
 
+def test_a_receipt_counts_what_was_consumed(engine: tidings.Engine) -> None:
+    watcher, target = engine.mailbox(), engine.mailbox()
+    target.send(b"before", sender=watcher)
+    watcher.monitor(target, receipt=True)
+    for _ in range(5):
+        target.send(b"x", sender=watcher)
+    for _ in range(3):
+        target.recv(0)
+    target.close()
+    down = watcher.recv(5)
+    assert (down.kind, down.consumed, down.discarded) == (Kind.DOWN, 2, 3)
+    plain = engine.mailbox()
+    watcher.monitor(plain)
+    plain.close()
+    assert (watcher.recv(5).consumed, down.returncode) == (0, None)
+    with pytest.raises(TypeError, match="not for a name"):
+        watcher.monitor("name", receipt=True)
+
+
+def test_a_process_that_ends(engine: tidings.Engine) -> None:
+    watcher = engine.mailbox()
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read(); sys.exit(7)"], stdin=subprocess.PIPE)
+    monitor = watcher.monitor_process(child.pid, tag=5)
+    with pytest.raises(tidings.TimedOutError):
+        watcher.recv(0.02)
+    assert child.stdin
+    child.stdin.close()
+    down = watcher.recv(60)
+    assert (down.kind, down.ref, down.tag, down.reason) == (Kind.DOWN, monitor.id, 5, Reason.OS_EXIT)
+    assert down.reason.name == "os_exit" and down.returncode == 7 and (down.consumed, down.discarded) == (0, 0)
+    assert child.wait(60) == 7
+    killed = subprocess.Popen(["sleep", "600"])
+    watcher.monitor_process(killed.pid)
+    killed.kill()
+    assert watcher.recv(60).returncode == -signal.SIGKILL
+    killed.wait(60)
+    watcher.monitor_process(killed.pid)
+    assert watcher.recv(60).reason == Reason.NOPROC
+    stopped = watcher.monitor_process(os.getpid())
+    assert stopped.demonitor() == tidings.Outcome.ARMED
+    with pytest.raises(tidings.TidingsError):
+        watcher.monitor_process(-1)
+
+
 def test_overflow_kills_where_that_was_chosen(engine: tidings.Engine) -> None:
     watcher, box = engine.mailbox(), engine.mailbox(max_messages=3, policy=Policy.KILL)
     watcher.monitor(box)
@@ -78,6 +124,55 @@ def test_conflated_values_say_how_many_they_replaced(engine: tidings.Engine) -> 
     assert (second.data, second.replaced) == (b"other", 0)
     stats = box.stats()
     assert (stats.sent, stats.conflated, stats.delivered) == (6, 4, 2)
+
+
+def test_a_mailbox_bound_to_a_thread_ends_with_it(engine: tidings.Engine) -> None:
+    watcher, loop = engine.mailbox(), engine.loop()
+    opened: list[tidings.Mailbox] = []
+
+    def work(ready: threading.Event, go_on: threading.Event) -> None:
+        opened.append(engine.mailbox("pull", thread_bound=True))
+        opened.append(engine.mailbox("handled", thread_bound=True, handler=lambda message: None, loop=loop))
+        opened.append(engine.mailbox("free"))
+        ready.set()
+        assert go_on.wait(60)
+
+    for _ in range(3):
+        ready, go_on = threading.Event(), threading.Event()
+        thread = threading.Thread(target=work, args=(ready, go_on))
+        thread.start()
+        assert ready.wait(60)
+        pull, handled, free = opened
+        pull.send(bytes(50_000))
+        monitors = {watcher.monitor(pull).id, watcher.monitor(handled).id}
+        assert pull.stats().open
+        go_on.set()
+        thread.join(60)
+        downs = [watcher.recv(60) for _ in range(2)]
+        assert {down.ref for down in downs} == monitors
+        assert all(down.reason == Reason.RUNTIME_EXIT for down in downs)
+        assert engine.whereis("pull") is None and free.stats().open
+        free.close()
+        opened.clear()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_raises_takes_its_mailbox_along(engine: tidings.Engine) -> None:
+    watcher, ready = engine.mailbox(), threading.Event()
+
+    def work() -> None:
+        box = engine.mailbox("worker", thread_bound=True)
+        ready.set()
+        box.recv(60)
+        raise SystemExit
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert ready.wait(60)
+    watcher.monitor("worker")
+    engine.send("worker", b"go")
+    assert watcher.recv(60).reason == Reason.RUNTIME_EXIT
+    thread.join(60)
 
 
 def test_suspended_mailboxes_keep_their_messages(engine: tidings.Engine) -> None:

@@ -54,7 +54,7 @@ def open_(c: Context, s: Step) -> Result:
     options: dict[str, Any] = {
         "policy": policy_of(c, s), "max_messages": c.opt(s, "bound", 0), "max_bytes": c.opt(s, "bytes", 0),
     }
-    options["notifiable"] = bool(c.opt(s, "notifiable", 0))
+    options.update(notifiable=bool(c.opt(s, "notifiable", 0)), thread_bound="bound-to" in s.opts)
     timeout = c.opt(s, "timeout", FOREVER)
     if timeout != FOREVER:
         options["block_timeout"] = seconds(timeout)

@@ -5,12 +5,14 @@ Each makes one call of the package and hands over what came of it; it judges not
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import Optional
 
 import tidings
 
 from . import flow
-from .script import FOREVER, Step
+from .script import FOREVER, Step, number
 from .verbs_mailbox import items_of, nanoseconds, payload, policy_of, seconds, tag_of
 from .world import OK, Context, Result
 
@@ -19,8 +21,41 @@ from .world import OK, Context, Result
 
 
 def monitor(c: Context, s: Step) -> Result:
-    d = c.mailbox(s.args[0]).monitor(c.mailbox(s.args[1]), tag=c.opt(s, "tag", 0))
+    watcher, target = c.mailbox(s.args[0]), c.mailbox(s.args[1])
+    d = watcher.monitor(target, tag=c.opt(s, "tag", 0), receipt="receipt" in s.opts)
     c.put(s.name, "monitor", d, d.id)
+    return OK
+
+
+def process(c: Context, s: Step) -> Result:
+    """process P: a child that waits to be told how to end."""
+    child = subprocess.Popen(["sh", "-c", "read code; exit $code"], stdin=subprocess.PIPE, text=True)
+    c.put(s.args[0], "process", child, child.pid)
+    return OK
+
+
+def monitor_process(c: Context, s: Step) -> Result:
+    pid = number(s.args[1])
+    d = c.mailbox(s.args[0]).monitor_process(
+        c.of(s.args[1], "process").id if pid is None else pid, tag=c.opt(s, "tag", 0)
+    )
+    c.put(s.name, "monitor", d, d.id)
+    return OK
+
+
+def end_process(c: Context, s: Step) -> Result:
+    """end-process P code=N or signal=N"""
+    child = c.of(s.args[0], "process").value
+    if "signal" in s.opts:
+        os.kill(child.pid, c.opt(s, "signal", 9))
+    else:
+        child.stdin.write(f"{c.opt(s, 'code', 0)}\n")
+        child.stdin.flush()
+    return OK
+
+
+def reap(c: Context, s: Step) -> Result:
+    os.waitpid(c.of(s.args[0], "process").id, 0)
     return OK
 
 

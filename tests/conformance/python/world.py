@@ -56,7 +56,7 @@ class Result:
         topic = m.topic
         fields = {
             "status": m.status, "from": m.sender_id, "tag": m.tag, "ref": m.ref, "lost": m.lost,
-            "size": len(m.data), "data": bytes(m.data), "topic": topic.encode() if isinstance(topic, str) else bytes(topic),
+            "info": m.info[0], "more": m.info[1], "size": len(m.data), "data": bytes(m.data), "topic": topic.encode() if isinstance(topic, str) else bytes(topic),
         }
         if m.dead is not None:
             fields["for"] = m.dead.id

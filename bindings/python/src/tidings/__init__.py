@@ -10,6 +10,7 @@
 from ._native import _fast as _fast
 from ._native import ffi, lib, library_path
 from .address import Address
+from .calls import Parts, Replies
 from .engine import Engine, default_engine
 from .errors import (
     AgainError,
@@ -78,10 +79,12 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "PanicError",
+    "Parts",
     "Policy",
     "Presence",
     "Reason",
     "Receipt",
+    "Replies",
     "StaleError",
     "Subscription",
     "SystemCallError",

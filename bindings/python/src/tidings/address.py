@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, Iterable, Tuple, Union
 
 from . import _fast
 from ._native import ffi, lib
+from .calls import Parts
 from .errors import DownError, check, make_error
 from .handles import Timer
 from .types import MailboxStats, Reason, encode
@@ -53,6 +54,14 @@ class Address(_fast.AddressBase):
         if code == lib.TD_EDOWN:
             raise DownError.of(reply)
         return reply
+
+    def stream(self, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None, max_messages: int = 0) -> Parts:
+        """Sends a request whose answer comes in parts; iterating over the result gives one PART message after another.
+
+        They come to a mailbox of their own, bounded at max_messages (0: 65,536); a replier that is faster waits or gets
+        FullError. The iteration ends with the answer, which is `reply` of the result then, or with its error.
+        """
+        return Parts(self, data, tag, timeout, max_messages)
 
     def send_after(self, delay: float, data: Buffer = b"", tag: int = 0) -> Timer:
         """A TIMER message to this mailbox after so many seconds."""

@@ -18,6 +18,7 @@ from weakref import WeakSet, WeakValueDictionary
 from . import _fast
 from ._native import ffi, lib
 from .address import Address
+from .calls import Replies
 from .draining import drain, drain_async
 from .errors import ForkedError, NoProcError, NotFoundError, check
 from .groups import Group, Presence
@@ -113,12 +114,14 @@ class Engine:
         block_timeout: float | None = None,
         handler: Callable[[Message], object] | None = None,
         loop: Loop | None = None,
+        thread_bound: bool = False,
         notifiable: bool = False,
     ) -> Mailbox:
         """Opens a mailbox: to be read with `recv` and iteration, or, with `handler` and `loop`, by that loop.
 
         Bounds of 0 are the library's defaults (65,536 messages, 64 MiB). `policy` says what a full mailbox
-        does; with BLOCK a send waits `block_timeout` seconds. A mailbox that is `notifiable` takes `notify`.
+        does; with BLOCK a send waits `block_timeout` seconds. A mailbox that is `thread_bound` ends with the thread
+        that opens it, with reason runtime_exit; one that is `notifiable` takes `notify`.
         """
         if (handler is None) != (loop is None):
             raise TypeError("handler= and loop= go together: the loop is what runs the handler")
@@ -129,7 +132,7 @@ class Engine:
         options = ffi.new("td_mailbox_options *")
         options.size = ffi.sizeof("td_mailbox_options")
         options.policy = policy
-        options.flags = lib.TD_NOTIFIABLE if notifiable else 0
+        options.flags = (lib.TD_THREAD_BOUND if thread_bound else 0) | (lib.TD_NOTIFIABLE if notifiable else 0)
         options.max_messages = max_messages
         options.max_bytes = max_bytes
         options.block_timeout = block
@@ -205,6 +208,13 @@ class Engine:
             )
         self._timer_armed()
         return Timer(timer.id)
+
+    def call_many(
+        self, targets: Iterable[Address], data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
+    ) -> Replies:
+        """Sends a request to each of them (a group, for example); iterating over the result gives (mailbox, reply or
+        error) as the answers come, and ends when all have answered or failed."""
+        return Replies(self, targets, data, tag, timeout)
 
     def publish(
         self, topic: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None, retain: bool = False

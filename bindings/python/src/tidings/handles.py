@@ -106,7 +106,7 @@ class Watch(Handle, Generic[Snapshot]):
 
 
 class Call(Handle):
-    """A request whose answer comes to the mailbox as a REPLY with this ref."""
+    """A request whose answer comes to the mailbox as a REPLY with this ref; of `call_many_start`, several, then REPLIES."""
 
     __slots__ = ()
 

@@ -148,13 +148,17 @@ class Mailbox(Address):
         already_down: Callable[[], object] | None = None,
         *,
         tag: int = 0,
+        receipt: bool = False,
     ) -> Monitor:
         """Watches a mailbox, or whoever has a name now; its end comes as one DOWN message.
 
         `died(reason)` and `already_down()` can take its place: exactly one of them is called, once, where the
         message would have been handled or received; `already_down` when the target was not there to begin with.
-        The receive that met it goes on; what a callback raises comes out of it.
+        The receive that met it goes on; what a callback raises comes out of it. With `receipt` the DOWN says how many
+        of this mailbox's messages the target consumed and how many it discarded.
         """
+        if receipt and isinstance(target, str):
+            raise TypeError("a receipt is for a mailbox, not for a name: give engine.whereis(name)")
         wanted = died is not None or already_down is not None
         ref = ffi.new("td_monitor_ref *")
         with self._lock:  # the DOWN may be handled on another thread before this call has returned
@@ -162,9 +166,20 @@ class Mailbox(Address):
                 text = encode(target)
                 check(lib.td_monitor_name((self.id,), text, len(text), tag, ref))
             else:
-                check(lib.td_monitor((self.id,), (target.id,), tag, ref))
+                monitor = lib.td_monitor_receipt if receipt else lib.td_monitor
+                check(monitor((self.id,), (target.id,), tag, ref))
             if wanted:
                 self._callbacks[ref.id] = (died, already_down)
+        return Monitor(ref.id, self)
+
+    def monitor_process(self, pid: int, *, tag: int = 0) -> Monitor:
+        """Watches a process of the operating system; its end comes as one DOWN message with reason os_exit.
+
+        `returncode` of the message is known where the process is a child that nobody has waited for yet; it stays to be
+        waited for.
+        """
+        ref = ffi.new("td_monitor_ref *")
+        check(lib.td_monitor_os_process((self.id,), pid, tag, ref))
         return Monitor(ref.id, self)
 
     def demonitor(self, monitor: Monitor, flush: bool = False) -> Outcome:
@@ -193,6 +208,24 @@ class Mailbox(Address):
             )
         self.engine._timer_armed()
         return Call(ticket.id)
+
+    def call_many_start(
+        self, targets: Iterable[Address], data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
+    ) -> Call:
+        """Sends a request to each; the answers come here as REPLY messages with the ref of the call, then one REPLIES.
+
+        `sender` of a REPLY says whose it is, `error` why there is none. See also `Engine.call_many`.
+        """
+        ids = [target.id for target in targets]
+        array, gathering = ffi.new("td_mailbox[]", [(id,) for id in ids]), ffi.new("td_ticket *")
+        with ffi.from_buffer(data) as view:
+            check(
+                lib.td_call_many(
+                    array, len(ids), (self.id,), tag, view, len(view), _fast.nanoseconds(timeout), gathering
+                )
+            )
+        self.engine._timer_armed()
+        return Call(gathering.id)
 
     def watch_interest(self, pattern: str, *, tag: int = 0) -> Watch[int]:
         """Watches whether anyone subscribes to what the pattern fits: the first brings a message that is `started`, the

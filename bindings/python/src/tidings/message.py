@@ -24,6 +24,7 @@ class Kind(IntEnum):
     MESSAGE = lib.TD_KIND_MESSAGE
     REQUEST = lib.TD_KIND_REQUEST
     TOPIC = lib.TD_KIND_TOPIC
+    PART = lib.TD_KIND_PART
     MEMBER = lib.TD_KIND_MEMBER
     INTEREST = lib.TD_KIND_INTEREST
     PRESENCE = lib.TD_KIND_PRESENCE
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     REPLY = lib.TD_KIND_REPLY
     EXIT = lib.TD_KIND_EXIT
     RESYNC = lib.TD_KIND_RESYNC
+    REPLIES = lib.TD_KIND_REPLIES
     NOTIFY = lib.TD_KIND_NOTIFY
     END = lib.TD_KIND_END
 
@@ -51,11 +53,20 @@ def keys_of(data: bytes) -> list[str]:
 class Message(_fast.MessageBase):
     """One message: kind, data, tag, sender, ref, status, topic, deadline, lost.
 
-    A request is answered with `reply(data)` or `reply_error(status, data)`. A request that goes out of scope unanswered gives its
+    A request is answered with `reply(data)` or `reply_error(status, data)`, or in parts with `reply_part(data)` and
+    then `reply_end()`, or given on with `forward(mailbox)`. A request that goes out of scope unanswered gives its
     caller NoReplyError, so keep the message for as long as the answer may come.
     """
 
     __slots__ = ()
+
+    def forward(self, to: Address, *, sender: Address | None = None) -> None:
+        """Gives the message on. A request stays one: `to` answers it then, and its end is what the caller would hear of.
+        Anything else goes on as a MESSAGE with its tag and data."""
+        if self.kind == Kind.REQUEST:
+            self._forward(to, sender)
+        else:
+            to.send(self.data, self.tag, sender=sender)
 
     @property
     def sender(self) -> Address | None:
@@ -81,6 +92,23 @@ class Message(_fast.MessageBase):
     def name(self) -> str:
         """Of a DOWN: the name that was monitored, or "" when it was a mailbox."""
         return self.topic
+
+    @property
+    def consumed(self) -> int:
+        """Of a DOWN with receipt: how many of the watcher's messages since the monitoring began were received there."""
+        return self.info[0] if self.kind == Kind.DOWN and self.status != Reason.OS_EXIT else 0
+
+    @property
+    def discarded(self) -> int:
+        """Of a DOWN with receipt: how many of the watcher's messages were not received any more."""
+        return self.info[1] if self.kind == Kind.DOWN and self.status != Reason.OS_EXIT else 0
+
+    @property
+    def returncode(self) -> int | None:
+        """Of the DOWN of a process: its exit code, the negative number of the signal that ended it, or None: not known."""
+        if self.kind != Kind.DOWN or self.status != Reason.OS_EXIT or not self.info[0]:
+            return None
+        return self.info[1] if self.info[0] == 1 else -self.info[1]
 
     @property
     def replaced(self) -> int:
@@ -146,6 +174,16 @@ class Message(_fast.MessageBase):
         if self.kind != Kind.RESYNC or self.info[0] != of:
             raise ValueError(f"this message is not a RESYNC after changes of kind {of.name}")
         return self.data
+
+    @property
+    def answered(self) -> int:
+        """Of a REPLIES: how many mailboxes have answered."""
+        return self.info[0] if self.kind == Kind.REPLIES else 0
+
+    @property
+    def failed(self) -> int:
+        """Of a REPLIES: how many mailboxes have not answered."""
+        return self.info[1] if self.kind == Kind.REPLIES else 0
 
     @property
     def bits(self) -> int:

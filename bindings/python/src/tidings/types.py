@@ -72,6 +72,7 @@ class Reason(int):
     OVERFLOW = lib.TD_REASON_OVERFLOW
     ENGINE_CLOSED = lib.TD_REASON_ENGINE_CLOSED
     RUNTIME_EXIT = lib.TD_REASON_RUNTIME_EXIT
+    OS_EXIT = lib.TD_REASON_OS_EXIT
     #: The first of the application's own reasons.
     USER = lib.TD_REASON_USER
 
