@@ -5,6 +5,7 @@ const { inspect } = require("node:util");
 const { native } = require("./native.js");
 const { OUTCOME, reasonNumber } = require("./names.js");
 const { invalid } = require("./errors.js");
+const { withdrawals } = require("./turns.js");
 
 const hex = (id) => `0x${id.toString(16).padStart(16, "0")}`;
 
@@ -33,9 +34,6 @@ function itemsOf(items) {
   }
   return { datas, tags };
 }
-
-// Raised by everything that ends mailboxes: a batch that is being handed out then asks whether its own is over.
-const withdrawals = { count: 0 };
 
 class Id {
   constructor(engine, id) {
@@ -68,17 +66,17 @@ class Address extends Id {
     this.exit();
   }
   exit(reason, data) {
-    withdrawals.count++;
+    withdrawals.raise();
     native.exit(this.id, reasonNumber(reason), data);
     this.engine._sent();
   }
   kill() {
-    withdrawals.count++;
+    withdrawals.raise();
     native.kill(this.id);
     this.engine._sent();
   }
   link(other) {
-    withdrawals.count++;
+    withdrawals.raise();
     native.link(this.id, idOf(other, "other"));
     this.engine._sent();
   }
@@ -179,4 +177,4 @@ class Timer extends Id {
   }
 }
 
-module.exports = { Address, Call, Monitor, Subscription, Timer, Watch, hex, idOf, idOrNobody, itemsOf, text, withdrawals };
+module.exports = { Address, Call, Monitor, Subscription, Timer, Watch, hex, idOf, idOrNobody, itemsOf, text };

@@ -2,12 +2,12 @@
 // Guarantees: one Engine object per engine and thread; everything that waits is a promise, and nothing here blocks.
 "use strict";
 const { native } = require("./native.js");
-const { Address, Timer, hex, text, idOf, idOrNobody, itemsOf, withdrawals } = require("./address.js");
+const { Address, Timer, hex, text, idOf, idOrNobody, itemsOf } = require("./address.js");
 const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
-const { stir, waits } = require("./turns.js");
+const { stir, waits, withdrawals } = require("./turns.js");
 const { inspect } = require("node:util");
 
 const VIRTUAL_CLOCK = 1;
@@ -76,6 +76,7 @@ class Engine {
 
   publish(topic, data, { tag = 0, from, retain = false } = {}) {
     const receipt = native.publish(this.#host, idOrNobody(from), String(topic), tag, data, Boolean(retain));
+    if (receipt.dropped > 0) withdrawals.count++;
     stir();
     return receipt;
   }
@@ -83,6 +84,7 @@ class Engine {
   publishMany(topic, items, { from } = {}) {
     const { datas, tags } = itemsOf(items);
     const receipt = native.publishMany(this.#host, idOrNobody(from), String(topic), datas, tags);
+    if (receipt.dropped > 0) withdrawals.count++;
     stir();
     return receipt;
   }
@@ -348,7 +350,7 @@ class Engine {
     if (engines.get(this.id) !== this) return;
     engines.delete(this.id);
     if (theDefault === this) theDefault = undefined;
-    withdrawals.count++;
+    withdrawals.raise();
     native.engineClose(this.#host, this.#owned);
   }
 

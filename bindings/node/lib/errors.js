@@ -1,6 +1,7 @@
 // The one error class of the package.
 // Guarantees: every failure that comes from the library has the library's code ("TD_EFULL") and its own words.
 "use strict";
+const { withdrawals } = require("./turns.js");
 
 class TidingsError extends Error {
   constructor(code, text, errno) {
@@ -26,7 +27,11 @@ class ReplyError extends TidingsError {
   }
 }
 
-const makeError = (code, errno, text) => new TidingsError(code, text, errno);
+/** Called by the addon. A full mailbox may have ended, and others with it. */
+function makeError(code, errno, text) {
+  if (code === "TD_EFULL") withdrawals.count++;
+  return new TidingsError(code, text, errno);
+}
 
 const invalid = (text) => new TidingsError("TD_EINVAL", text, -1);
 const closed = () => new TidingsError("TD_ECLOSED", "the mailbox is over", -5);

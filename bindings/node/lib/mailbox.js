@@ -4,13 +4,13 @@
 "use strict";
 const { inspect } = require("node:util");
 const { native, hooks } = require("./native.js");
-const { CALL_TIMEOUT, KIND, Reason, isSignal, policyNumber } = require("./names.js");
-const { Address, Call, Monitor, Subscription, Watch, idOf, text, withdrawals } = require("./address.js");
+const { CALL_TIMEOUT, KIND, Reason, isClaimed, isSignal, policyNumber } = require("./names.js");
+const { Address, Call, Monitor, Subscription, Watch, idOf, text } = require("./address.js");
 const { closed, invalid } = require("./errors.js");
 const { Packet, keysOf, membersOf } = require("./message.js");
 const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
 const { taken } = require("./room.js");
-const { enter, stir } = require("./turns.js");
+const { enter, stir, withdrawals } = require("./turns.js");
 
 const opened = []; // by slot
 const NONE = Object.freeze([]);
@@ -219,6 +219,17 @@ class Mailbox extends Address {
   /** Hands a packet's messages to the handler; answers how many of its entries were passed. */
   _deliver(packet) {
     taken();
+    let at = -1; // the entry that the handler has
+    const batch = { pass: () => at >= 0 && native.claim(this.#slot, at) };
+    withdrawals.underWay.add(batch);
+    try {
+      return this.#hand(packet, (index) => (at = index));
+    } finally {
+      withdrawals.underWay.delete(batch);
+    }
+  }
+
+  #hand(packet, begin) {
     const { count } = packet;
     const withdrawn = withdrawals.count;
     for (let i = 0; i < count; i++) {
@@ -227,10 +238,11 @@ class Mailbox extends Address {
         this.#lost += packet.gap(i);
         continue;
       }
-      if ((isSignal(kind) || kind === KIND.request || withdrawals.count !== withdrawn) && !native.claim(this.#slot, i)) {
+      if ((isClaimed(kind) || withdrawals.count !== withdrawn) && !native.claim(this.#slot, i)) {
         if (this.#over()) return i;
         continue;
       }
+      begin(i);
       const message = packet.message(i, this.#lost, this.engine);
       this.#lost = 0;
       if (this._route(message)) continue;

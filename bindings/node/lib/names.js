@@ -17,6 +17,8 @@ const KIND = {
 };
 const KIND_NAMES = [];
 for (const [name, number] of Object.entries(KIND)) KIND_NAMES[number] = name;
+/** Kinds of which a batch may hold some that were taken back meanwhile: they are claimed. */
+const isClaimed = (kind) => kind === KIND.request || (kind >= KIND.part && kind < 32);
 const isSignal = (kind) => kind >= 16 && kind < 32;
 
 const POLICY = { fail: 0, block: 1, drop_new: 2, drop_old: 3, kill: 4, conflate: 5 };
@@ -60,5 +62,5 @@ function reasonNumber(reason) {
 }
 
 module.exports = {
-  CALL_TIMEOUT, EAGAIN, ECLOSED, ERROR_NAMES, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, errorName, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
+  CALL_TIMEOUT, EAGAIN, ECLOSED, ERROR_NAMES, KIND, KIND_NAMES, MATCH, OUTCOME, POLICY, Reason, errorName, isClaimed, isSignal, kindNumber, policyNumber, reasonName, reasonNumber,
 };

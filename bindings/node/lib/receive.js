@@ -4,12 +4,12 @@
 // taken nothing. Waits are served oldest first.
 "use strict";
 const { native } = require("./native.js");
-const { EAGAIN, ECLOSED, KIND, MATCH, isSignal, kindNumber } = require("./names.js");
+const { EAGAIN, ECLOSED, KIND, MATCH, isClaimed, kindNumber } = require("./names.js");
 const { closed, invalid, TidingsError } = require("./errors.js");
 const { idOf } = require("./address.js");
 const { Packet } = require("./message.js");
 const { taken } = require("./room.js");
-const { listeners } = require("./turns.js");
+const { listeners, withdrawals } = require("./turns.js");
 
 const CLOSED = Symbol("closed");
 const ANY = Object.freeze({ fields: 0, predicate: undefined });
@@ -124,8 +124,10 @@ class Receiver {
       const got = native.batch(slot, this.#index);
       this.#index = this.#count = 0;
       this.#packet = undefined;
+      withdrawals.underWay.delete(this);
       if (typeof got === "number") return got === ECLOSED ? CLOSED : undefined;
       this.#packet = new Packet(got);
+      withdrawals.underWay.add(this);
       this.#count = this.#packet.count;
     }
   }
@@ -139,7 +141,7 @@ class Receiver {
         this.#lost += packet.gap(index);
         continue;
       }
-      if ((isSignal(kind) || kind === KIND.request) && !native.claim(this.#mailbox._slot, index)) continue;
+      if (isClaimed(kind) && !native.claim(this.#mailbox._slot, index)) continue;
       const message = packet.message(index, this.#lost, this.#mailbox.engine);
       this.#lost = 0;
       if (!this.#mailbox._route(message)) {
@@ -154,8 +156,13 @@ class Receiver {
     if (this.#packet === undefined) return;
     const passed = this.#index;
     this.#packet = undefined;
+    withdrawals.underWay.delete(this);
     this.#index = this.#count = 0;
     if (this.#mailbox._slot >= 0) native.putBack(this.#mailbox._slot, passed);
+  }
+
+  pass() {
+    if (this.#index > 0 && this.#mailbox._slot >= 0) native.claim(this.#mailbox._slot, this.#index - 1);
   }
 
   iterating(by) {

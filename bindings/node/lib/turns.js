@@ -54,4 +54,15 @@ function leave() {
   inside = false;
 }
 
-module.exports = { enter, listeners, stir, waits };
+/** Called before everything that ends mailboxes. Batches under way say how far they are, so that what was handed out counts as delivered; and
+ *  one that is being handed out asks afterwards whether its own mailbox is over. */
+const withdrawals = {
+  count: 0,
+  underWay: new Set(), // each with pass()
+  raise() {
+    this.count++;
+    for (const batch of this.underWay) batch.pass();
+  },
+};
+
+module.exports = { enter, listeners, stir, waits, withdrawals };

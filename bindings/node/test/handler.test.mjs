@@ -177,6 +177,29 @@ test("what a handler sends in microtasks and ticks is delivered", async (t) => {
   assert.deepEqual(new Set(order), new Set(["go", "from a microtask", "from a tick"]));
 });
 
+test("a handler whose mailbox ends by what it fills gets nothing more of its batch", async (t) => {
+  const engine = new Engine();
+  t.after(() => engine.close());
+  for (const way of ["send", "publish"]) {
+    const strict = engine.mailbox({ policy: "kill", maxMessages: 1 });
+    strict.subscribe("full");
+    let handled = 0;
+    const box = engine.mailbox({
+      handler() {
+        handled++;
+        if (way === "publish") engine.publish("full", "x");
+        else if (handled === 1) strict.send("x");
+        else assert.throws(() => strict.send("x"), { code: "TD_EFULL" });
+      },
+    });
+    box.link(strict);
+    for (let i = 0; i < 5; i++) box.send("x");
+    engine.run();
+    assert.equal(handled, 2, way);
+    assert.equal(box.stats().reason, 4);
+  }
+});
+
 test("closing the engine inside a handler ends everything quietly", async () => {
   const engine = new Engine().ref();
   let handled = 0;

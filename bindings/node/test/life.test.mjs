@@ -148,6 +148,24 @@ test("a receipt counts what the target consumed of this watcher's messages, and 
   assert.throws(() => watcher.monitor(plain, { died: 5 }), { code: "TD_EINVAL" });
 });
 
+test("a receipt counts what a handler and an iteration were given before they ended their mailbox", async (t) => {
+  const engine = engineOf(t);
+  const watcher = engine.mailbox();
+  let handled = 0;
+  const handler = engine.mailbox({ handler: () => void (++handled === 3 && handler.exit(1500)) });
+  const iterated = engine.mailbox();
+  for (const box of [handler, iterated]) {
+    watcher.monitor(box, { receipt: true });
+    for (let i = 0; i < 5; i++) box.send("x", { from: watcher });
+  }
+  engine.run();
+  let read = 0;
+  for await (const message of iterated) if (message.text() === "x" && ++read === 3) iterated.kill();
+  const downs = [watcher.tryRecv(), watcher.tryRecv()];
+  assert.deepEqual(downs.map((down) => [down.from.id, down.consumed, down.discarded]), [[handler.id, 3, 2], [iterated.id, 3, 2]]);
+  for (const box of [handler, iterated]) assert.deepEqual([box.stats().delivered, box.stats().discarded], [3, 2]);
+});
+
 test("a process of the system is monitored: its exit status, its signal, and one that is not there", async (t) => {
   const engine = engineOf(t);
   const watcher = engine.mailbox();

@@ -127,6 +127,23 @@ test("parts come to a mailbox of one's own, among what else is in it", async (t)
   assert.deepEqual([first.kind, first.text()], ["part", "0"]);
 });
 
+test("once a call is given up no part of it is seen, also not from a batch that is being read", async (t) => {
+  const engine = engineOf(t);
+  const me = engine.mailbox();
+  const server = engine.mailbox();
+  const call = me.request(server, "x");
+  const request = server.tryRecv();
+  for (let i = 0; i < 5; i++) await request.replyPart(`${i}`);
+  me.send("after");
+  const seen = [];
+  for await (const message of me) {
+    seen.push(message.text());
+    if (seen.length === 2) call.cancel();
+    if (message.text() === "after") break;
+  }
+  assert.deepEqual(seen, ["0", "1", "after"]);
+});
+
 test("a part waits for room, in line, and gives up by time or by signal; bad ones are errors", async (t) => {
   const engine = engineOf(t);
   const me = engine.mailbox({ maxMessages: 2 });
