@@ -164,3 +164,29 @@ def test_a_forked_child_ends_well_and_harms_nobody(script: Script) -> None:
     """
     done = script("import warnings; warnings.simplefilter('ignore')\n" + textwrap.dedent(text), timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_exit_while_daemon_threads_wait_for_answers_and_room(script: Script) -> None:
+    text = """
+    import threading, time, tidings
+    engine = tidings.Engine()
+    silent, asked = engine.mailbox(), engine.mailbox(thread_bound=True)
+    full = asked.stream(max_messages=1)
+    request = asked.recv(5)
+    request.reply_part(b"1")
+    def bound():
+        for message in engine.mailbox(thread_bound=True):
+            pass
+    waits = [
+        lambda: request.reply_part(b"2"), lambda: list(silent.stream()), lambda: list(engine.call_many([silent, silent])),
+        lambda: silent.wait(), lambda: engine.mailbox(notifiable=True).recv(), bound,
+        lambda: engine.drain(),
+    ]
+    for wait in waits:
+        threading.Thread(target=wait, daemon=True).start()
+        time.sleep(0.01)
+    time.sleep(0.05)
+    """
+    for _ in range(10):
+        done = script(text)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -26,6 +26,11 @@ WAITS = {
     "call": "box.call(b'', timeout=60)",
     "blocked send": "full.send(b'1'), full.send(b'2')",
     "blocked send with a timeout": "full.send(b'1'), full.send(b'2', timeout=60)",
+    "a monitor's callbacks": "box.monitor('nobody', already_down=lambda: None), box.recv(60)",
+    "stream": "list(box.stream(timeout=60))",
+    "call_many": "list(engine.call_many([box, box], timeout=60))",
+    "blocked part": "parts = box.stream(max_messages=1); request = box.recv(); request.reply_part(), request.reply_part()",
+    "drain": "box.send(b''), engine.drain()",
     "wait_parked": "engine.wait_parked(5)",
 }
 
