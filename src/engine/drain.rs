@@ -38,16 +38,18 @@ fn begin(id: Id, timeout: i64) -> Result<Arc<Engine>> {
                       call with a timeout of 0 until it no longer answers TD_EAGAIN";
         return Err(Error::Deadlock.because(detail));
     }
-    let first = !engine.draining.swap(true, SeqCst);
-    if first {
+    // Held until it is known what was delivered before: whoever else drains must not find nothing left.
+    let mut drain = engine.drain.lock();
+    if drain.is_none() {
+        engine.draining.store(true, SeqCst);
         let mailboxes: Vec<Id> = world.store.of_engine(engine.index).collect();
         for mailbox in &mailboxes {
             let _ = world.store.close_to_outside(*mailbox);
         }
         let delivered = |mailbox| Some((mailbox, world.store.stats(mailbox).ok()?.delivered));
-        let begun = mailboxes.into_iter().filter_map(delivered).collect();
-        *engine.drain.lock() = Some(begun);
+        *drain = Some(mailboxes.into_iter().filter_map(delivered).collect());
     }
+    drop(drain);
     Ok(engine)
 }
 

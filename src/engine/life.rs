@@ -160,7 +160,11 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         reader,
         handler: (!bare).then_some(handler),
     };
-    let id = world.store.open(opening, || !owner.closed.load(SeqCst) && !owner.draining.load(SeqCst))?;
+    let opened = world.store.open(opening, || !owner.closed.load(SeqCst) && !owner.draining.load(SeqCst));
+    let id = opened.map_err(|error| match owner.check_open_to_outside() {
+        Err(draining) if !owner.closed.load(SeqCst) => draining,
+        _ => error,
+    })?;
     owner.mailboxes.fetch_add(1, AcqRel);
     record(Event::Open, id, engine, 0);
     let admitted =

@@ -94,9 +94,48 @@ static void test_time_is_up(void) {
   CHECK_IS(send_tag(full, 1), TD_ENOPROC);
 }
 
+typedef struct {
+  pthread_t thread;
+  pthread_barrier_t *together;
+  td_engine engine;
+  td_drain_report report;
+  int32_t result;
+} drainer;
+
+static void *drain_together(void *user) {
+  drainer *mine = (drainer *)user;
+  mine->report.size = sizeof mine->report;
+  pthread_barrier_wait(mine->together);
+  mine->result = td_engine_drain(mine->engine, TD_MS(2), &mine->report, NULL, 0);
+  return NULL;
+}
+
+/* Nobody reads: whoever drains finds all of it left, or the engine closed. */
+static void test_several_drain_at_once(void) {
+  for (int round = 0; round < (int)check_count(50); round++) {
+    td_engine engine = open_engine(0);
+    pthread_barrier_t together;
+    drainer all[4];
+    for (int i = 0; i < 100; i++) CHECK_OK(send_tag(open_mailbox(engine), 1));
+    CHECK(pthread_barrier_init(&together, NULL, 4) == 0);
+    for (int i = 0; i < 4; i++) {
+      all[i].together = &together;
+      all[i].engine = engine;
+      CHECK(pthread_create(&all[i].thread, NULL, drain_together, &all[i]) == 0);
+    }
+    for (int i = 0; i < 4; i++) {
+      CHECK(pthread_join(all[i].thread, NULL) == 0);
+      CHECK(all[i].result == TD_ETIMEDOUT || all[i].result == TD_ESTALE);
+      if (all[i].result == TD_ETIMEDOUT) CHECK_EQ(all[i].report.undelivered, 100);
+    }
+    pthread_barrier_destroy(&together);
+  }
+}
+
 int main(void) {
   check_begin();
   test_all_arrives();
   test_time_is_up();
+  test_several_drain_at_once();
   return 0;
 }
