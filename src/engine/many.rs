@@ -10,7 +10,7 @@ use crate::call::{self, Request, Ties};
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Refusal};
+use crate::mailbox::{Outcome, Refusal, Room};
 use crate::message::{FrameTrailer, Message, Payload, KIND_MESSAGE, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 
@@ -86,8 +86,8 @@ pub fn reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) ->
         parker.reset();
         let size = data.len() as u64;
         let result = match store.block(owner, size, &parker, engine.clock.is_real()) {
-            Ok(true) if store.is_awaited(ticket) => {
-                match wait_a_while(store, &engine, owner, size, &parker, until, interruptible) {
+            Ok(room) if room != Room::Now && store.is_awaited(ticket) => {
+                match wait_a_while(&engine, room, &parker, until, interruptible) {
                     Wake::Interrupted => Err(Error::Intr),
                     _ if engine.clock.now() >= until && store.is_awaited(ticket) && store.is_full(owner, size) => {
                         Err(Error::TimedOut)

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Select, Slot, Wanted};
+use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Room, Select, Slot, Wanted};
 use crate::message::KIND_MESSAGE;
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
 use crate::notify::{Parker, Wake};
@@ -163,8 +163,8 @@ pub(super) fn wait_for_room(
     }
     record(Event::WaitsForRoom, to, from, size as i64);
     let result = match store.block(to, size, &parker, engine.clock.is_real()) {
-        Ok(false) => Ok(()),
-        Ok(true) => match wait_a_while(store, engine, to, size, &parker, deadline, interruptible) {
+        Ok(Room::Now) => Ok(()),
+        Ok(room) => match wait_a_while(engine, room, &parker, deadline, interruptible) {
             Wake::Interrupted => Err(Error::Intr),
             _ if own && store.live(from).is_err() => {
                 Err(Error::Closed.because("the sending mailbox has ended; the message was not sent"))
@@ -184,16 +184,14 @@ pub(super) fn wait_for_room(
 
 /// Room that another mailbox of the engine leaves in its byte budget is looked for every few milliseconds.
 pub(super) fn wait_a_while(
-    store: &Store,
     engine: &Engine,
-    to: Id,
-    size: u64,
+    room: Room,
     parker: &Arc<Parker>,
     deadline: i64,
     interruptible: bool,
 ) -> Wake {
     const LOOK: i64 = 5_000_000;
-    let most = if store.is_short(to, size) { LOOK } else { FOREVER };
+    let most = if room == Room::Elsewhere { LOOK } else { FOREVER };
     engine.clock.wait_at_most(parker, deadline, interruptible, most)
 }
 

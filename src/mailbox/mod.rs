@@ -45,6 +45,7 @@ pub use look::{MailboxView, RecordView, Survey};
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
 pub use receive::Wanted;
+pub use room::Room;
 pub use select::Select;
 pub use signal::Cancelled;
 pub use wait::Patience;

@@ -134,9 +134,14 @@ impl Store {
 impl Tail {
     /// Whether a message of this size fits the bounds now.
     pub(super) fn has_room(&self, store: &Store, slot: &Slot, size: u64) -> bool {
-        let limits = self.limits();
         let need = self.queued_bytes(slot) + size;
-        slot.queued(self) < limits.messages() && self.could_hold(store.budgets.of(slot.engine()), &limits, need)
+        self.fits(slot, size) && self.could_hold(store.budgets.of(slot.engine()), &self.limits(), need)
+    }
+
+    /// Whether it fits the mailbox's own bound, whatever the engine's budget.
+    pub(super) fn fits(&self, slot: &Slot, size: u64) -> bool {
+        let limits = self.limits();
+        slot.queued(self) < limits.messages() && self.queued_bytes(slot) + size <= limits.bytes()
     }
 
     /// `TD_ENOPROC` unless the mailbox of this id lives here.

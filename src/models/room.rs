@@ -4,6 +4,7 @@
 //! blocked sender. The wait is that of `engine::send` on a full mailbox of policy `Block`, without its clock.
 
 use super::*;
+use crate::mailbox::Room;
 use crate::notify::Parker;
 
 fn send_blocking(m: &Meeting, to: Id, tag: u64) -> Result<()> {
@@ -16,8 +17,8 @@ fn send_blocking(m: &Meeting, to: Id, tag: u64) -> Result<()> {
         let parker = Parker::current();
         parker.reset();
         match m.store.block(to, 0, &parker, false) {
-            Ok(true) => drop(parker.park(FOREVER, false)),
-            Ok(false) => {}
+            Ok(Room::Now) => {}
+            Ok(_) => drop(parker.park(FOREVER, false)),
             Err(error) => assert_eq!(error, Error::NoProc),
         }
         m.store.unblock(to, &parker, false);
