@@ -5,7 +5,7 @@
 
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Refusal, Store};
+use crate::mailbox::{Outcome, Store};
 use crate::sync::atomic::{AtomicU64, Ordering::*};
 use crate::sync::{rank, Arc, Mutex};
 
@@ -30,37 +30,51 @@ impl Member {
         *turns += 1;
         Arc::new(Member { id, queue: queue.clone(), turn: AtomicU64::new(*turns) })
     }
+
+    /// It is served, or tried, last.
+    fn take_turn(&self) {
+        self.take(&mut self.queue.turns.lock());
+    }
+
+    fn take(&self, turns: &mut u64) {
+        *turns += 1;
+        self.turn.store(*turns, Relaxed);
+    }
 }
 
 /// Gives a message to one of the members, which are of one queue group. `None` when all are over.
 pub fn deliver(store: &Store, members: &[Arc<Member>], draft: &Draft<'_>) -> Option<Outcome> {
-    // Whose turn it was without success: those that are full first.
-    let (mut tried, mut full): (Vec<Id>, Option<Id>) = (Vec::new(), None);
-    while let Some(id) = next(members, &tried) {
-        match store.try_publish(id, draft) {
+    let first = next(members)?;
+    let mut full = match store.try_publish(first.id, draft) {
+        Ok(outcome) => return Some(outcome),
+        Err(refusal) => refusal.is_full().then_some(first),
+    };
+    for member in others(members, first) {
+        member.take_turn();
+        match store.try_publish(member.id, draft) {
             Ok(outcome) => return Some(outcome),
-            Err(Refusal::Full | Refusal::Short) => drop(full.get_or_insert(id)),
-            Err(Refusal::Never(_)) => {}
+            Err(refusal) if refusal.is_full() => full = full.or(Some(member)),
+            Err(_) => {}
         }
-        tried.push(id);
     }
-    let id = full?;
     // The others were tried after it: what one of them has to take or to lose next is not this one's again.
-    let own = members.iter().find(|member| member.id == id)?;
-    {
-        let mut turns = own.queue.turns.lock();
-        *turns += 1;
-        own.turn.store(*turns, Relaxed);
-    }
-    store.publish(id, draft)
+    let first = full?;
+    first.take_turn();
+    store.publish(first.id, draft)
 }
 
-/// Who was served longest ago, of those not tried yet; the turn is theirs.
-fn next(members: &[Arc<Member>], tried: &[Id]) -> Option<Id> {
+/// Who was served longest ago; the turn is theirs.
+fn next(members: &[Arc<Member>]) -> Option<&Member> {
     let mut turns = members.first()?.queue.turns.lock();
-    let waiting = members.iter().filter(|member| !tried.contains(&member.id));
-    let chosen = waiting.min_by_key(|member| member.turn.load(Relaxed))?;
-    *turns += 1;
-    chosen.turn.store(*turns, Relaxed);
-    Some(chosen.id)
+    let chosen = members.iter().min_by_key(|member| member.turn.load(Relaxed))?;
+    chosen.take(&mut turns);
+    Some(chosen)
+}
+
+/// All but one, as they are next.
+fn others<'a>(members: &'a [Arc<Member>], but: &Member) -> Vec<&'a Member> {
+    let _turns = but.queue.turns.lock();
+    let mut others: Vec<&Member> = members.iter().map(|member| &**member).filter(|other| other.id != but.id).collect();
+    others.sort_by_key(|member| member.turn.load(Relaxed));
+    others
 }

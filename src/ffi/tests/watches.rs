@@ -295,6 +295,21 @@ fn what_a_full_queue_group_loses_or_conflates_is_shared() {
     }
 }
 
+#[test]
+fn a_large_queue_group_that_is_full_is_asked_once_around() {
+    let engine = virtual_engine();
+    let members: Vec<Id> = (0..3000).map(|_| bounded(engine, 0, 1)).collect();
+    for member in &members {
+        subscribe(*member, "t", 0, 0, Some("q")).unwrap();
+    }
+    let say = || publish(engine, Id::NONE, "t", 1, b"x", PublishOptions::default()).unwrap();
+    assert!(members.iter().all(|_| say().queued == 1));
+    assert_eq!([say(), say()], [Receipt { matched: 1, queued: 0, dropped: 1 }; 2]);
+    assert_eq!(tags(members[1500]), [1]);
+    assert_eq!(say().queued, 1);
+    assert_eq!(members.iter().map(|member| balanced(*member).lost).sum::<u64>(), 2);
+}
+
 fn retain() -> PublishOptions {
     PublishOptions { release: None, retain: true }
 }
