@@ -26,6 +26,8 @@ test("a child inherits no descriptor of the engine, and both go on", async (t) =
   busy.send("round and round");
   const waiting = boxes.map((box) => box.recv({ timeout: 60_000 }));
   engine.sendEvery(boxes[0], 1);
+  boxes[1].monitorProcess(process.ppid);
+  engine.mailbox({ notifiable: true }).notify(1);
   assert.ok(descriptors().length >= before + 6, "each waiting mailbox, and the loop");
   const { stdout } = await run("ls", ["-l", "/proc/self/fd"]);
   assert.doesNotMatch(stdout, /eventfd|pidfd|timerfd/);
