@@ -40,6 +40,7 @@ static const char *kind_name(uint32_t kind) {
     case TD_KIND_MESSAGE: return "message";
     case TD_KIND_REQUEST: return "request";
     case TD_KIND_TOPIC: return "topic";
+    case TD_KIND_PART: return "part";
     case TD_KIND_MEMBER: return "member";
     case TD_KIND_INTEREST: return "interest";
     case TD_KIND_PRESENCE: return "presence";
@@ -48,6 +49,7 @@ static const char *kind_name(uint32_t kind) {
     case TD_KIND_REPLY: return "reply";
     case TD_KIND_EXIT: return "exit";
     case TD_KIND_RESYNC: return "resync";
+    case TD_KIND_REPLIES: return "replies";
     case TD_KIND_NOTIFY: return "notify";
     case TD_KIND_END: return "end";
     default: return "unknown-kind";

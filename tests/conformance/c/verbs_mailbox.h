@@ -10,7 +10,7 @@ static void handle_batch(td_batch *batch, void *user);   /* flow.h */
 
 static const struct { const char *name; uint32_t policy; } policies[] = {
     {"fail", TD_FAIL}, {"block", TD_BLOCK}, {"drop_new", TD_DROP_NEW}, {"drop_old", TD_DROP_OLD},
-    {"kill", TD_KILL}};
+    {"kill", TD_KILL}, {"conflate", TD_CONFLATE}};
 
 static uint32_t opt_policy(const ctx *c, const step *s) {
   const char *text = step_opt(s, "policy");
@@ -26,6 +26,7 @@ static void do_engine(ctx *c, const step *s, result *r) {
   td_engine e;
   o.flags = W.scenario->virtual_clock ? TD_ENGINE_VIRTUAL_CLOCK : 0;
   o.workers = (uint32_t)opt_number(c, s, "workers", 0);
+  o.max_bytes = (uint64_t)opt_number(c, s, "budget", 0);
   if (give_code(r, td_engine_open(&o, &e))) slot_set(c, s->args[0], ENGINE, e.id);
 }
 
@@ -73,6 +74,10 @@ static void do_exit(ctx *c, const step *s, result *r) {
 }
 
 static void do_kill(ctx *c, const step *s, result *r) { give_code(r, td_mailbox_kill(mailbox_of(c, s->args[0]))); }
+
+static void do_suspend(ctx *c, const step *s, result *r) { give_code(r, td_suspend(mailbox_of(c, s->args[0]))); }
+
+static void do_resume(ctx *c, const step *s, result *r) { give_code(r, td_resume(mailbox_of(c, s->args[0]))); }
 
 static void do_wait(ctx *c, const step *s, result *r) {
   give_code(r, td_mailbox_wait(mailbox_of(c, s->args[0]), opt_number(c, s, "timeout", 0), 0));
@@ -170,6 +175,15 @@ static void took(ctx *c, const step *s, result *r, int32_t code, const td_messag
   give_message(r, m);
   r->holds = 1;
   if (s->as && m->kind == TD_KIND_REQUEST) slot_set(c, s->as, TICKET, m->ref);
+}
+
+/* forward A B: takes A's oldest message and sends it on to B, before it is released. */
+static void do_forward(ctx *c, const step *s, result *r) {
+  td_message m;
+  if (!give_code(r, td_recv(mailbox_of(c, s->args[0]), opt_number(c, s, "timeout", 0), 0, &m))) return;
+  if (s->as && m.kind == TD_KIND_REQUEST) slot_set(c, s->as, TICKET, m.ref);
+  give_code(r, td_forward(mailbox_of(c, s->args[1]), mailbox_of(c, step_opt(s, "from")), &m));
+  td_message_release(&m);
 }
 
 static void do_recv(ctx *c, const step *s, result *r) {
@@ -348,6 +362,8 @@ static void do_stats(ctx *c, const step *s, result *r) {
     give_number(r, "subscriptions", (int64_t)n.subscriptions);
     give_number(r, "dead-letters", (int64_t)n.dead_letters);
     give_number(r, "published", (int64_t)n.published);
+    give_number(r, "max-bytes", (int64_t)n.max_bytes);
+    give_number(r, "queued-bytes", (int64_t)n.queued_bytes);
     return;
   }
   td_mailbox_counters n;
@@ -360,12 +376,14 @@ static void do_stats(ctx *c, const step *s, result *r) {
   give_number(r, "sent", (int64_t)n.sent);
   give_number(r, "delivered", (int64_t)n.delivered);
   give_number(r, "lost", (int64_t)n.lost);
+  give_number(r, "conflated", (int64_t)n.conflated);
   give_number(r, "flushed", (int64_t)n.flushed);
   give_number(r, "expired", (int64_t)n.expired);
   give_number(r, "discarded", (int64_t)n.discarded);
   give_number(r, "queued", (int64_t)n.queued);
   give_number(r, "queued-bytes", (int64_t)n.queued_bytes);
   give_number(r, "refused", (int64_t)n.refused);
+  give_number(r, "suspended", (int64_t)n.suspended);
   give_number(r, "monitors", (int64_t)n.monitors);
   give_number(r, "monitored-by", (int64_t)n.monitored_by);
   give_number(r, "timers", (int64_t)n.timers);

@@ -190,6 +190,18 @@ static void do_ask(ctx *c, const step *s, result *r) {
   made(c, s, r, code, TICKET, t.id);
 }
 
+/* ask-many TAG M...: one call of all of them; any may be listed twice. */
+static void do_ask_many(ctx *c, const step *s, result *r) {
+  td_ticket t = {0};
+  td_mailbox to[MAX_WORDS];
+  size_t count = 0;
+  const char *data = step_opt(s, "data") ? step_opt(s, "data") : "";
+  for (int i = 1; i < s->nargs; i++) to[count++] = mailbox_of(c, s->args[i]);
+  int32_t code = td_call_many(to, count, mailbox_of(c, step_opt(s, "from")), (uint64_t)must_number(c, s->args[0]), data, strlen(data),
+                              opt_number(c, s, "timeout", TD_FOREVER), &t);
+  made(c, s, r, code, TICKET, t.id);
+}
+
 static td_ticket ticket_of(const ctx *c, const char *name) {
   td_ticket t = {slot_of(c, name, TICKET)->id};
   return t;
@@ -203,6 +215,17 @@ static void do_reply(ctx *c, const step *s, result *r) {
   if (step_opt(s, "status")) give_code(r, td_reply_error(t, (int32_t)opt_number(c, s, "status", 0), data, strlen(data)));
   else give_code(r, td_reply(t, data, strlen(data)));
 }
+
+static void do_reply_part(ctx *c, const step *s, result *r) {
+  char buf[1024];
+  size_t size;
+  void *owned;
+  const void *data = payload(c, s, buf, sizeof buf, &size, &owned);
+  give_code(r, td_reply_part(ticket_of(c, s->args[0]), data, size, opt_number(c, s, "timeout", 0), 0));
+  free(owned);
+}
+
+static void do_reply_end(ctx *c, const step *s, result *r) { give_code(r, td_reply_end(ticket_of(c, s->args[0]))); }
 
 static void do_drop(ctx *c, const step *s, result *r) { give_code(r, td_ticket_drop(ticket_of(c, s->args[0]))); }
 
