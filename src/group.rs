@@ -11,7 +11,7 @@ use crate::message::{KIND_MEMBER, STATUS_JOINED, STATUS_LEFT};
 use crate::snapshot::{Bag, Edge, Snapshot};
 use crate::sync::{rank, Arc, Mutex};
 use crate::watch::{self, Wakes, Watching};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The groups of one engine.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Groups {
                 Some((name, group)) => (name.clone(), group.members.count(&mailbox) == 0),
                 None => (name.into(), true),
             };
-            store.with_ties(mailbox, |ties| first.then(|| ties.groups.push(name.clone())))?;
+            store.with_ties(mailbox, |ties| first.then(|| ties.groups.insert(name.clone())))?;
             let group = groups.entry(name).or_default();
             group.members.add(mailbox);
             group.tell(store, STATUS_JOINED, mailbox, &mut wakes);
@@ -67,7 +67,7 @@ impl Groups {
             let group = groups.get_mut(name).ok_or_else(|| stranger(mailbox, name))?;
             let last = group.members.take(&mailbox).ok_or_else(|| stranger(mailbox, name))?;
             if last {
-                let _ = store.with_ties(mailbox, |ties| ties.groups.retain(|other| **other != *name));
+                let _ = store.with_ties(mailbox, |ties| ties.groups.remove(name));
             }
             group.tell(store, STATUS_LEFT, mailbox, &mut wakes);
             if group.is_empty() {
@@ -79,7 +79,7 @@ impl Groups {
     }
 
     /// Takes a mailbox that has ended out of its groups.
-    pub fn forget(&self, store: &Store, mailbox: Id, names: &[Arc<str>]) {
+    pub fn forget(&self, store: &Store, mailbox: Id, names: &BTreeSet<Arc<str>>) {
         if names.is_empty() {
             return;
         }

@@ -13,7 +13,7 @@ use crate::snapshot::{Bag, Edge, Snapshot};
 use crate::sync::{rank, Arc, Mutex};
 use crate::timer::Timers;
 use crate::watch::{self, Wakes, Watching};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The keys of one engine.
 #[derive(Default)]
@@ -98,7 +98,7 @@ impl Presence {
             let is_new = known.is_none();
             let again = known.is_some_and(|(_, known)| known.entries.contains_key(&mailbox));
             let key: Arc<str> = known.map_or_else(|| key.into(), |(key, _)| key.clone());
-            store.with_ties(mailbox, |ties| (!again).then(|| ties.keys.push((name.clone(), key.clone()))))?;
+            store.with_ties(mailbox, |ties| (!again).then(|| ties.keys.insert((name.clone(), key.clone()))))?;
             let group = groups.entry(name).or_default();
             let carried = group.keys.entry(key.clone()).or_default();
             carried.entries.insert(mailbox, grace);
@@ -126,8 +126,7 @@ impl Presence {
             let carried = group.keys.get_mut(&key).expect("it was found above");
             carried.entries.remove(&mailbox).ok_or_else(|| absent(mailbox, name, &key))?;
             let last = carried.entries.is_empty();
-            let _ =
-                store.with_ties(mailbox, |ties| ties.keys.retain(|(in_group, own)| **in_group != *name || *own != key));
+            let _ = store.with_ties(mailbox, |ties| ties.keys.remove(&(name.into(), key.clone())));
             if last {
                 group.remove(store, mailbox, &key, &mut wakes);
             }
@@ -140,7 +139,7 @@ impl Presence {
     }
 
     /// A mailbox that has ended carries its keys no longer.
-    pub fn forget(&self, store: &Store, mailbox: Id, keys: &[(Arc<str>, Arc<str>)], time: &Clockwork<'_>) {
+    pub fn forget(&self, store: &Store, mailbox: Id, keys: &BTreeSet<(Arc<str>, Arc<str>)>, time: &Clockwork<'_>) {
         if keys.is_empty() {
             return;
         }

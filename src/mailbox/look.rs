@@ -122,8 +122,8 @@ impl Store {
             view.watched_by = records(&cold.watched, Of::Target);
             view.subscriptions = cold.quotas.iter().filter_map(|id| self.subscription(*id).ok()).collect();
             (view.receivers, view.senders) = (cold.waiters.len(), cold.blocked.len());
-            view.groups.clone_from(&cold.ties.groups);
-            view.keys.clone_from(&cold.ties.keys);
+            view.groups.extend(cold.ties.groups.iter().cloned());
+            view.keys.extend(cold.ties.keys.iter().cloned());
             view.will = cold.ties.will.as_ref().map(|will| will.topic.clone());
             view.traps = cold.links.trap;
             view.calling.clone_from(&cold.calling);

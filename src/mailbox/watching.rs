@@ -20,6 +20,7 @@ use crate::oneshot::{Of, OneShot, State, Use};
 use crate::recorder::{record, Event};
 use crate::snapshot::{Edge, Snapshot};
 use crate::sync::Arc;
+use std::collections::BTreeSet;
 
 /// What is to be said when a mailbox ends.
 #[derive(Debug)]
@@ -34,9 +35,9 @@ pub struct Will {
 #[derive(Debug, Default)]
 pub struct Ties {
     /// Groups it is in, each once.
-    pub groups: Vec<Arc<str>>,
+    pub groups: BTreeSet<Arc<str>>,
     /// Keys it has entered: group and key.
-    pub keys: Vec<(Arc<str>, Arc<str>)>,
+    pub keys: BTreeSet<(Arc<str>, Arc<str>)>,
     pub will: Option<Box<Will>>,
 }
 
