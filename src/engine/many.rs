@@ -19,7 +19,10 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
     let world = world();
     let store = &world.store;
     let own = store.slot(from)?;
-    own.check(from, Error::Closed.because("the calling mailbox has ended; nobody was called"))?;
+    own.check(from, Error::Closed).map_err(|error| match error {
+        Error::Closed => error.because("the calling mailbox has ended; nobody was called"),
+        other => other,
+    })?;
     for (at, id) in to.iter().enumerate() {
         let slot = store.slot(*id)?;
         match slot.check(*id, Error::NoProc) {

@@ -81,12 +81,9 @@ pub unsafe extern "C" fn td_subscribe(
             )
         };
         args::zero("options->flags", options.flags)?;
-        let queue = if options.queue_group.is_null() {
-            None
-        } else {
-            // SAFETY: as above.
-            Some(unsafe { args::text("options->queue_group", options.queue_group, options.queue_group_size)? })
-        };
+        // SAFETY: as above.
+        let queue = unsafe { args::text("options->queue_group", options.queue_group, options.queue_group_size)? };
+        let queue = (!options.queue_group.is_null()).then_some(queue);
         let id = facade::subscribe(mailbox.into(), pattern, options.policy, options.max_messages, queue)?;
         out.set(id.into());
         Ok(0)

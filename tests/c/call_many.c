@@ -61,6 +61,7 @@ static void nobody_is_an_end_at_once(void) {
   td_mailbox caller = open_mailbox(engine);
   td_ticket gathering;
   CHECK_OK(td_call_many(NULL, 0, caller, 7, NULL, 0, 0, &gathering));
+  CHECK_EQ(td_last_error(NULL, 0), 0);
   td_message message = next_of(caller, gathering);
   CHECK_EQ(message.kind, TD_KIND_REPLIES);
   CHECK_EQ(message.info[0] + message.info[1], 0);

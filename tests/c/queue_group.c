@@ -82,6 +82,9 @@ static void names_are_checked(void) {
   CHECK_IS(td_subscribe(mailbox, TD_STR("t"), &options, &subscription), TD_EINVAL);
   options.queue_group_size = sizeof name;
   CHECK_IS(td_subscribe(mailbox, TD_STR("t"), &options, &subscription), TD_EINVAL);
+  options.queue_group = NULL;
+  CHECK_IS(td_subscribe(mailbox, TD_STR("t"), &options, &subscription), TD_EINVAL);
+  options.queue_group = name;
   options.queue_group_size = 255;
   CHECK_OK(td_subscribe(mailbox, TD_STR("t"), &options, &subscription));
 }
