@@ -88,7 +88,7 @@ const VERBS = {
   dump: [0, 0, "", verbs.dump],
   stopwatch: [1, 1, "", verbs.stopwatch],
   elapsed: [1, 1, "", verbs.elapsed],
-  advance: [1, 1, "", verbs.advance],
+  advance: [1, 1, "", flow.advance],
   parked: [1, 1, "", flow.parked],
   sleep: [1, 1, "", flow.sleep],
   "fuzz-fd": [2, 2, "seed", fuzz.fuzzFd],

@@ -9,8 +9,6 @@
 
 #include "verbs_watch.h"
 
-#define OWN_WAIT_NS INT64_C(10000000000)
-
 static int run_block(ctx *c, const step *first);
 
 static void enter(ctx *c) {
@@ -277,9 +275,34 @@ static void do_elapsed(ctx *c, const step *s, result *r) {
   give_number(r, "time", engine_now(c) - slot_of(c, s->args[0], STOPWATCH)->at);
 }
 
-static void do_advance(ctx *c, const step *s, result *r) { give_code(r, td_clock_advance(W.engine, must_number(c, s->args[0]))); }
+static void do_advance(ctx *c, const step *s, result *r) {
+  if (!W.scenario->by_real) {
+    give_code(r, td_clock_advance(W.engine, must_number(c, s->args[0])));
+    return;
+  }
+  nap(must_number(c, s->args[0]) + SLACK_NS);
+  give(r, "ok");
+}
+
+/* How many other threads of the scenario are at a step that may wait in the library. */
+static int64_t at_waits(const ctx *me) {
+  static const char *const waits[] = {"recv", "collect", "gather", "wait", "send", "call", "publish"};
+  int64_t count = 0;
+  pthread_mutex_lock(&W.lock);
+  for (const ctx *c = W.running; c; c = c->next)
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) count += c != me && c->now && strcmp(c->now->verb, waits[i]) == 0;
+  pthread_mutex_unlock(&W.lock);
+  return count;
+}
 
 static void do_parked(ctx *c, const step *s, result *r) {
+  if (W.scenario->by_real) {
+    int64_t want = must_number(c, s->args[0]), until = real_now() + OWN_WAIT_NS;
+    while (at_waits(c) < want && !W.failed && real_now() < until) nap(1000000);
+    give(r, at_waits(c) < want ? "TD_ETIMEDOUT" : "ok");
+    nap(SLACK_NS);
+    return;
+  }
   give_code(r, td_clock_wait_parked(W.engine, (uint32_t)must_number(c, s->args[0]), OWN_WAIT_NS));
 }
 

@@ -128,6 +128,14 @@ static int field_holds(const ctx *c, const pair *want, const field *got) {
   if (is_object(want->key)) return strcmp(text, "nobody") == 0 ? got->number == 0
                                  : slot_get(c, text)->id != 0 && (uint64_t)got->number == slot_get(c, text)->id;
   if (strcmp(want->key, "status") == 0) return status_of(text, &n) && got->number == n;
+  if (W.scenario->by_real && (strcmp(want->key, "time") == 0 || strcmp(want->key, "remaining") == 0)) {
+    if (!range(text, &low, &high)) {
+      if (!number(text, &low)) return 0;
+      high = low;
+    }
+    if (strcmp(want->key, "remaining") == 0) return got->number >= 0 && got->number <= high;
+    return got->number >= low && (high > INT64_MAX - OWN_WAIT_NS || got->number <= high + OWN_WAIT_NS);
+  }
   if (strcmp(want->key, "tag") == 0 && c->in_range) return got->number == c->range;
   if (range(text, &low, &high)) return got->number >= low && got->number <= high;
   return number(text, &n) && got->number == n;

@@ -42,6 +42,8 @@ typedef struct scenario {
   int line;
   char *id, *title, *rules;
   int virtual_clock, child_only;
+  int one_clock;                         /* not run on the other clock, too */
+  int by_real;                           /* written for the virtual clock, run on the real one: times are at least what is written */
   step *first;
   struct scenario *next;
 } scenario;
@@ -126,7 +128,7 @@ static step *script_step(const char *text, int line, int indent) {
   return s;
 }
 
-/* "scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child]" */
+/* "scenario ID | title | rules 1 2 | clock virtual [only: why] [| not python: why] [| not node: why] [| child]" */
 static scenario *script_header(const char *text, int line) {
   scenario *sc = must_alloc(sizeof *sc);
   char *copy = text_copy(text, strlen(text)), *part = copy;
@@ -140,15 +142,35 @@ static scenario *script_header(const char *text, int line) {
     if (column == 0) sc->id = part + strlen("scenario ");
     else if (column == 1) sc->title = part;
     else if (strncmp(part, "rules ", 6) == 0) sc->rules = part + 6;
-    else if (strcmp(part, "clock real") == 0) sc->virtual_clock = 0;
+    else if (strcmp(part, "clock real") == 0 || strncmp(part, "clock real only: ", 17) == 0) sc->one_clock = 1;
     else if (strcmp(part, "clock virtual") == 0) sc->virtual_clock = 1;
+    else if (strncmp(part, "clock virtual only: ", 20) == 0) sc->virtual_clock = sc->one_clock = 1;
     else if (strcmp(part, "child") == 0) sc->child_only = 1;
     else if (strncmp(part, "not node: ", 10) != 0 && strncmp(part, "not python: ", 12) != 0)
-      script_refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part);
+      script_refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'clock CLOCK only: ...', 'not LANGUAGE: ...' or 'child'", part);
     part = next;
   }
   if (!sc->title || !sc->rules) script_refuse(line, "a scenario has a title and its rules", text);
   return sc;
+}
+
+/* What is written for the virtual clock runs on both: ID becomes ID.virtual and ID.real, with the same steps. */
+static void script_double(scenario *sc) {
+  for (; sc; sc = sc->next) {
+    if (sc->one_clock || sc->child_only) continue;
+    scenario *real = must_alloc(sizeof *real);
+    size_t room = strlen(sc->id) + sizeof ".virtual";
+    char *ids = must_alloc(2 * room);
+    *real = *sc;
+    snprintf(ids, room, "%s.virtual", sc->id);
+    snprintf(ids + room, room, "%s.real", sc->id);
+    sc->id = ids;
+    real->id = ids + room;
+    real->virtual_clock = 0;
+    real->by_real = 1;
+    sc->next = real;
+    sc = real;
+  }
 }
 
 /* Steps nest by indentation: deeper lines belong to the nearest shallower one above. */
@@ -199,6 +221,7 @@ static scenario *script_read(const char *path) {
     open[depth - 1].last = s;
   }
   fclose(f);
+  script_double(first);
   return first;
 }
 

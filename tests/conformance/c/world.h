@@ -11,6 +11,9 @@
 #include "script.h"
 #include "tidings.h"
 
+#define OWN_WAIT_NS INT64_C(10000000000)   /* how long the runner itself waits for anything */
+#define SLACK_NS INT64_C(20000000)         /* on the real clock: what is due gets so much longer */
+
 typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, STOPWATCH, OUTCOME, BAG, PROCESS } slot_kind;
 static const char *const slot_kind_names[] = {"unset", "engine", "mailbox", "monitor", "timer", "subscription", "watch",
                                               "loop", "ticket", "stopwatch", "outcome", "bag", "process"};

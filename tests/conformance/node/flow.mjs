@@ -4,9 +4,7 @@
 // the runner's own has a deadline of ten seconds, and the watchdog of runner.mjs ends what is stuck inside the library.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { Context, OK, Stop, result, resultOfMessage } from "./world.mjs";
-
-const OWN_WAIT = 10_000;
+import { Context, OK, OWN_WAIT, SLACK, Stop, result, resultOfMessage } from "./world.mjs";
 
 /** One turn of the event loop. */
 export const turn = () => new Promise((done) => setImmediate(done));
@@ -183,6 +181,12 @@ export async function sleep(c, step) {
   return OK;
 }
 
+export async function advance(c, step) {
+  if (c.world.scenario.byReal) await pause(c.number(step.args[0]) / 1e6 + SLACK, c);
+  else c.world.engine.advance(c.number(step.args[0]) / 1e6);
+  return OK;
+}
+
 /** Until so many strands wait. A few turns first: who was just woken is to go on before it is counted. */
 export async function parked(c, step) {
   const want = c.number(step.args[0]);
@@ -192,7 +196,8 @@ export async function parked(c, step) {
     if (c.world.failed) return OK;
     await turn();
   }
-  if (c.world.senders.busy > 0) await c.world.engine.parked(c.world.senders.busy, { timeout: OWN_WAIT });
+  if (c.world.scenario.byReal) await pause(SLACK, c);
+  else if (c.world.senders.busy > 0) await c.world.engine.parked(c.world.senders.busy, { timeout: OWN_WAIT });
   return OK;
 }
 

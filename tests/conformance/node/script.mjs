@@ -51,20 +51,33 @@ function stepOf(text, line, indent) {
   return step;
 }
 
-/** scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child] */
+/** scenario ID | title | rules 1 2 | clock virtual [only: why] [| not python: why] [| not node: why] [| child] */
 function header(text, line) {
   const [first, title, ...rest] = text.split(" | ");
-  const scenario = { line, id: first.slice("scenario ".length), title, rules: "", virtualClock: false, childOnly: false, notNode: undefined, steps: [] };
+  const scenario = { line, id: first.slice("scenario ".length), title, rules: "", virtualClock: false, oneClock: false, byReal: false, childOnly: false, notNode: undefined, steps: [] };
   for (const part of rest) {
     if (part.startsWith("rules ")) scenario.rules = part.slice(6);
-    else if (part === "clock real" || part === "clock virtual") scenario.virtualClock = part === "clock virtual";
+    else if (/^clock (real|virtual)( only: .+)?$/.test(part)) {
+      scenario.virtualClock = part.startsWith("clock virtual");
+      scenario.oneClock = part !== "clock virtual";
+    }
     else if (part === "child") scenario.childOnly = true;
     else if (part.startsWith("not node: ")) scenario.notNode = part.slice(10);
     else if (!part.startsWith("not python: "))
-      refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part);
+      refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'clock CLOCK only: ...', 'not LANGUAGE: ...' or 'child'", part);
   }
   if (!title || !scenario.rules) refuse(line, "a scenario has a title and its rules", text);
   return scenario;
+}
+
+/** What is written for the virtual clock runs on both: ID becomes ID.virtual and ID.real, with the same steps. */
+function doubled(scenario) {
+  const { id, oneClock, childOnly } = scenario;
+  if (oneClock || childOnly) return [scenario];
+  return [
+    { ...scenario, id: `${id}.virtual` },
+    { ...scenario, id: `${id}.real`, virtualClock: false, byReal: true },
+  ];
 }
 
 /** Steps nest by indentation: deeper lines belong to the nearest shallower one above. */
@@ -92,7 +105,7 @@ export function read(path) {
     }
     blocks.at(-1).steps.push(stepOf(text, line, indent));
   });
-  return scenarios;
+  return scenarios.flatMap(doubled);
 }
 
 const UNITS = { "": 1, ns: 1, us: 1e3, ms: 1e6, s: 1e9 };

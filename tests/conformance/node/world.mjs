@@ -11,6 +11,9 @@ const ERRORS = (
   "TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
 ).split(" ");
 const STATUSES = { joined: 1, left: 2, started: 3, stopped: 4, retained: 1 };
+/** Milliseconds: how long the runner itself waits for anything; how much longer, on the real clock, what is due gets. */
+export const OWN_WAIT = 10_000;
+export const SLACK = 20;
 const OBJECTS = new Set(["from", "ref", "mailbox", "for"]);
 
 /** This strand of the scenario stops here. */
@@ -112,6 +115,10 @@ export class Context {
     if (key === "status") return got === statusOf(text);
     if (key === "tag" && this.tag !== undefined) return got === this.tag;
     const limits = span(text);
+    if (this.world.scenario.byReal && (key === "time" || key === "remaining")) {
+      const [low, high] = limits ?? [number(text), number(text)];
+      return key === "remaining" ? got >= 0 && got <= high : got >= low && got <= high + 1e6 * OWN_WAIT;
+    }
     return limits ? got >= limits[0] && got <= limits[1] : got === number(text);
   }
   describe(got) {

@@ -19,9 +19,7 @@ from typing import Any, Callable
 import tidings
 
 from .script import Step
-from .world import KINDS, OK, Context, Result, Slot, Stop
-
-OWN_WAIT = 10.0
+from .world import KINDS, OK, OWN_WAIT, SLACK, Context, Result, Slot, Stop
 
 
 def range_of(s: Step) -> str:
@@ -122,6 +120,20 @@ def meet(c: Context, s: Step) -> None:
     if c.meet is None:
         c.fail("  meet stands inside a 'together' block only")
     c.meet()
+
+
+_WAITS = ("recv", "collect", "gather", "wait", "send", "call", "publish")
+
+
+def at_waits(c: Context, want: int) -> Result:
+    """Until so many other threads of the scenario are at a step that may wait in the library; then a little longer."""
+    until = time.monotonic() + OWN_WAIT
+    while sum(o is not c and o.now is not None and o.now.verb in _WAITS for o in list(c.world.running.values())) < want:
+        if time.monotonic() > until or c.world.failed:
+            return Result("TD_ETIMEDOUT")
+        time.sleep(0.001)
+    time.sleep(SLACK)
+    return OK
 
 
 # ---- handlers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, Optional
 
 _PAIR = re.compile(r"([a-z_-]+)([=~])(.*)\Z", re.S)
@@ -43,6 +43,8 @@ class Scenario:
     title: str = ""
     rules: str = ""
     virtual_clock: bool = False
+    one_clock: bool = False  # not run on the other clock, too
+    by_real: bool = False  # written for the virtual clock, run on the real one: times are at least what is written
     child_only: bool = False
     not_python: Optional[str] = None  # why Python has no such thing
     steps: list[Step] = field(default_factory=list)
@@ -101,24 +103,32 @@ def step(text: str, line: int, indent: int) -> Step:
 
 
 def header(text: str, line: int) -> Scenario:
-    """scenario ID | title | rules 1 2 | clock real [| not python: why] [| not node: why] [| child]"""
+    """scenario ID | title | rules 1 2 | clock virtual [only: why] [| not python: why] [| not node: why] [| child]"""
     first, *rest = text.split(" | ")
     sc = Scenario(line, first[len("scenario ") :])
     sc.title = rest[0] if rest else ""
     for part in rest[1:]:
         if part.startswith("rules "):
             sc.rules = part[6:]
-        elif part in ("clock real", "clock virtual"):
-            sc.virtual_clock = part == "clock virtual"
+        elif part in ("clock real", "clock virtual") or part.startswith(("clock real only: ", "clock virtual only: ")):
+            sc.virtual_clock = part.startswith("clock virtual")
+            sc.one_clock = part != "clock virtual"
         elif part == "child":
             sc.child_only = True
         elif part.startswith("not python: "):
             sc.not_python = part[12:]
         elif not part.startswith("not node: "):
-            refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'not LANGUAGE: ...' or 'child'", part)
+            refuse(line, "not 'rules ...', 'clock real', 'clock virtual', 'clock CLOCK only: ...', 'not LANGUAGE: ...' or 'child'", part)
     if not sc.title or not sc.rules:
         refuse(line, "a scenario has a title and its rules", text)
     return sc
+
+
+def doubled(sc: Scenario) -> list[Scenario]:
+    """What is written for the virtual clock runs on both: ID becomes ID.virtual and ID.real, with the same steps."""
+    if sc.one_clock or sc.child_only:
+        return [sc]
+    return [replace(sc, id=sc.id + ".virtual"), replace(sc, id=sc.id + ".real", virtual_clock=False, by_real=True)]
 
 
 def read(path: str) -> list[Scenario]:
@@ -149,7 +159,7 @@ def read(path: str) -> list[Scenario]:
                     refuse(line, "indented like no step above", text)
                 blocks.append((indent, block))
             blocks[-1][1].append(step(text, line, indent))
-    return scenarios
+    return [each for sc in scenarios for each in doubled(sc)]
 
 
 _UNITS = {"": 1, "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}

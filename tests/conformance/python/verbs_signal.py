@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import Optional
 
 import tidings
@@ -233,10 +234,15 @@ def elapsed(c: Context, s: Step) -> Result:
 
 
 def advance(c: Context, s: Step) -> Result:
-    c.world.engine.advance(c.number(s.args[0]) / 1e9)
+    if c.world.scenario.by_real:
+        time.sleep(c.number(s.args[0]) / 1e9 + flow.SLACK)
+    else:
+        c.world.engine.advance(c.number(s.args[0]) / 1e9)
     return OK
 
 
 def parked(c: Context, s: Step) -> Result:
+    if c.world.scenario.by_real:
+        return flow.at_waits(c, c.number(s.args[0]))
     c.world.engine.wait_parked(c.number(s.args[0]), flow.OWN_WAIT)
     return OK

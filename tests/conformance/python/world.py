@@ -25,6 +25,8 @@ ERRORS = (
     "TD_EFULL TD_ETOOBIG TD_ENOMEM TD_EDOWN TD_ENOREPLY TD_EDEADLK TD_EFORKED TD_EPANIC TD_ESYS TD_EUNSUPPORTED"
 ).split()
 KINDS = {int(kind): kind.name.lower() for kind in tidings.Kind}
+OWN_WAIT = 10.0  # seconds: how long the runner itself waits for anything
+SLACK = 0.02  # on the real clock: what is due gets so much longer
 OBJECTS = ("from", "ref", "mailbox", "for")
 _VARIABLE = re.compile(r"\$([a-z]+)")
 
@@ -164,6 +166,9 @@ class Context:
         if key == "tag" and self.tag is not None:
             return got == self.tag
         limits = span(text)
+        if self.world.scenario.by_real and key in ("time", "remaining"):
+            low, high = limits or (number(text), number(text))
+            return 0 <= got <= high if key == "remaining" else low <= got <= high + OWN_WAIT * 1e9
         return limits[0] <= got <= limits[1] if limits else got == number(text)
 
     def describe(self, result: Result) -> str:
