@@ -1145,7 +1145,8 @@ int32_t td_whereis(td_engine engine, const char *name, size_t name_size, td_mail
 int32_t td_subscribe(td_mailbox mailbox, const char *pattern, size_t pattern_size, const td_subscribe_options *options,
                      td_subscription *subscription);
 
-/* Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH.
+/* Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH: then
+ * none is or will be seen, also not from a batch already begun.
  *
  * Returns: 0; TD_ESTALE when it was ended already.
  * Threads: any.

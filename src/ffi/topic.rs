@@ -90,7 +90,8 @@ pub unsafe extern "C" fn td_subscribe(
     })
 }
 
-/// Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH.
+/// Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH: then
+/// none is or will be seen, also not from a batch already begun.
 ///
 /// Returns: 0; TD_ESTALE when it was ended already.
 /// Threads: any.

@@ -6,7 +6,6 @@
 
 use super::draft::Draft;
 use super::hold::{not_a_batch, Hold, Signal, Withdrawn};
-use super::part::PART;
 use super::segment::{At, Entry, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::{Head, Slot, Store};
@@ -14,7 +13,7 @@ use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, FrameHeader, FrameTrailer, Message, Payload, Trash};
-use crate::message::{FRAME_BOUNDED, KIND_END, REASON_NORMAL};
+use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE, KIND_REQUEST, REASON_NORMAL};
 use crate::oneshot::Of;
 use crate::sync::atomic::Ordering::*;
 
@@ -345,23 +344,24 @@ impl Store {
         })?
     }
 
-    /// Whether an entry that the cursor passes is a request whose caller no longer waits, or a part of a call that was
-    /// taken back; it is counted once.
+    /// Whether an entry that the cursor passes is a request whose caller no longer waits, or was flushed meanwhile; it is
+    /// counted once.
     fn withdraw(&self, mailbox: Id, entry: &Entry<'_>, withdrawn: &mut Vec<Withdrawn>, number: usize) -> bool {
-        let part = entry.header.kind == PART;
-        let gone = match part {
-            true => self.is_cut(mailbox, entry.header.r#ref),
-            false => entry.is_request() && !mailbox.is_none() && self.has_expired(entry),
+        let flushed = !entry.is_request();
+        let gone = match entry.header.kind as u32 {
+            KIND_MESSAGE => false,
+            KIND_REQUEST => !mailbox.is_none() && self.has_expired(entry),
+            _ => self.is_cut(mailbox, entry.header.r#ref),
         };
         if gone && !withdrawn.iter().any(|other| other.number == number) {
-            withdrawn.push(Withdrawn { number, part });
-            self.count_withdrawn(mailbox, part, 1);
+            withdrawn.push(Withdrawn { number, flushed });
+            self.count_withdrawn(mailbox, flushed, 1);
         }
         gone
     }
 
     /// Counts entries of an open batch that were not delivered; negative when they go back unread.
-    pub(super) fn count_withdrawn(&self, mailbox: Id, parts: bool, by: i32) {
+    pub(super) fn count_withdrawn(&self, mailbox: Id, flushed: bool, by: i32) {
         let Ok(slot) = self.slot(mailbox) else { return };
         let _head = slot.receiving.head.lock();
         let life = slot.receiving.life.load(Acquire);
@@ -372,7 +372,7 @@ impl Store {
         slot.receiving.in_hand.store(in_hand, Relaxed);
         let mut tail = slot.tail.lock();
         let count = &mut tail.cold().count;
-        let of = if parts { &mut count.flushed } else { &mut count.expired };
+        let of = if flushed { &mut count.flushed } else { &mut count.expired };
         *of = of.wrapping_add_signed(by as i64);
     }
 

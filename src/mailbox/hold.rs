@@ -47,10 +47,10 @@ pub(super) struct Signal {
     pub said: Option<Said>,
 }
 
-/// An entry that was nobody's any more when the cursor passed it: a part of a call taken back, or an expired request.
+/// An entry that was nobody's any more when the cursor passed it: flushed, or an expired request.
 pub(super) struct Withdrawn {
     pub number: usize,
-    pub part: bool,
+    pub flushed: bool,
 }
 
 /// Data and topic of a message in a hold's own buffer.

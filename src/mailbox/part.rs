@@ -54,24 +54,21 @@ impl Store {
     /// Takes the parts with this ref out, also of the batches that are in hand.
     pub fn flush_parts(&self, mailbox: Id, reference: Id) {
         let _ = self.flush_messages(mailbox, |slot, head, tail, trash| {
-            self.flush_of(slot, head, tail, (KIND_PART, reference.0), trash);
-            if slot.receiving.in_hand.load(Relaxed) > 0 {
-                tail.cold().cut.push(reference.0);
-                slot.receiving.barred.fetch_or(CUT, Release);
-            }
+            self.flush_of(slot, head, tail, reference, trash);
+            slot.cut(tail, reference);
         });
     }
 
-    /// Takes out what was handed back of calls that were taken back meanwhile.
+    /// Takes out what was handed back of what was flushed meanwhile.
     pub(super) fn flush_cut(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, trash: &mut Trash) {
         if slot.receiving.barred.load(Relaxed) & CUT != 0 {
             for reference in tail.cold().cut.clone() {
-                self.flush_of(slot, head, tail, (KIND_PART, reference), trash);
+                self.flush_of(slot, head, tail, Id(reference), trash);
             }
         }
     }
 
-    /// Whether a part in hand is of a call that was taken back, and so is not to be delivered.
+    /// Whether what is in hand with this ref was flushed, and so is not to be delivered.
     pub(super) fn is_cut(&self, mailbox: Id, reference: u64) -> bool {
         let Ok(slot) = self.slot(mailbox) else { return false };
         if slot.receiving.barred.load(Acquire) & CUT == 0 {
@@ -125,6 +122,15 @@ impl Store {
 }
 
 impl Slot {
+    /// What is in hand with this ref is not to be delivered: the parts of a call, the messages of a subscription, the
+    /// edges of a watch. Call it under the lease and the slot lock.
+    pub(super) fn cut(&self, tail: &mut Tail, reference: Id) {
+        if self.receiving.in_hand.load(Relaxed) > 0 {
+            tail.cold().cut.push(reference.0);
+            self.receiving.barred.fetch_or(CUT, Release);
+        }
+    }
+
     /// Once nothing is in hand, nothing has to be kept from delivery. Call it under the lease.
     pub(super) fn forget_cut(&self, barred: u8) {
         if barred & CUT != 0 && self.receiving.in_hand.load(Relaxed) == 0 {

@@ -58,6 +58,8 @@ struct Handed {
     flushed: bool,
     /// A request whose caller was gone when the cursor passed it.
     expired: bool,
+    /// Flushed with its subscription: not delivered when the cursor comes to it.
+    cut: bool,
 }
 
 struct Both {
@@ -264,7 +266,7 @@ impl Both {
                 self.plain.queue.remove(at)
             };
             assert_eq!(entry.live().is_some_and(|item| item.is_signal), is_signals && kind != GAP);
-            items.push(Handed { entry, claimed: false, flushed: false, expired: false });
+            items.push(Handed { entry, claimed: false, flushed: false, expired: false, cut: false });
         }
         assert!(items.iter().any(|handed| handed.entry.live().is_some()));
         // In a batch a mark of loss belongs to the message behind it, and goes back with that.
@@ -286,6 +288,10 @@ impl Both {
             match &handed.entry.what {
                 What::Lost(lost) => open.pending += lost,
                 What::Live(_) if handed.flushed || handed.expired => {}
+                What::Live(_) if handed.cut => {
+                    handed.flushed = true;
+                    self.plain.counts.flushed += 1;
+                }
                 What::Live(item) if self.plain.is_stale(item) => {
                     handed.expired = true;
                     self.plain.counts.expired += 1;
@@ -320,6 +326,7 @@ impl Both {
                 (What::Lost(lost), false) if is_signals => unshown += lost,
                 (What::Live(_), _) if handed.flushed || handed.expired => {}
                 (What::Live(_), true) => self.plain.counts.delivered += 1,
+                (What::Live(_), false) if handed.cut => self.plain.counts.flushed += 1,
                 (_, false) => back.push(handed.entry),
             }
         }

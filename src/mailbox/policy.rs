@@ -9,7 +9,7 @@ use super::{Head, Refusal, Remains, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::wake::Roused;
-use crate::message::{is_kept, Trash, FRAME_BOUNDED, KIND_TOPIC, REASON_OVERFLOW};
+use crate::message::{is_kept, Trash, FRAME_BOUNDED, KIND_REQUEST, KIND_TOPIC, REASON_OVERFLOW};
 use crate::notify::Parker;
 use crate::recorder::{record_often, Event};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -412,13 +412,15 @@ impl Store {
     /// Takes every queued message of a subscription out.
     pub fn flush_subscription(&self, mailbox: Id, subscription: Id) -> Result<()> {
         self.flush_messages(mailbox, |slot, head, tail, trash| {
-            self.flush_of(slot, head, tail, (KIND_TOPIC, subscription.0), trash);
+            self.flush_of(slot, head, tail, subscription, trash);
+            slot.cut(tail, subscription);
         })
     }
 
-    /// Takes the queued messages of a kind and a ref out. Call it when the tail was drawn.
-    pub(super) fn flush_of(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: (u32, u64), trash: &mut Trash) {
-        let wanted = |kind: u8, reference: u64| (kind as u32, reference) == of;
+    /// Takes the queued messages with a ref out; not requests, whose ref is their caller's. Call it when the tail was
+    /// drawn.
+    pub(super) fn flush_of(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: Id, trash: &mut Trash) {
+        let wanted = |kind: u8, reference: u64| reference == of.0 && kind as u32 != KIND_REQUEST;
         let (mut flushed, mut from) = (0, 0);
         while let Some(buried) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(tail), trash) {
             from = buried.0;

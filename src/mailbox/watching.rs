@@ -15,7 +15,7 @@ use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::wake::Roused;
-use crate::message::{is_kept, Block, FrameHeader, FrameTrailer, Payload, Trash, KIND_REQUEST};
+use crate::message::{Block, FrameHeader, FrameTrailer, Payload, Trash};
 use crate::oneshot::{Of, OneShot, State, Use};
 use crate::recorder::{record, Event};
 use crate::snapshot::{Edge, Snapshot};
@@ -106,7 +106,7 @@ impl Store {
             // One that came back, already written down: with the edges behind it, it is replaced.
             tail.signals.remove(&self.shots, Of::Signal, index);
             tail.cold().count.signals_flushed += 1;
-            self.bury_edges(slot, &mut head, &mut tail, watch);
+            self.flush_edges(slot, &mut head, &mut tail, watch);
         }
         shot.body().snapshot = Some(snapshot);
         let stamp = tail.accepted;
@@ -121,16 +121,10 @@ impl Store {
     }
 
     /// Takes every queued edge of a watch out.
-    fn bury_edges(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, watch: Id) {
-        // Edges are copied in: there is nothing here whose release could run.
-        let mut trash = Trash::new();
+    fn flush_edges(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, watch: Id) {
         head.draw(&self.pool, tail);
-        let edge = |kind: u8, of: u64| is_kept(kind) && kind as u32 != KIND_REQUEST && of == watch.0;
-        let (mut flushed, mut from) = (0, 0);
-        while let Some(place) = head.bury_first(self, slot, &edge, from, 0, &|| self.stamps(tail), &mut trash) {
-            (flushed, from) = (flushed + 1, place.0);
-        }
-        tail.cold().count.flushed += flushed;
+        // Edges are copied in: there is nothing here whose release could run.
+        self.flush_of(slot, head, tail, watch, &mut Trash::new());
     }
 
     /// Ends a watch that is told nothing any more; with `flush` what is queued of it goes, too. `TD_ESTALE` when it is
@@ -160,7 +154,8 @@ impl Store {
             }
         }
         if flush {
-            self.bury_edges(slot, &mut head, &mut tail, watch);
+            self.flush_edges(slot, &mut head, &mut tail, watch);
+            slot.cut(&mut tail, watch);
         }
         drop((tail, head));
         for _ in 0..holds {
@@ -198,7 +193,7 @@ impl Store {
         if shot.number() != signal.number {
             let newer = shot.body().snapshot.as_ref().is_some_and(|snapshot| snapshot.is_open());
             if newer {
-                self.bury_edges(slot, head, tail, self.shots.id(signal.index));
+                self.flush_edges(slot, head, tail, self.shots.id(signal.index));
             }
             return false;
         }

@@ -59,6 +59,8 @@ pub struct Handed {
     pub entry: Entry,
     pub passed: bool,
     pub flushed: bool,
+    /// Flushed with its subscription while it was in hand: the cursor passes over it.
+    pub cut: bool,
 }
 
 impl Open {

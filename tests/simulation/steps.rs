@@ -840,6 +840,8 @@ fn unsubscribe(world: &mut World) {
         let before = mailbox.queue.len();
         mailbox.queue.retain(|entry| entry.what != What::Topic(number));
         mailbox.count.flushed += (before - mailbox.queue.len()) as u64;
+        let handed = mailbox.open.iter_mut().flat_map(Open::waiting);
+        handed.filter(|handed| handed.entry.what == What::Topic(number)).for_each(|handed| handed.cut = true);
     }
     world.touched.push(world.subscriptions[number].mailbox);
 }

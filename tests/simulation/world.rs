@@ -394,7 +394,7 @@ impl World {
         while items.len() < live {
             let at = self.first(number, |_| true).expect("a batch holds what was queued");
             let entry = self.mailboxes[number].queue.remove(at).expect("an entry");
-            items.push(Handed { entry, passed: false, flushed: false });
+            items.push(Handed { entry, passed: false, flushed: false, cut: false });
         }
         let signals = items.iter().filter(|handed| handed.entry.is_signal()).count();
         assert!(signals == 0 || signals == live, "messages or signals, never both");
@@ -414,8 +414,17 @@ impl World {
             self.mailboxes[number].open[which].items[at].flushed = true;
             self.mailboxes[number].count.expired += 1;
         }
-        let open = &mut self.mailboxes[number].open[which];
-        let expected = open.items.iter().position(waits).filter(|_| alive);
+        // And over what was flushed meanwhile: how much of it, the library says.
+        let flushed = stats(self.mailboxes[number].id).map_or(0, |stats| stats.flushed);
+        let mailbox = &mut self.mailboxes[number];
+        let open = &mut mailbox.open[which];
+        for handed in open.items.iter_mut().filter(|handed| waits(handed) && handed.cut && alive) {
+            if mailbox.count.flushed < flushed {
+                handed.flushed = true;
+                mailbox.count.flushed += 1;
+            }
+        }
+        let expected = open.items.iter().position(|handed| waits(handed) && !handed.cut).filter(|_| alive);
         let Some(at) = expected else {
             assert_eq!(code, 0, "of an ended mailbox, or beyond its last message, a batch gives nothing");
             return false;
@@ -445,6 +454,7 @@ impl World {
             match handed {
                 Handed { flushed: true, .. } => {}
                 Handed { passed: true, .. } => mailbox.count.delivered += 1,
+                Handed { cut: true, .. } if alive => mailbox.count.flushed += 1,
                 Handed { entry, .. } if alive => back.push(entry),
                 _ => {}
             }

@@ -402,3 +402,32 @@ fn dead_letters_are_shown_to_those_who_ask() {
     assert_eq!(publish(engine, a, "$dead", 1, b"", PublishOptions::default()), Err(Error::Inval));
     assert_eq!((edge(w), engine_stats(engine).unwrap().dead_letters), (None, 7));
 }
+
+#[test]
+fn what_is_flushed_is_not_delivered_from_an_open_batch() {
+    let engine = engine();
+    let (a, b) = (mailbox(engine), mailbox(engine));
+    let topic = subscribe(a, "t", 0, 0, None).unwrap();
+    let (watch, members) = group_watch(a, "g", 5).unwrap();
+    message_release(members.owner).unwrap();
+    for tag in 1..=2 {
+        publish(engine, Id::NONE, "t", tag, b"x", PublishOptions::default()).unwrap();
+    }
+    group_join(b, "g").unwrap();
+    send(a, Id::NONE, 9, b"last").unwrap();
+    let mut batch = recv_batch(a, 0, false).unwrap();
+    assert_eq!((batch.count, batch_next(&mut batch).unwrap().unwrap().tag), (4, 1));
+    unsubscribe(topic, true).unwrap();
+    unwatch(watch, true).unwrap();
+    assert!(!batch_claim(&mut batch, 1).unwrap());
+    assert_eq!(batch_next(&mut batch).unwrap().unwrap().tag, 9);
+    let now = balanced(a);
+    assert_eq!((now.flushed, now.delivered, now.queued), (2, 0, 2));
+    // What goes back is not seen either.
+    batch.cursor = 2;
+    batch_release(&mut batch).unwrap();
+    assert_eq!(next(a).map(|(_, tag, ..)| tag), Ok(9));
+    assert_eq!(next(a), Err(Error::Again));
+    let now = balanced(a);
+    assert_eq!((now.flushed, now.delivered, now.queued), (2, 2, 0));
+}

@@ -250,7 +250,10 @@ impl Both {
         self.plain.subscriptions.remove(&id.0);
         if flush {
             self.store.flush_subscription(self.id, id).unwrap();
-            self.plain.flush(|item| item.kind == KIND_TOPIC && item.reference == id.0);
+            let own = |item: &Item| item.kind == KIND_TOPIC && item.reference == id.0;
+            self.plain.flush(own);
+            let handed = self.open.iter_mut().flat_map(|open| &mut open.items);
+            handed.filter(|handed| handed.entry.live().is_some_and(own)).for_each(|handed| handed.cut = true);
         }
         self.store.quotas.give_back(id);
     }
