@@ -115,7 +115,14 @@ fn describe(world: &World, record: &RecordView) -> String {
     };
     let (target, tag) = (record.target.0, record.tag);
     let mut text = match record.usage {
-        Use::Monitor => format!("a monitor of mailbox {target:#018x}, {state}, for {owner}, tag {tag:#x}"),
+        Use::Monitor => {
+            let of = match (target, &record.name) {
+                (0, None) => "a process of the system".into(),
+                (0, Some(_)) => "nobody".into(),
+                _ => format!("mailbox {target:#018x}"),
+            };
+            format!("a monitor of {of}, {state}, for {owner}, tag {tag:#x}")
+        }
         Use::Timer if record.owner.is_none() => {
             format!("a timer to a name, {state}, {}, tag {tag:#x}", due(world, record))
         }
@@ -199,10 +206,11 @@ fn mailbox(text: &mut String, world: &World, id: Id) {
     );
     line!(
         text,
-        "  so far: {} sent, {} delivered, {} lost, {} expired, {} flushed, {} refused",
+        "  so far: {} sent, {} delivered, {} lost, {} conflated, {} expired, {} flushed, {} refused",
         c.sent,
         c.delivered,
         c.lost,
+        c.conflated,
         c.expired,
         c.flushed,
         c.refused

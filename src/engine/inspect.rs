@@ -45,6 +45,8 @@ fn write_engine(json: &mut Json, world: &World, engine: &Engine, id: Id) {
         json.key("dead_letters").number(engine.dead_letters.load(Acquire));
         json.key("published").number(engine.published.load(Acquire));
         json.key("threads").number(engine.threads.load(Acquire));
+        json.key("queued_bytes").number(world.store.queued_bytes(engine.index));
+        json.key("max_bytes").number(world.store.budgets.of(engine.index).max());
     });
     let patterns = engine.topics.patterns();
     json.key("mailboxes").array(|json| {
@@ -115,6 +117,7 @@ fn write_mailbox(json: &mut Json, view: &MailboxView, patterns: &Patterns) {
             ("sent", c.sent),
             ("delivered", c.delivered),
             ("lost", c.lost),
+            ("conflated", c.conflated),
             ("flushed", c.flushed),
             ("expired", c.expired),
             ("discarded", c.discarded),

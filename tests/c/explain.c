@@ -105,6 +105,7 @@ static void everything_else(void) {
   td_mailbox a = open_mailbox(engine);
   td_subscribe_options options = TD_SUBSCRIBE_OPTIONS_INIT;
   td_subscription subscription;
+  td_monitor_ref monitor;
   td_message message;
   td_engine other = open_engine(0);
   uint64_t i, seed = 88172645463325252u;
@@ -114,12 +115,16 @@ static void everything_else(void) {
   SAYS(subscription.id, "is a subscription to \"news.>\" of mailbox", "0 of at most 4");
   CHECK_OK(td_unsubscribe(subscription, 0));
   SAYS(subscription.id, "was a subscription, which is over", "unsubscribe");
+  CHECK_OK(td_monitor_os_process(a, getpid(), 5, &monitor));
+  SAYS(monitor.id, "is a monitor of a process of the system, armed", "tag 0x5");
+  CHECK_OK(td_monitor_name(a, TD_STR("no one"), 6, &monitor));
+  SAYS(monitor.id, "is a monitor of nobody, queued", "by the name \"no one\"");
   SAYS(engine.id, "is an open engine on a virtual clock", "mailboxes");
   CHECK_OK(td_engine_close(other));
   SAYS(other.id, "was an engine, which is over", "engine closed");
-  CHECK_OK(send_tag(a, 1));
   CHECK_OK(td_recv(a, 0, 0, &message));
   SAYS(message.owner, "is the owner of a received message or batch, not released yet", "");
+  CHECK_EQ(message.kind, TD_KIND_DOWN);
   CHECK_OK(td_message_release(&message));
   SAYS(message.owner, "was the owner of a message or batch, which is over", "");
   SAYS(0, "zero is the id of nothing", "");

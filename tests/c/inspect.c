@@ -75,6 +75,7 @@ static void ignore(td_batch *batch, void *user) {
 static void everything_is_in_it(void) {
   td_engine engine = open_engine(TD_ENGINE_VIRTUAL_CLOCK);
   td_mailbox a = open_bounded(engine, TD_DROP_OLD, 10), b = open_mailbox(engine), handled;
+  td_mailbox latest = open_bounded(engine, TD_CONFLATE, 10);
   td_subscribe_options options = TD_SUBSCRIBE_OPTIONS_INIT;
   td_loop loop = open_loop(engine);
   td_subscription subscription;
@@ -96,6 +97,7 @@ static void everything_is_in_it(void) {
   CHECK_OK(td_call_start(a, b, 3, NULL, 0, TD_MS(100), &ticket));
   CHECK_OK(td_send(a, b, 1, "0123456789", 10));
   CHECK_OK(td_suspend(b));
+  for (int i = 0; i < 3; i++) CHECK_OK(send_tag(latest, 1));
   json = inspected(engine);
   check_valid(json);
   has_id(json, "engine", engine.id);
@@ -116,6 +118,8 @@ static void everything_is_in_it(void) {
   has(json, "\"state\":\"suspended\"");
   has(json, "\"read_by\":\"handler\"");
   has(json, "\"what\":\"call\"");
+  has(json, "\"sent\":3,\"delivered\":0,\"lost\":0,\"conflated\":2,");
+  has(json, "\"queued_bytes\":10,\"max_bytes\":1073741824}");
   free(json);
   CHECK_OK(td_engine_close(engine));
   CHECK_IS(td_engine_inspect(engine, NULL), TD_EINVAL);
