@@ -2,7 +2,7 @@
 //!
 //! Guarantees: once [`Store::close_to_outside`] has returned, messages and requests without a sender are refused with
 //! `TD_ECLOSED`; those of mailboxes, replies and other signals pass under the bounds as before. A mailbox that is not
-//! drained pays nothing: one that is keeps its limit where its queue ends, so that each send looks here.
+//! drained pays nothing: one that is has a limit that is always reached, so that each send looks here.
 
 use super::{Slot, Store, Tail};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ impl Store {
         let mut tail = slot.tail.lock();
         slot.check(id, Error::NoProc)?;
         tail.cold().draining = true;
-        tail.limit = tail.accepted;
+        tail.limit = 0;
         Ok(())
     }
 
@@ -39,13 +39,5 @@ impl Tail {
             return Err(Error::Closed.because("the engine is draining: only its own mailboxes may still send"));
         }
         Ok(())
-    }
-
-    /// Has the next send look again.
-    #[cold]
-    pub(super) fn stay_closed(&mut self) {
-        if self.is_draining() {
-            self.limit = self.accepted + 1;
-        }
     }
 }

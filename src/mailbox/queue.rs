@@ -169,7 +169,6 @@ impl Tail {
             self.check_outside(&draft.header)?;
             self.make_room(store, slot, size, draft.header.kind)?;
             self.count_for_receipts(&draft.header);
-            self.stay_closed();
         }
         self.append(&store.pool, draft, size);
         slot.note_arrival();
@@ -181,7 +180,6 @@ impl Tail {
         let size = draft.payload.size() as u64;
         self.look(store, slot, size, None)?;
         self.count_for_receipts(&draft.header);
-        self.stay_closed();
         self.append(&store.pool, draft, size);
         slot.note_arrival();
         Ok(())
@@ -193,6 +191,12 @@ impl Tail {
             return Err(Refusal::Full);
         }
         self.look(store, slot, size, None)
+    }
+
+    /// Whether no send may pass without a look: it may be refused, replace another or be counted.
+    fn looks_always(&self) -> bool {
+        let cold = |cold: &super::Cold| cold.draining || cold.receipts.is_some();
+        self.policy == Policy::Conflate || self.cold.as_deref().is_some_and(cold)
     }
 
     /// Looks at what was consumed meanwhile: whether there is room for one message of `size` bytes, or for `size` in
@@ -216,7 +220,7 @@ impl Tail {
         let most = consumed_bytes.saturating_add(limits.bytes().min(self.granted));
         // A batch that was put back may have gone over it.
         self.limit_bytes = most.max(self.accepted_bytes);
-        if self.policy == Policy::Conflate {
+        if self.looks_always() {
             self.limit = 0;
         }
         match () {

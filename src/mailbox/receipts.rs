@@ -3,8 +3,8 @@
 //! Guarantees: of the messages that a mailbox took in from a watcher since the watching began, each is in the end
 //! either gone before anyone saw it (evicted, flushed, expired, replaced), discarded, or consumed, and the counts say
 //! so exactly: a batch passes nothing more once the end has looked how far its cursor is. A mailbox without receipts
-//! pays nothing for a send: one with receipts keeps its `limit` at what it has taken in, so that each send of it looks
-//! at the bound anew, and is counted there.
+//! pays nothing for a send: one with receipts has a `limit` that is always reached, so that each send of it looks at the
+//! bound anew, and is counted there.
 
 use super::segment::{Segment, GAP};
 use super::{Slot, Store, Tail};
@@ -115,9 +115,9 @@ impl Tail {
     /// A message is about to be taken in. Call it where the bound was looked at.
     pub(super) fn count_for_receipts(&mut self, header: &FrameHeader) {
         let place = self.accepted;
-        let Some(receipts) = self.receipts() else { return };
-        receipts.of(sender(header), place).for_each(|receipt| receipt.accepted += 1);
-        self.limit = self.limit.min(place);
+        if let Some(receipts) = self.receipts() {
+            receipts.of(sender(header), place).for_each(|receipt| receipt.accepted += 1);
+        }
     }
 
     /// A value took the place of another.
@@ -178,7 +178,7 @@ impl Store {
         cold.watched.push_back(&self.shots, Of::Target, index);
         let receipts = cold.receipts.get_or_insert_default();
         receipts.wanted.entry(watcher.0).or_default().push(Receipt { record: index, since, accepted: 0, gone: 0 });
-        tail.limit = since;
+        tail.limit = 0;
         slot.receiving.receipts.store(true, Relaxed);
         Ok(true)
     }

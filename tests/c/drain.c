@@ -94,6 +94,22 @@ static void test_time_is_up(void) {
   CHECK_IS(send_tag(full, 1), TD_ENOPROC);
 }
 
+/* Nor after a message of a mailbox that found no room. */
+static void test_nothing_comes_in_from_outside(void) {
+  td_mailbox_options options = TD_MAILBOX_OPTIONS_INIT;
+  td_engine engine = open_engine(0);
+  td_mailbox small, other = open_mailbox(engine);
+  options.max_bytes = 10;
+  CHECK_OK(td_mailbox_open(engine, &options, &small));
+  CHECK_OK(td_send(small, TD_NOBODY, 1, "8 bytes.", 8));
+  CHECK_IS(td_engine_drain(engine, 0, NULL, NULL, 0), TD_EAGAIN);
+  CHECK_IS(td_send(small, other, 1, "8 bytes.", 8), TD_EFULL);
+  CHECK_IS(send_tag(small, 1), TD_ECLOSED);
+  CHECK_OK(td_send(small, other, 1, NULL, 0));
+  CHECK_IS(send_tag(small, 1), TD_ECLOSED);
+  CHECK_OK(td_engine_close(engine));
+}
+
 typedef struct {
   pthread_t thread;
   pthread_barrier_t *together;
@@ -136,6 +152,7 @@ int main(void) {
   check_begin();
   test_all_arrives();
   test_time_is_up();
+  test_nothing_comes_in_from_outside();
   test_several_drain_at_once();
   return 0;
 }

@@ -185,6 +185,28 @@ static void a_reader_and_the_end_race(void) {
   }
 }
 
+static void nothing_is_missed_after_a_refusal_or_a_replacement(void) {
+  td_mailbox_options options = TD_MAILBOX_OPTIONS_INIT;
+  td_subscribe_options latest = TD_SUBSCRIBE_OPTIONS_INIT;
+  td_mailbox watcher = open_mailbox(engine), small, plain = open_mailbox(engine);
+  td_subscription subscription;
+  options.max_bytes = 10;
+  CHECK_OK(td_mailbox_open(engine, &options, &small));
+  td_monitor_ref monitor = watch(watcher, small);
+  CHECK_OK(td_send(small, watcher, 1, "8 bytes.", 8));
+  CHECK_IS(td_send(small, watcher, 1, "8 bytes.", 8), TD_EFULL);
+  send_from(small, watcher, 2, 4);
+  CHECK_OK(td_mailbox_kill(small));
+  take_receipt(watcher, monitor, 0, 4);
+  latest.policy = TD_CONFLATE;
+  CHECK_OK(td_subscribe(plain, TD_STR("latest"), &latest, &subscription));
+  monitor = watch(watcher, plain);
+  for (int i = 0; i < 2; i++) CHECK_OK(td_publish(engine, watcher, TD_STR("latest"), 1, "x", 1, NULL, NULL));
+  send_from(plain, watcher, 2, 4);
+  CHECK_OK(td_mailbox_kill(plain));
+  take_receipt(watcher, monitor, 0, 4);
+}
+
 int main(void) {
   check_begin();
   engine = open_engine(0);
@@ -194,6 +216,7 @@ int main(void) {
   what_went_back_is_counted_where_it_is();
   the_evicted_and_the_expired_are_neither();
   refused_messages_do_not_count_and_bounds_hold();
+  nothing_is_missed_after_a_refusal_or_a_replacement();
   publications_count();
   taken_back_it_costs_nothing_more();
   a_reader_and_the_end_race();
