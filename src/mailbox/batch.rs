@@ -5,7 +5,9 @@
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
 use super::draft::Draft;
+use super::give_back::place_at;
 use super::hold::{not_a_batch, Hold, Signal, Withdrawn};
+use super::receipts::sender;
 use super::segment::{At, Entry, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::{Head, Slot, Store};
@@ -285,6 +287,7 @@ impl Store {
                     return Ok(None);
                 }
                 *cursor += 1;
+                let noted = passed.as_ref().map(|_| &***frame);
                 let entry = frame.entry(at);
                 if entry.header.kind == GAP {
                     // Once, also when the host moves its cursor back.
@@ -293,7 +296,7 @@ impl Store {
                     }
                     continue;
                 }
-                if !self.claim_entry(signals, number) || self.withdraw(*mailbox, &entry, withdrawn, number) {
+                if !self.claim_entry(signals, number) || self.withdraw(*mailbox, &entry, withdrawn, number, noted) {
                     continue;
                 }
                 let lost = std::mem::take(lost);
@@ -339,14 +342,22 @@ impl Store {
             }
             *cursor = number + 1;
             let entry = frame.entry(hold.places[number as usize]);
+            let noted = hold.passed.as_ref().map(|_| &***frame);
             Ok(self.claim_entry(&mut hold.signals, number as usize)
-                && !self.withdraw(hold.mailbox, &entry, &mut hold.withdrawn, number as usize))
+                && !self.withdraw(hold.mailbox, &entry, &mut hold.withdrawn, number as usize, noted))
         })?
     }
 
     /// Whether an entry that the cursor passes is a request whose caller no longer waits, or was flushed meanwhile; it is
     /// counted once.
-    fn withdraw(&self, mailbox: Id, entry: &Entry<'_>, withdrawn: &mut Vec<Withdrawn>, number: usize) -> bool {
+    fn withdraw(
+        &self,
+        mailbox: Id,
+        entry: &Entry<'_>,
+        withdrawn: &mut Vec<Withdrawn>,
+        number: usize,
+        noted: Option<&Segment>,
+    ) -> bool {
         let flushed = !entry.is_request();
         let gone = match entry.header.kind as u32 {
             KIND_MESSAGE => false,
@@ -354,14 +365,16 @@ impl Store {
             _ => self.is_cut(mailbox, entry.header.r#ref),
         };
         if gone && !withdrawn.iter().any(|other| other.number == number) {
-            withdrawn.push(Withdrawn { number, flushed });
-            self.count_withdrawn(mailbox, flushed, 1);
+            let noted = noted.map(|frame| (sender(entry.header), place_at(frame, entry.at)));
+            let one = Withdrawn { number, flushed, noted };
+            self.count_withdrawn(mailbox, &one, 1);
+            withdrawn.push(one);
         }
         gone
     }
 
     /// Counts entries of an open batch that were not delivered; negative when they go back unread.
-    pub(super) fn count_withdrawn(&self, mailbox: Id, flushed: bool, by: i32) {
+    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32) {
         let Ok(slot) = self.slot(mailbox) else { return };
         let _head = slot.receiving.head.lock();
         let life = slot.receiving.life.load(Acquire);
@@ -372,8 +385,11 @@ impl Store {
         slot.receiving.in_hand.store(in_hand, Relaxed);
         let mut tail = slot.tail.lock();
         let count = &mut tail.cold().count;
-        let of = if flushed { &mut count.flushed } else { &mut count.expired };
+        let of = if one.flushed { &mut count.flushed } else { &mut count.expired };
         *of = of.wrapping_add_signed(by as i64);
+        if let Some((from, place)) = one.noted {
+            tail.withdrawn_for_receipts(from, place, by);
+        }
     }
 
     fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {

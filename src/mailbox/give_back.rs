@@ -96,7 +96,7 @@ impl Store {
         let (frame, noted) = back;
         // Those that the host moved its cursor back before are in the queue again.
         let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
-        back.iter().for_each(|one| self.count_withdrawn(mailbox, one.flushed, -1));
+        back.iter().for_each(|one| self.count_withdrawn(mailbox, one, -1));
         let (total, first) = (frame.live() - gone.len() as u32, frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
@@ -219,7 +219,7 @@ impl Store {
 }
 
 /// The place in the mailbox's order of the entry at `wanted`.
-fn place_at(segment: &Segment, wanted: At) -> u64 {
+pub(super) fn place_at(segment: &Segment, wanted: At) -> u64 {
     segment.first + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages()).sum::<u64>()
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Signal {
 pub(super) struct Withdrawn {
     pub number: usize,
     pub flushed: bool,
+    /// Its sender and its place, where the mailbox has receipts.
+    pub noted: Option<(u64, u64)>,
 }
 
 /// Data and topic of a message in a hold's own buffer.

@@ -130,8 +130,13 @@ impl Tail {
 
     /// A message of `from` left the queue before anyone saw it.
     pub(super) fn gone_for_receipts(&mut self, from: u64, place: u64) {
+        self.withdrawn_for_receipts(from, place, 1);
+    }
+
+    /// A message of `from` in an open batch is not to be seen; negative when it goes back.
+    pub(super) fn withdrawn_for_receipts(&mut self, from: u64, place: u64, by: i32) {
         if let Some(receipts) = self.receipts() {
-            receipts.of(from, place).for_each(|receipt| receipt.gone += 1);
+            receipts.of(from, place).for_each(|receipt| receipt.gone = receipt.gone.wrapping_add_signed(by as i64));
         }
     }
 

@@ -185,6 +185,27 @@ static void a_reader_and_the_end_race(void) {
   }
 }
 
+static void what_is_taken_back_in_an_open_batch_is_neither(void) {
+  td_mailbox watcher = open_mailbox(engine), target = open_mailbox(engine);
+  td_subscription subscription;
+  td_monitor_ref monitor = watch(watcher, target);
+  td_ticket ticket;
+  td_batch batch;
+  td_message message;
+  CHECK_OK(td_subscribe(target, TD_STR("topic"), NULL, &subscription));
+  CHECK_OK(td_call_start(target, watcher, 1, NULL, 0, TD_FOREVER, &ticket));
+  CHECK_OK(td_publish(engine, watcher, TD_STR("topic"), 2, NULL, 0, NULL, NULL));
+  send_from(target, watcher, 3, 3);
+  CHECK_OK(td_recv_batch(target, 0, 0, &batch));
+  CHECK_OK(td_call_cancel(ticket));
+  CHECK_OK(td_unsubscribe(subscription, TD_FLUSH));
+  CHECK_IS(td_batch_next(&batch, &message), 1);
+  CHECK_EQ(message.tag, 3);
+  CHECK_OK(td_batch_release(&batch));
+  CHECK_OK(td_mailbox_kill(target));
+  take_receipt(watcher, monitor, 1, 0);
+}
+
 static void nothing_is_missed_after_a_refusal_or_a_replacement(void) {
   td_mailbox_options options = TD_MAILBOX_OPTIONS_INIT;
   td_subscribe_options latest = TD_SUBSCRIBE_OPTIONS_INIT;
@@ -216,6 +237,7 @@ int main(void) {
   what_went_back_is_counted_where_it_is();
   the_evicted_and_the_expired_are_neither();
   refused_messages_do_not_count_and_bounds_hold();
+  what_is_taken_back_in_an_open_batch_is_neither();
   nothing_is_missed_after_a_refusal_or_a_replacement();
   publications_count();
   taken_back_it_costs_nothing_more();
