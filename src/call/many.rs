@@ -17,6 +17,8 @@ pub struct Ties<'a> {
     pub leave: &'a dyn Fn(Id),
     /// A mailbox that was called has ended for it.
     pub overflowed: &'a dyn Fn(Remains) -> Error,
+    /// It did not take the request.
+    pub refused: &'a dyn Fn(Id, Error) -> Error,
 }
 
 /// Calls each of `to`, and gives the id of the gathering. With `timed` the calls go into the timer heap.
@@ -76,7 +78,7 @@ fn start_one(store: &Store, request: &Request<'_>, timed: bool, gathering: Id, t
         }
         Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
         Ok(Outcome::Overflowed(remains)) => (ties.overflowed)(*remains),
-        Err(refusal) => refusal.error(),
+        Err(refusal) => (ties.refused)(request.to, refusal.error()),
     };
     conclude(store, id.index(), id.life(), |body| body.status = refused.code());
     store.shots.let_go(id.index());

@@ -10,7 +10,7 @@ use crate::call::{self, Request, Ties};
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Refusal, Room};
+use crate::mailbox::{Outcome, Policy, Refusal, Room};
 use crate::message::{FrameTrailer, Message, Payload, KIND_MESSAGE, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 
@@ -45,6 +45,12 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
         enter: &|call| engine.timers.enter(store, call, deadline),
         leave: &|call| engine.timers.leave(store, call.index(), call.life()),
         overflowed: &|remains| overflowed(world, remains),
+        refused: &|to, error| {
+            if error == Error::Full && store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
+                store.count_refused(to);
+            }
+            refused(world, to, error, &draft(KIND_REQUEST, from, tag, payload), data)
+        },
     };
     call::start_many(store, to, &Request { to: from, from, tag, payload, deadline }, timed, &ties)
 }

@@ -265,7 +265,7 @@ fn a_replier_waits_for_room_and_is_woken_when_it_is_too_late() {
 fn a_gathering_tells_of_each_and_then_of_all() {
     let engine = engine();
     let (one, two, gone, full, own) =
-        (mailbox(engine), mailbox(engine), mailbox(engine), bounded(engine, 0, 1), mailbox(engine));
+        (mailbox(engine), mailbox(engine), mailbox(engine), bounded(engine, 1, 1), mailbox(engine));
     mailbox_exit(gone, 0, b"").unwrap();
     send(full, Id::NONE, 0, b"").unwrap();
     let gathering = call_many(&[one, two, gone, full, one], own, 7, b"?", 100 * MS).unwrap();
@@ -286,6 +286,8 @@ fn a_gathering_tells_of_each_and_then_of_all() {
         }
         message_release(message.owner).unwrap();
     }
+    assert_eq!(engine_stats(engine).unwrap().dead_letters, 1, "what the ended one was asked");
+    assert_eq!(mailbox_stats(full).unwrap().refused, 1);
     let failed = |error: Error| error.code();
     let expected = [
         (KIND_REPLY, gone, failed(Error::NoProc)),
