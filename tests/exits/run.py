@@ -22,7 +22,9 @@ PREFIX = Path(os.environ.get("TIDINGS_PREFIX") or ROOT / "build" / "prefix")
 DEADLINE = 120.0
 VERSIONS = [(3, minor) for minor in range(9, 14)]
 
-C_WAYS = {"return": 0, "exit": 3, "_exit": 4, "thread": 5, "prefork": 0}
+C_WAYS = {
+    "return": 0, "exit": 3, "_exit": 4, "quick_exit": 6, "thread": 5, "handler": 5, "worker": 5, "dlclose": 0, "prefork": 0,
+}
 PYTHON_WAYS = {
     "natural": 0, "sys.exit": 3, "exception": 1, "interrupt": -signal.SIGINT, "_exit": 4, "closed": 0,
     "prefork": 0, "fork": 0, "spawn": 0,
@@ -34,13 +36,13 @@ MEANT = ("RuntimeError: on purpose", "KeyboardInterrupt", "Error: meant to")
 
 
 def c_programs() -> list[tuple[str, list[str], int]]:
-    compiler = [*os.environ.get("CC", "cc").split(), "-std=c99", "-Wall", "-Wextra", "-O2", f"-I{PREFIX}/include"]
-    linked = [f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib", "-ltidings", "-lpthread"]
+    compiler = [*os.environ.get("CC", "cc").split(), "-std=c11", "-Wall", "-Wextra", "-O2", f"-I{PREFIX}/include"]
+    linked = [f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib", "-ltidings", "-lpthread", "-ldl"]
     leave, unload = str(BUILD / "leave"), str(BUILD / "unload")
     subprocess.run([*compiler, str(HERE / "leave.c"), "-o", leave, *linked], check=True)
     subprocess.run([*compiler, str(HERE / "unload.c"), "-o", unload, "-ldl"], check=True)
     library = next(PREFIX.glob("lib/libtidings.so.*"))
-    return [*(("C " + way, [leave, way], status) for way, status in C_WAYS.items()), ("C dlclose", [unload, str(library)], 0)]
+    return [*(("C " + way, [leave, way], status) for way, status in C_WAYS.items()), ("C dlopen, dlclose", [unload, str(library)], 0)]
 
 
 def version_of(python: str) -> tuple[int, ...] | None:
