@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # fuzz.sh [SECONDS]: random sequences of C-ABI calls under AddressSanitizer (tests/fuzz), from the corpus that is kept
-# there. Leaks are memcheck's to find (tests/c). A failing input is named; `scripts/fuzz.sh FILE` runs that one again. Needs a nightly toolchain and a C++
-# compiler. `MERGE=1 scripts/fuzz.sh` adds what is new to the corpus, as few inputs as it takes.
+# there; it fails when the target leaves out a function of the header. Leaks are memcheck's to find (tests/c). A failing
+# input is named; `scripts/fuzz.sh FILE` runs that one again. Needs a nightly toolchain and a C++ compiler.
+# `MERGE=1 scripts/fuzz.sh` adds what is new to the corpus, as few inputs as it takes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-120}
@@ -26,9 +27,11 @@ program=target/fuzz/$target/release/abi
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_odr_violation=0:detect_leaks=0}
 mkdir -p build/fuzz/new build/fuzz/failures
 if [ -f "$what" ]; then exec "$program" "$what"; fi
+missing=
 for function in $(grep -oE '^[a-z].*\btd_[a-z_]+\(' include/tidings.h | grep -oE 'td_[a-z_]+\($' | tr -d '('); do
-  grep -qw "$function" tests/fuzz/abi.rs || echo "fuzz: does not call $function yet"
+  grep -qw "$function" tests/fuzz/abi.rs || missing+=" $function"
 done
+[ -z "$missing" ] || { echo "fuzz: the target does not call$missing"; exit 1; }
 "$program" build/fuzz/new tests/fuzz/corpus -max_total_time="$what" -max_len=4096 -len_control=10 -timeout=20 -detect_leaks=0 -rss_limit_mb=2048 \
   -artifact_prefix=build/fuzz/failures/ -print_final_stats=1 >build/fuzz/log 2>&1
 status=$?

@@ -405,7 +405,20 @@ fn look() {
 fn call() {
     let (size, mut reply, mut ticket) = (size(), zeroed(), zeroed::<td_ticket>());
     unsafe {
-        match byte() % 8 {
+        match byte() % 12 {
+            8 => drop(td_reply_part(td_ticket { id: id(Kind::Ticket) }, data(size), size, 0, flags())),
+            9 => drop(td_reply_end(td_ticket { id: id(Kind::Ticket) })),
+            10 => {
+                let to: Vec<td_mailbox> = (0..byte() % 6).map(|_| mailbox()).collect();
+                let timeout = if byte() & 1 == 0 { TD_FOREVER } else { byte() as i64 };
+                let _ = td_call_many(to.as_ptr(), to.len(), mailbox(), word(), data(size), size, timeout, &mut ticket);
+                keep(Kind::Ticket, ticket.id);
+            }
+            11 => {
+                let at = byte() as usize;
+                let Some(message) = with(|state| pick(&state.messages, at)) else { return };
+                let _ = td_forward(mailbox(), from(), &message);
+            }
             0 => received(td_call(mailbox(), from(), word(), data(size), size, 0, flags(), &mut reply), reply),
             1 => drop(td_call_cancel(td_ticket { id: id(Kind::Ticket) })),
             2 => drop(td_ticket_drop(td_ticket { id: id(Kind::Ticket) })),
@@ -423,8 +436,14 @@ fn call() {
 fn watch() {
     let ((name, length), mut monitor, mut other) = (text(), zeroed::<td_monitor_ref>(), zeroed::<td_mailbox>());
     unsafe {
-        match byte() % 8 {
+        match byte() % 10 {
             0 | 1 => drop(td_monitor(mailbox(), mailbox(), word(), &mut monitor)),
+            8 => drop(td_monitor_receipt(mailbox(), mailbox(), word(), &mut monitor)),
+            9 => {
+                // This process, one that is not there, and what is none. No wider choice: they are the system's.
+                let pid = [std::process::id() as i64, i32::MAX as i64, 0, -1][byte() as usize % 4];
+                let _ = td_monitor_os_process(mailbox(), pid, word(), &mut monitor);
+            }
             2 => drop(td_monitor_name(mailbox(), name, length, word(), &mut monitor)),
             3 => drop(td_demonitor(td_monitor_ref { id: id(Kind::Monitor) }, flags(), null_mut())),
             4 => drop(td_register(mailbox(), name, length)),
@@ -494,8 +513,15 @@ fn end() {
         3 => unsafe { td_mailbox_exit(mailbox(), reason, data(size), size) },
         4 => td_mailbox_wait(mailbox(), 0, flags()),
         _ if byte() % 4 == 0 => td_loop_close(td_loop { id: id(Kind::Loop) }),
+        _ if byte() % 8 == 0 => drain(),
         _ => td_loop_wake(td_loop { id: id(Kind::Loop) }),
     };
+}
+
+fn drain() -> i32 {
+    let (mut report, mut suspended): (td_drain_report, [td_mailbox; 4]) = (zeroed(), zeroed());
+    report.size = told(size_of_val(&report));
+    unsafe { td_engine_drain(engine(), 0, &mut report, suspended.as_mut_ptr(), byte() as usize % 5) }
 }
 
 fn belong() {
