@@ -6,6 +6,8 @@ use std::ffi::c_void;
 pub use tidings::ffi::call::*;
 pub use tidings::ffi::engine::*;
 pub use tidings::ffi::error::*;
+pub use tidings::ffi::group::*;
+pub use tidings::ffi::link::*;
 pub use tidings::ffi::loop_::*;
 pub use tidings::ffi::mailbox::*;
 pub use tidings::ffi::monitor::*;
@@ -42,13 +44,13 @@ pub fn topic(message: &td_message) -> &[u8] {
     unsafe { std::slice::from_raw_parts(message.topic.cast(), message.topic_size) }
 }
 
-/// Kinds of the entries of a frame.
-pub fn kinds(batch: &td_batch) -> Vec<u32> {
+/// Kinds and refs of the entries of a frame.
+pub fn kinds(batch: &td_batch) -> Vec<(u32, Id)> {
     let header = |number: u32| {
         // SAFETY: the frame of a batch that is open holds `count` entries at these offsets.
         unsafe { *batch.frame.add(*batch.offsets.add(number as usize) as usize).cast::<td_frame_header>() }
     };
-    (0..batch.count).map(|number| header(number).kind as u32).collect()
+    (0..batch.count).map(header).map(|header| (header.kind as u32, header.r#ref)).collect()
 }
 
 macro_rules! call {
@@ -58,9 +60,10 @@ macro_rules! call {
     };
 }
 
-pub fn engine_open() -> Id {
+pub fn engine_open(max_bytes: u64) -> Id {
     let mut options: td_engine_options = zeroed();
     (options.size, options.flags) = (size_of_val(&options), TD_ENGINE_VIRTUAL_CLOCK);
+    options.max_bytes = max_bytes;
     let mut engine = td_engine::default();
     assert_eq!(call!(td_engine_open(&options, &mut engine)), 0);
     engine.id
@@ -226,17 +229,65 @@ pub fn timer_read(id: Id) -> (i32, i64) {
     (call!(td_timer_read(td_timer { id }, &mut left)), left)
 }
 
-pub fn subscribe(id: Id, pattern: &str, policy: u32, max_messages: u64) -> (i32, Id) {
+pub fn subscribe(id: Id, pattern: &str, policy: u32, max_messages: u64, queue: Option<&str>) -> (i32, Id) {
     let mut options: td_subscribe_options = zeroed();
     (options.size, options.policy, options.max_messages) = (size_of_val(&options), policy, max_messages);
+    if let Some(queue) = queue {
+        (options.queue_group, options.queue_group_size) = text(queue);
+    }
     let ((pattern, size), mut subscription) = (text(pattern), td_subscription::default());
     (call!(td_subscribe(td_mailbox { id }, pattern, size, &options, &mut subscription)), subscription.id)
 }
 
-pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8]) -> (i32, td_receipt) {
+pub fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], flags: u32) -> (i32, td_receipt) {
     let ((topic, length), (data, size), mut receipt) = (text(topic), at(data), zeroed());
-    let (engine, from, none) = (td_engine { id: engine }, td_mailbox { id: from }, std::ptr::null());
-    (call!(td_publish(engine, from, topic, length, tag, data, size, none, &mut receipt)), receipt)
+    let mut options: td_send_options = zeroed();
+    (options.size, options.flags) = (size_of_val(&options), flags);
+    let (engine, from) = (td_engine { id: engine }, td_mailbox { id: from });
+    (call!(td_publish(engine, from, topic, length, tag, data, size, &options, &mut receipt)), receipt)
+}
+
+pub fn will_set(id: Id, topic: &str, tag: u64, data: &[u8], flags: u32) -> i32 {
+    let ((topic, length), (data, size)) = (text(topic), at(data));
+    call!(td_will_set(td_mailbox { id }, topic, length, tag, data, size, flags))
+}
+
+pub fn group_join(id: Id, group: &str) -> i32 {
+    let (group, size) = text(group);
+    call!(td_group_join(td_mailbox { id }, group, size))
+}
+
+pub fn group_leave(id: Id, group: &str) -> i32 {
+    let (group, size) = text(group);
+    call!(td_group_leave(td_mailbox { id }, group, size))
+}
+
+pub fn group_members(engine: Id, group: &str) -> Vec<u8> {
+    let ((group, size), mut members) = (text(group), zeroed());
+    assert_eq!(call!(td_group_members(td_engine { id: engine }, group, size, &mut members)), 0);
+    let known = bytes(&members).to_vec();
+    assert_eq!(release(&members), 0);
+    known
+}
+
+/// The watch, and the members at its beginning.
+pub fn group_watch(id: Id, group: &str, tag: u64) -> (Id, Vec<u8>) {
+    let ((group, size), mut watch, mut members) = (text(group), td_watch::default(), zeroed());
+    assert_eq!(call!(td_group_watch(td_mailbox { id }, group, size, tag, &mut watch, &mut members)), 0);
+    let known = bytes(&members).to_vec();
+    assert_eq!(release(&members), 0);
+    (watch.id, known)
+}
+
+pub fn reply_part(id: Id, data: &[u8]) -> i32 {
+    let (data, size) = at(data);
+    call!(td_reply_part(td_ticket { id }, data, size, 0, 0))
+}
+
+pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> (i32, Id) {
+    let to: Vec<td_mailbox> = to.iter().map(|id| td_mailbox { id: *id }).collect();
+    let ((data, size), mut gathering, from) = (at(data), td_ticket::default(), td_mailbox { id: from });
+    (call!(td_call_many(to.as_ptr(), to.len(), from, tag, data, size, timeout, &mut gathering)), gathering.id)
 }
 
 pub fn loop_open(engine: Id) -> Id {

@@ -1,11 +1,13 @@
 //! A deterministic simulation: users of every sort on one engine with a virtual clock, one step after the other as a
-//! seed decides, beside a plain model of all of it. (rules 1 2 3 4 5 6 9 10 11 13 14 15 16 19 21 22 23 25 26 27)
+//! seed decides, beside a plain model of all of it.
+//! (rules 1 2 3 4 5 6 9 10 11 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29)
 //!
 //! `make simulate` runs a million steps with seeds never tried before, `make simulate SEED=n` one run again, telling
 //! its last steps when it fails. Within `cargo test` the debug build takes fewer steps, with the lock checks on.
 
 #![deny(unsafe_code)]
 
+mod bonds;
 mod c;
 mod model;
 mod random;

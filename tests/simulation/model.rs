@@ -7,17 +7,30 @@ use crate::c::*;
 use std::collections::VecDeque;
 
 /// What an entry of a queue is, with its number in the world's list of such things.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum What {
+    #[default]
     Message,
     Request(Option<usize>),
     Topic(usize),
     Down(usize),
     Tick(usize),
     Reply(usize),
+    /// The mailbox it was linked to.
+    Exit(usize),
+    /// Of the answer to a call.
+    Part(usize),
+    /// The end of a gathering.
+    Replies(usize),
+    /// Of a watch.
+    Edge(usize),
+    Resync(usize),
 }
 
-#[derive(Clone)]
+/// The ref of a request whose ticket is not known before it is received.
+pub const UNKNOWN: Id = u64::MAX;
+
+#[derive(Clone, Default)]
 pub struct Entry {
     /// Its place among all that ever came in anywhere.
     pub key: u64,
@@ -31,6 +44,11 @@ pub struct Entry {
     pub topic: &'static str,
     /// Number of the payload that travels by reference.
     pub lent: Option<usize>,
+    pub info: [u64; 2],
+    /// Copies of one publication have one number.
+    pub publication: u64,
+    /// A newer one with its tag takes its place.
+    pub conflates: bool,
 }
 
 impl std::fmt::Debug for Entry {
@@ -42,10 +60,12 @@ impl std::fmt::Debug for Entry {
 
 impl Entry {
     pub fn is_signal(&self) -> bool {
-        matches!(self.what, What::Down(_) | What::Tick(_) | What::Reply(_))
+        use What::{Down, Exit, Replies, Reply, Resync, Tick};
+        matches!(self.what, Down(_) | Tick(_) | Reply(_) | Exit(_) | Replies(_) | Resync(_))
     }
-    pub fn is_request(&self) -> bool {
-        matches!(self.what, What::Request(_))
+    /// Never dropped for another.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.what, What::Request(_) | What::Part(_) | What::Edge(_))
     }
 }
 
@@ -74,6 +94,8 @@ impl Open {
 pub enum Watch {
     Monitor(usize),
     Call(usize),
+    /// Linked to this one.
+    Link(usize),
 }
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -85,8 +107,10 @@ pub struct Counts {
     pub flushed: u64,
     pub expired: u64,
     pub refused: u64,
+    pub conflated: u64,
 }
 
+#[derive(Default)]
 pub struct Mailbox {
     pub id: Id,
     pub looped: Option<usize>,
@@ -108,11 +132,57 @@ pub struct Mailbox {
     pub fd: Option<td_fd>,
     /// Its end marker was seen.
     pub end_seen: bool,
+    pub traps: bool,
+    pub watches: Vec<usize>,
+    /// Has had a watch.
+    pub watcher: bool,
+    pub gathers: Vec<usize>,
+    pub will: Option<Will>,
+    /// Payload bytes that batches gave back since it was empty.
+    pub given_back: u64,
+}
+
+#[derive(Clone)]
+pub struct Will {
+    pub topic: &'static str,
+    pub tag: u64,
+    pub data: Vec<u8>,
+    pub retain: bool,
 }
 
 impl Mailbox {
     pub fn messages(&self) -> u64 {
         self.queue.iter().filter(|entry| !entry.is_signal()).count() as u64
+    }
+
+    /// Payload bytes that count against the engine's budget; of requests that nobody waits for, too.
+    pub fn bytes(&self) -> u64 {
+        self.queue.iter().filter(|entry| !entry.is_signal()).map(|entry| entry.data.len() as u64).sum()
+    }
+
+    /// The newest entry that this one takes the place of.
+    pub fn twin(&self, what: What, tag: u64, topic: &str) -> Option<usize> {
+        let same = |e: &Entry| e.conflates && e.what == what && e.tag == tag && e.topic == topic;
+        self.queue.iter().rposition(same)
+    }
+
+    /// Puts a value where its twin lies.
+    pub fn conflate(&mut self, at: usize, entry: Entry) {
+        let there = &mut self.queue[at];
+        let info = [there.info[0] + 1, 0];
+        *there = Entry { key: there.key, info, conflates: true, ..entry };
+        (self.count.sent, self.count.conflated) = (self.count.sent + 1, self.count.conflated + 1);
+    }
+
+    /// Takes messages out of the queue.
+    pub fn flush_all(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        let before = self.queue.len();
+        self.queue.retain(|entry| !wanted(entry));
+        self.count.flushed += (before - self.queue.len()) as u64;
+    }
+
+    pub fn has_in_hand(&self, wanted: impl Fn(&Entry) -> bool) -> bool {
+        self.open.iter().flat_map(|open| &open.items).any(|handed| wanted(&handed.entry))
     }
 
     /// Live entries of open batches: they count as queued until the batch is given back.
@@ -139,7 +209,8 @@ impl Mailbox {
         true
     }
 
-    pub fn put_back(&mut self, entries: impl IntoIterator<Item = Entry>) {
+    pub fn put_back(&mut self, entries: Vec<Entry>) {
+        self.given_back += entries.iter().map(|entry| entry.data.len() as u64).sum::<u64>();
         self.queue.extend(entries);
         self.queue.make_contiguous().sort_by_key(|entry| entry.key);
     }
@@ -170,6 +241,81 @@ pub struct Call {
     pub timer: Option<usize>,
     pub tag: u64,
     pub replies: u32,
+    pub gather: Option<usize>,
+}
+
+/// A call of several mailboxes.
+pub struct Gather {
+    pub id: Id,
+    pub state: State,
+    pub caller: usize,
+    pub tag: u64,
+    pub pending: u64,
+    pub answered: u64,
+    pub failed: u64,
+    pub calls: Vec<usize>,
+}
+
+/// A group, as its members in the order in which they came.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Members(pub Vec<(Id, u64)>);
+
+impl Members {
+    pub fn add(&mut self, id: Id) {
+        match self.0.iter_mut().find(|(member, _)| *member == id) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((id, 1)),
+        }
+    }
+
+    /// False when it was not there.
+    pub fn take(&mut self, id: Id) -> bool {
+        let Some(at) = self.0.iter().position(|(member, _)| *member == id) else { return false };
+        self.0[at].1 -= 1;
+        if self.0[at].1 == 0 {
+            self.0.remove(at);
+        }
+        true
+    }
+
+    pub fn say(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|(id, count)| id.to_ne_bytes().repeat(*count as usize)).collect()
+    }
+
+    pub fn read(bytes: &[u8]) -> Members {
+        let mut members = Members::default();
+        bytes.chunks(8).for_each(|id| members.add(Id::from_ne_bytes(id.try_into().expect("eight bytes"))));
+        members
+    }
+}
+
+pub struct GroupWatch {
+    pub id: Id,
+    pub alive: bool,
+    pub watcher: usize,
+    pub group: usize,
+    pub tag: u64,
+    /// The newest snapshot that its mailbox has received, as place and members; and every edge, as place, member and
+    /// how many more. In whatever order they were received.
+    pub snapshot: (u64, Members),
+    pub edges: Vec<(u64, Id, i32)>,
+    /// What a RESYNC says that was queued when the watch ended.
+    pub last: Vec<u8>,
+}
+
+impl GroupWatch {
+    /// What its mailbox knows when nothing waits there: the snapshot and the edges behind it.
+    pub fn known(&mut self) -> Members {
+        let (place, members) = &mut self.snapshot;
+        self.edges.sort_unstable();
+        for (_, id, by) in self.edges.drain(..).filter(|(at, ..)| at > place) {
+            match by {
+                1 => members.add(id),
+                _ => assert!(members.take(id), "one who left was known"),
+            }
+        }
+        members.clone()
+    }
 }
 
 pub enum Due {
@@ -197,7 +343,10 @@ pub struct Subscription {
     pub mailbox: usize,
     pub pattern: &'static str,
     pub limit: u64,
-    pub drop_old: bool,
+    pub policy: u32,
+    pub queue: Option<usize>,
+    /// Its last turn in the queue group.
+    pub turn: u64,
 }
 
 /// Tokens divided by '.', `*` exactly one, `>` one or more at the end.
