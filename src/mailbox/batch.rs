@@ -7,7 +7,7 @@
 use super::draft::Draft;
 use super::give_back::place_at;
 use super::hold::{not_a_batch, Hold, Signal, Withdrawn};
-use super::receipts::sender;
+use super::receipts::{sender, Passed};
 use super::segment::{At, Entry, Segment, GAP};
 use super::wait::{Patience, Received};
 use super::{Head, Slot, Store};
@@ -283,11 +283,14 @@ impl Store {
                     return Ok(None);
                 }
                 let number = *cursor as usize;
+                if signals.is_empty() && self.withdraw(*mailbox, frame, at, withdrawn, number, passed.as_deref()) {
+                    *cursor += 1;
+                    continue;
+                }
                 if passed.as_ref().is_some_and(|passed| !passed.pass(*cursor)) {
                     return Ok(None);
                 }
                 *cursor += 1;
-                let noted = passed.as_ref().map(|_| &***frame);
                 let entry = frame.entry(at);
                 if entry.header.kind == GAP {
                     // Once, also when the host moves its cursor back.
@@ -296,7 +299,7 @@ impl Store {
                     }
                     continue;
                 }
-                if !self.claim_entry(signals, number) || self.withdraw(*mailbox, &entry, withdrawn, number, noted) {
+                if !self.claim_entry(signals, number) {
                     continue;
                 }
                 let lost = std::mem::take(lost);
@@ -337,59 +340,84 @@ impl Store {
             if !hold.mailbox.is_none() && !self.slot(hold.mailbox)?.is_live(hold.mailbox) {
                 return Ok(false);
             }
-            if hold.passed.as_ref().is_some_and(|passed| !passed.pass(number)) {
+            let (at, passed) = (hold.places[number as usize], hold.passed.as_deref());
+            let messages = hold.signals.is_empty();
+            if messages && self.withdraw(hold.mailbox, frame, at, &mut hold.withdrawn, number as usize, passed) {
+                *cursor = number + 1;
+                return Ok(false);
+            }
+            if passed.is_some_and(|passed| !passed.pass(number)) {
                 return Ok(false);
             }
             *cursor = number + 1;
-            let entry = frame.entry(hold.places[number as usize]);
-            let noted = hold.passed.as_ref().map(|_| &***frame);
-            Ok(self.claim_entry(&mut hold.signals, number as usize)
-                && !self.withdraw(hold.mailbox, &entry, &mut hold.withdrawn, number as usize, noted))
+            Ok(self.claim_entry(&mut hold.signals, number as usize))
         })?
     }
 
-    /// Whether an entry that the cursor passes is a request whose caller no longer waits, or was flushed meanwhile; it is
-    /// counted once.
+    /// Whether entry `number` of a batch of messages is a request whose caller no longer waits, or was flushed meanwhile;
+    /// then it is passed, and counted once.
+    #[inline]
     fn withdraw(
         &self,
         mailbox: Id,
+        frame: &Segment,
+        at: At,
+        withdrawn: &mut Vec<Withdrawn>,
+        number: usize,
+        passed: Option<&Passed>,
+    ) -> bool {
+        let entry = frame.entry(at);
+        let gone = match entry.header.kind as u32 {
+            KIND_MESSAGE => false,
+            KIND_REQUEST => !mailbox.is_none() && self.has_expired(&entry),
+            _ => self.is_cut(mailbox, entry.header.r#ref),
+        };
+        gone && self.withdraw_now(mailbox, frame, &entry, withdrawn, number, passed)
+    }
+
+    #[cold]
+    fn withdraw_now(
+        &self,
+        mailbox: Id,
+        frame: &Segment,
         entry: &Entry<'_>,
         withdrawn: &mut Vec<Withdrawn>,
         number: usize,
-        noted: Option<&Segment>,
+        passed: Option<&Passed>,
     ) -> bool {
-        let flushed = !entry.is_request();
-        let gone = match entry.header.kind as u32 {
-            KIND_MESSAGE => false,
-            KIND_REQUEST => !mailbox.is_none() && self.has_expired(entry),
-            _ => self.is_cut(mailbox, entry.header.r#ref),
-        };
-        if gone && !withdrawn.iter().any(|other| other.number == number) {
-            let noted = noted.map(|frame| (sender(entry.header), place_at(frame, entry.at)));
-            let one = Withdrawn { number, flushed, noted };
-            self.count_withdrawn(mailbox, &one, 1);
+        if withdrawn.iter().any(|other| other.number == number) {
+            return true;
+        }
+        let place = place_at(frame, entry.at);
+        let one = Withdrawn { number, flushed: !entry.is_request(), from: sender(entry.header), place };
+        let counted = self.count_withdrawn(mailbox, &one, 1, passed);
+        if counted {
             withdrawn.push(one);
         }
-        gone
+        counted
     }
 
-    /// Counts entries of an open batch that were not delivered; negative when they go back unread.
-    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32) {
-        let Ok(slot) = self.slot(mailbox) else { return };
+    /// Counts an entry of an open batch that was not delivered; negative when it goes back unread. False when the
+    /// mailbox has ended and counted it as discarded for its receipts.
+    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32, passed: Option<&Passed>) -> bool {
+        let Ok(slot) = self.slot(mailbox) else { return true };
         let _head = slot.receiving.head.lock();
         let life = slot.receiving.life.load(Acquire);
-        if by == 0 || life != mailbox.life() && life != mailbox.life() + 1 {
-            return;
+        if life != mailbox.life() && life != mailbox.life() + 1 {
+            return true;
+        }
+        let mut tail = slot.tail.lock();
+        // The end looks how far the cursor is under the same lock.
+        if passed.is_some_and(|passed| !passed.pass(one.number as u32)) {
+            return false;
         }
         let in_hand = slot.receiving.in_hand.load(Relaxed).wrapping_add_signed(-by);
         slot.receiving.in_hand.store(in_hand, Relaxed);
-        let mut tail = slot.tail.lock();
         let count = &mut tail.cold().count;
         let of = if one.flushed { &mut count.flushed } else { &mut count.expired };
         *of = of.wrapping_add_signed(by as i64);
-        if let Some((from, place)) = one.noted {
-            tail.withdrawn_for_receipts(from, place, by);
-        }
+        tail.withdrawn_for_receipts(one.from, one.place, by);
+        true
     }
 
     fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {

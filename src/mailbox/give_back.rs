@@ -96,7 +96,9 @@ impl Store {
         let (frame, noted) = back;
         // Those that the host moved its cursor back before are in the queue again.
         let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
-        back.iter().for_each(|one| self.count_withdrawn(mailbox, one, -1));
+        for one in back {
+            self.count_withdrawn(mailbox, one, -1, None);
+        }
         let (total, first) = (frame.live() - gone.len() as u32, frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {

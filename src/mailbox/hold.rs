@@ -51,8 +51,9 @@ pub(super) struct Signal {
 pub(super) struct Withdrawn {
     pub number: usize,
     pub flushed: bool,
-    /// Its sender and its place, where the mailbox has receipts.
-    pub noted: Option<(u64, u64)>,
+    /// Who sent it, and its place in the mailbox's order.
+    pub from: u64,
+    pub place: u64,
 }
 
 /// Data and topic of a message in a hold's own buffer.

@@ -14,7 +14,7 @@ use crate::message::{FrameHeader, KIND_MEMBER};
 use crate::oneshot::{Of, Shots, State};
 use crate::sync::atomic::{AtomicU32, Ordering::*};
 use crate::sync::Arc;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The receipts that watchers of one mailbox want.
 #[derive(Default)]
@@ -25,6 +25,7 @@ pub(crate) struct Receipts {
     batches: Vec<HandedOut>,
 }
 
+#[derive(Default)]
 struct Receipt {
     /// The monitor's row.
     record: u32,
@@ -32,6 +33,8 @@ struct Receipt {
     since: u64,
     accepted: u64,
     gone: u64,
+    /// Earlier places that a value was put in since.
+    renewed: HashSet<u64>,
 }
 
 /// A batch that is not back yet.
@@ -71,7 +74,7 @@ pub(super) fn sender(header: &FrameHeader) -> u64 {
 impl Receipts {
     fn of(&mut self, from: u64, place: u64) -> impl Iterator<Item = &mut Receipt> {
         let wanted = self.wanted.get_mut(&from).into_iter().flatten();
-        wanted.filter(move |receipt| receipt.since <= place)
+        wanted.filter(move |receipt| receipt.since <= place || receipt.renewed.contains(&place))
     }
 
     /// Counts the messages that were left, and tells each record. Gives the batches that are still out.
@@ -123,8 +126,12 @@ impl Tail {
     /// A value took the place of another.
     pub(super) fn replaced_for_receipts(&mut self, old: u64, new: u64, place: u64) {
         self.gone_for_receipts(old, place);
-        if let Some(receipts) = self.receipts() {
-            receipts.of(new, place).for_each(|receipt| receipt.accepted += 1);
+        let Some(receipts) = self.receipts() else { return };
+        for receipt in receipts.wanted.get_mut(&new).into_iter().flatten() {
+            receipt.accepted += 1;
+            if place < receipt.since {
+                receipt.renewed.insert(place);
+            }
         }
     }
 
@@ -182,7 +189,7 @@ impl Store {
         let cold = tail.cold();
         cold.watched.push_back(&self.shots, Of::Target, index);
         let receipts = cold.receipts.get_or_insert_default();
-        receipts.wanted.entry(watcher.0).or_default().push(Receipt { record: index, since, accepted: 0, gone: 0 });
+        receipts.wanted.entry(watcher.0).or_default().push(Receipt { record: index, since, ..Receipt::default() });
         tail.limit = 0;
         slot.receiving.receipts.store(true, Relaxed);
         Ok(true)

@@ -6,6 +6,7 @@
 //! the next run.
 
 mod bell;
+mod budgets;
 mod calls;
 mod claims;
 mod conflates;

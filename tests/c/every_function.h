@@ -160,6 +160,10 @@ FUNCTION(loop_close, td_loop, td_loop_close(id))
 FUNCTION(call_cancel, td_ticket, td_call_cancel(id))
 FUNCTION(reply, td_ticket, td_reply(id, NULL, 0))
 FUNCTION(reply_error, td_ticket, td_reply_error(id, 1, NULL, 0))
+FUNCTION(reply_part, td_ticket, td_reply_part(id, "x", 1, 0, 0))
+FUNCTION(reply_end, td_ticket, td_reply_end(id))
+FUNCTION(call_many, td_mailbox, OUT(td_call_many(&id, 1, world.other, 0, NULL, 0, 1, &out.ticket), out.ticket))
+FUNCTION(call_many_from, td_mailbox, OUT(td_call_many(&world.other, 1, id, 0, NULL, 0, 1, &out.ticket), out.ticket))
 FUNCTION(ticket_drop, td_ticket, td_ticket_drop(id))
 FUNCTION(monitor_receipt, td_mailbox, OUT(td_monitor_receipt(id, world.mailbox, 0, &out.monitor), out.monitor))
 FUNCTION(monitor_os_process, td_mailbox, OUT(td_monitor_os_process(id, 1, 0, &out.monitor), out.monitor))
@@ -258,6 +262,40 @@ static int32_t on_send_ex_release_loop(uint64_t value) {
 static int32_t on_publish_release_loop(uint64_t value) {
   td_send_options options = released_in(value);
   return td_publish(world.engine, TD_NOBODY, TD_STR("topic"), 0, "x", 1, &options, NULL);
+}
+
+/* A message as a receive gives it, of the host's own making. */
+static td_message message_of(uint32_t kind, uint64_t ref, uint64_t owner) {
+  td_message message;
+  memset(&message, 0, sizeof message);
+  message.kind = kind;
+  message.ref = ref;
+  message.owner = owner;
+  return message;
+}
+
+static int32_t on_forward(uint64_t value) {
+  td_mailbox id;
+  td_message message = message_of(TD_KIND_MESSAGE, 0, 0);
+  id.id = value;
+  return td_forward(id, TD_NOBODY, &message);
+}
+
+static int32_t on_forward_from(uint64_t value) {
+  td_mailbox id;
+  td_message message = message_of(TD_KIND_MESSAGE, 0, 0);
+  id.id = value;
+  return td_forward(world.other, id, &message);
+}
+
+static int32_t on_forward_request(uint64_t value) {
+  td_message message = message_of(TD_KIND_REQUEST, value, 0);
+  return td_forward(world.other, TD_NOBODY, &message);
+}
+
+static int32_t on_forward_owner(uint64_t value) {
+  td_message message = message_of(TD_KIND_MESSAGE, 0, value);
+  return td_forward(world.other, TD_NOBODY, &message);
 }
 
 static int32_t on_message_release(uint64_t value) {
@@ -362,6 +400,14 @@ static const struct function functions[] = {
     {"td_call_cancel", TICKET, on_call_cancel, 0, TD_ESTALE},
     {"td_reply", TICKET, on_reply, 0, TD_ESTALE},
     {"td_reply_error", TICKET, on_reply_error, 0, TD_ESTALE},
+    {"td_reply_part", TICKET, on_reply_part, 0, TD_ESTALE},
+    {"td_reply_end", TICKET, on_reply_end, 0, TD_ESTALE},
+    {"td_call_many", MAILBOX, on_call_many, 0, TD_OK},
+    {"td_call_many from", MAILBOX, on_call_many_from, 0, TD_ECLOSED},
+    {"td_forward", MAILBOX, on_forward, 0, TD_ENOPROC},
+    {"td_forward from", MAILBOX, on_forward_from, 1, ANY_ERROR},
+    {"td_forward request", TICKET, on_forward_request, 0, TD_ESTALE},
+    {"td_forward owner", OWNER, on_forward_owner, 1, ANY_ERROR},
     {"td_ticket_drop", TICKET, on_ticket_drop, 0, TD_ESTALE},
     {"td_monitor_receipt", MAILBOX, on_monitor_receipt, 0, TD_ENOPROC},
     {"td_monitor_os_process", MAILBOX, on_monitor_os_process, 0, TD_ENOPROC},

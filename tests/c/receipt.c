@@ -103,6 +103,72 @@ static void the_evicted_and_the_expired_are_neither(void) {
   take_receipt(watcher, monitor, 3, 1);
 }
 
+static td_ticket request_of(td_message message) {
+  td_ticket ticket;
+  CHECK_EQ(message.kind, TD_KIND_REQUEST);
+  ticket.id = message.ref;
+  return ticket;
+}
+
+/* A request that expires, and a part whose call is taken back, while a reader has them in hand. */
+static void the_withdrawn_of_a_batch_are_neither(void) {
+  td_mailbox watcher = open_mailbox(engine), target = open_mailbox(engine);
+  td_monitor_ref monitor = watch(watcher, target);
+  td_ticket asked, call, answering;
+  td_batch batch;
+  td_message message;
+  CHECK_OK(td_call_start(watcher, target, 1, NULL, 0, TD_FOREVER, &call));
+  CHECK_OK(td_recv(watcher, 0, 0, &message));
+  answering = request_of(message);
+  CHECK_OK(td_message_release(&message));
+  send_from(target, watcher, 1, 1);
+  CHECK_OK(td_reply_part(answering, "a", 1, 0, 0));
+  CHECK_OK(td_call_start(target, watcher, 2, NULL, 0, TD_FOREVER, &asked));
+  send_from(target, watcher, 3, 4);
+  CHECK_OK(td_recv_batch(target, 0, 0, &batch));
+  CHECK_IS(td_batch_next(&batch, &message), 1);
+  CHECK_OK(td_call_cancel(call));
+  CHECK_OK(td_call_cancel(asked));
+  CHECK_IS(td_batch_next(&batch, &message), 1);
+  CHECK_EQ(message.tag, 3);
+  batch.cursor = 1; /* all but the first go back, those withdrawn, too */
+  CHECK_OK(td_batch_release(&batch));
+  CHECK_OK(td_recv_batch(target, 0, 0, &batch));
+  CHECK_IS(td_batch_next(&batch, &message), 1);
+  CHECK_EQ(message.tag, 3);
+  CHECK_OK(td_mailbox_kill(target));
+  take_receipt(watcher, monitor, 2, 1);
+  CHECK_OK(td_batch_release(&batch));
+  td_mailbox_counters counters = counters_of(target);
+  CHECK_EQ(counters.flushed, 1);
+  CHECK_EQ(counters.expired, 1);
+  CHECK_EQ(counters.delivered, 2);
+}
+
+/* Of the values of one tag only the one that waits at the end is discarded, wherever it took its place. */
+static void the_conflated_are_neither(void) {
+  td_mailbox a = open_mailbox(engine), b = open_mailbox(engine), target = open_bounded(engine, TD_CONFLATE, 10);
+  td_message message;
+  send_from(target, a, 1, 3); /* before the monitoring */
+  td_monitor_ref of_a = watch(a, target), of_b = watch(b, target);
+  send_from(target, a, 1, 2); /* in places that are older than it */
+  send_from(target, a, 1, 1);
+  send_from(target, b, 2, 2);
+  send_from(target, a, 4, 4);
+  send_from(target, b, 4, 5);
+  send_from(target, a, 5, 6);
+  CHECK_OK(td_recv(target, 0, 0, &message));
+  CHECK_EQ(message.tag, 1);
+  CHECK_EQ(message.info[0], 2);
+  CHECK_OK(td_message_release(&message));
+  CHECK_OK(td_recv(target, 0, 0, &message));
+  CHECK_EQ(message.from.id, b.id);
+  CHECK_OK(td_message_release(&message));
+  CHECK_OK(td_mailbox_kill(target));
+  take_receipt(a, of_a, 1, 2);
+  take_receipt(b, of_b, 1, 1);
+}
+
 static void refused_messages_do_not_count_and_bounds_hold(void) {
   td_mailbox watcher = open_mailbox(engine), target = open_bounded(engine, TD_FAIL, 2);
   td_monitor_ref monitor = watch(watcher, target);
@@ -236,6 +302,8 @@ int main(void) {
   what_the_cursor_has_not_passed_is_discarded();
   what_went_back_is_counted_where_it_is();
   the_evicted_and_the_expired_are_neither();
+  the_withdrawn_of_a_batch_are_neither();
+  the_conflated_are_neither();
   refused_messages_do_not_count_and_bounds_hold();
   what_is_taken_back_in_an_open_batch_is_neither();
   nothing_is_missed_after_a_refusal_or_a_replacement();
