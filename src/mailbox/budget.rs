@@ -3,12 +3,12 @@
 //! Guarantees: what is queued never exceeds what was granted, and what was granted never exceeds the budget (what a
 //! reader hands back of a batch goes back all the same). A mailbox takes grants ahead, a little while it is quiet and up
 //! to [`AHEAD`] while it is busy, so that senders share nothing but their mailbox; before a send is refused, what others
-//! were granted and do not use is taken back. Signals are outside of it.
+//! were granted and do not use is taken back, and nobody takes more ahead meanwhile. Signals are outside of it.
 
 use super::{Limit, Refusal, Slot, Store, Tail};
 use crate::error::Error;
 use crate::id::Id;
-use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering::*};
+use crate::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::*};
 use crate::table::Table;
 
 /// The budget of an engine that names none.
@@ -27,6 +27,18 @@ pub struct Budget {
     max: AtomicU64,
     granted: AtomicU64,
     reclaimed: AtomicI64,
+    /// Senders that have unused grants taken back.
+    tight: AtomicU32,
+}
+
+/// While it lives nothing is granted ahead, so that what was taken back stays there for the send that was short of it.
+#[must_use = "what was taken back is granted ahead again once this is dropped"]
+pub(super) struct Tight<'a>(&'a Budget);
+
+impl Drop for Tight<'_> {
+    fn drop(&mut self) {
+        self.0.tight.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Budgets by the row of their engine.
@@ -79,7 +91,10 @@ impl Budget {
 impl Tail {
     /// Sees to a grant for `need` queued bytes; false when the budget is used up.
     pub(super) fn grant(&mut self, budget: &Budget, need: u64, most: u64) -> bool {
-        let ahead = (need + need / 4).max((self.granted * 2).clamp(FIRST, AHEAD)).min(most).max(need);
+        let ahead = match budget.tight.load(Relaxed) {
+            0 => (need + need / 4).max((self.granted * 2).clamp(FIRST, AHEAD)).min(most).max(need),
+            _ => need,
+        };
         if self.granted > AHEAD && self.granted / 4 > need {
             budget.give(self.granted - AHEAD);
             self.granted = AHEAD;
@@ -119,11 +134,14 @@ impl Tail {
 impl Store {
     /// Takes back what the mailboxes of an engine were granted and do not use. Call it with no slot locked.
     #[cold]
-    pub(super) fn reclaim(&self, engine: u32) {
+    pub(super) fn reclaim(&self, engine: u32) -> Tight<'_> {
         let budget = self.budgets.of(engine);
+        // Whoever locks a slot after it was looked at sees this.
+        budget.tight.fetch_add(1, Relaxed);
+        let tight = Tight(budget);
         let now = crate::notify::now();
         if now < budget.reclaimed.load(Acquire) {
-            return;
+            return tight;
         }
         let mut looked = 0;
         for (_, slot) in self.slots.0.rows() {
@@ -138,6 +156,7 @@ impl Store {
         if looked > MANY {
             budget.reclaimed.store(crate::notify::now() + PAUSE, Release);
         }
+        tight
     }
 
     /// Payload bytes that lie in the mailboxes of an engine now.

@@ -39,7 +39,7 @@ impl Store {
         };
         match push() {
             Err(Refusal::Short) => {
-                self.reclaim(slot.engine());
+                let _tight = self.reclaim(slot.engine());
                 push()
             }
             pushed => pushed,

@@ -220,13 +220,13 @@ impl Store {
             Err(Refusal::Full) => match self.overflow(to, draft, record, Refusal::Full) {
                 // In its own bound there was room, or it made some.
                 Err(Refusal::Short) => {
-                    self.reclaim(self.slot(to)?.engine());
+                    let _tight = self.reclaim(self.slot(to)?.engine());
                     self.overflow(to, draft, record, Refusal::Short)
                 }
                 outcome => outcome,
             },
             Err(Refusal::Short) => {
-                self.reclaim(self.slot(to)?.engine());
+                let _tight = self.reclaim(self.slot(to)?.engine());
                 match self.push(to, draft, record) {
                     Ok(roused) => Ok(Outcome::Queued(roused)),
                     Err(Refusal::Never(error)) => Err(error.into()),
@@ -298,9 +298,9 @@ impl Store {
             Ok(outcome) => Some(outcome),
             Err(Refusal::Full | Refusal::Short) => {
                 let to = self.quotas.find(subscription).ok()?.mailbox();
-                if self.is_short(to, draft.payload.size() as u64) {
-                    self.reclaim(self.slot(to).ok()?.engine());
-                }
+                let engine = self.slot(to).ok()?.engine();
+                let short = self.is_short(to, draft.payload.size() as u64);
+                let _tight = short.then(|| self.reclaim(engine));
                 self.publish_overflow(subscription, draft, trash)
             }
             Err(Refusal::Never(_)) => None,
