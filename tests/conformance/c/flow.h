@@ -286,7 +286,7 @@ static void do_advance(ctx *c, const step *s, result *r) {
 
 /* How many other threads of the scenario are at a step that may wait in the library. */
 static int64_t at_waits(const ctx *me) {
-  static const char *const waits[] = {"recv", "collect", "gather", "wait", "send", "call", "publish"};
+  static const char *const waits[] = {"recv", "collect", "gather", "wait", "send", "call", "publish", "forward", "reply-part"};
   int64_t count = 0;
   pthread_mutex_lock(&W.lock);
   for (const ctx *c = W.running; c; c = c->next)

@@ -122,7 +122,7 @@ def meet(c: Context, s: Step) -> None:
     c.meet()
 
 
-_WAITS = ("recv", "collect", "gather", "wait", "send", "call", "publish")
+_WAITS = ("recv", "collect", "gather", "wait", "send", "call", "publish", "forward", "reply-part")
 
 
 def at_waits(c: Context, want: int) -> Result:
