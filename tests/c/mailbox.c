@@ -26,7 +26,7 @@ static void drop_runs_when_opening_fails(void) {
   CHECK_EQ(mailbox.id, 0);
   CHECK_EQ(dropped, 1);
   options = good;
-  options.policy = 4;
+  options.policy = TD_CONFLATE + 1;
   CHECK_IS(td_mailbox_open(engine, &options, &mailbox), TD_EINVAL);
   CHECK_EQ(dropped, 2);
   options = good;
