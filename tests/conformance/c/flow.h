@@ -54,6 +54,7 @@ static void *part_run(void *at) {
   enter(&p->c);
   run_block(&p->c, p->block);
   leave(&p->c);
+  if (p->c.meet) __sync_add_and_fetch(&p->c.meet->over, 1);
   return NULL;
 }
 
@@ -71,7 +72,7 @@ static part *part_start(const ctx *c, const step *block, meeting *meet) {
 }
 
 static int flow_together(ctx *c, const step *s) {
-  meeting meet = {0, 0, 0};
+  meeting meet = {0, 0, 0, 0};
   part *parts = NULL;
   for (const step *t = s->child; t; t = t->next) meet.members++;
   for (const step *t = s->child; t; t = t->next) {
@@ -284,10 +285,10 @@ static void do_advance(ctx *c, const step *s, result *r) {
   give(r, "ok");
 }
 
-/* How many other threads of the scenario are at a step that may wait in the library. */
+/* How many other threads of the scenario are at a step that may wait in the library, or have ended: a short wait may be over by now. */
 static int64_t at_waits(const ctx *me) {
   static const char *const waits[] = {"recv", "collect", "gather", "wait", "send", "call", "publish", "forward", "reply-part"};
-  int64_t count = 0;
+  int64_t count = me->meet ? me->meet->over : 0;
   pthread_mutex_lock(&W.lock);
   for (const ctx *c = W.running; c; c = c->next)
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) count += c != me && c->now && strcmp(c->now->verb, waits[i]) == 0;

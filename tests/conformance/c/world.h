@@ -12,7 +12,7 @@
 #include "tidings.h"
 
 #define OWN_WAIT_NS INT64_C(10000000000)   /* how long the runner itself waits for anything */
-#define SLACK_NS INT64_C(20000000)         /* on the real clock: what is due gets so much longer */
+#define SLACK_NS INT64_C(100000000)         /* on the real clock: what is due gets so much longer */
 
 typedef enum { UNSET, ENGINE, MAILBOX, MONITOR, TIMER, SUBSCRIPTION, WATCH, LOOP, TICKET, STOPWATCH, OUTCOME, BAG, PROCESS } slot_kind;
 static const char *const slot_kind_names[] = {"unset", "engine", "mailbox", "monitor", "timer", "subscription", "watch",
@@ -46,6 +46,7 @@ typedef struct slot {
 typedef struct meeting {
   int members;
   volatile int arrived, round;
+  volatile int over;                     /* threads that have ended */
 } meeting;
 
 /* One thread of a scenario, or one run of a handler. */

@@ -13,7 +13,7 @@ const ERRORS = (
 const STATUSES = { joined: 1, left: 2, started: 3, stopped: 4, retained: 1 };
 /** Milliseconds: how long the runner itself waits for anything; how much longer, on the real clock, what is due gets. */
 export const OWN_WAIT = 10_000;
-export const SLACK = 20;
+export const SLACK = 100;
 const OBJECTS = new Set(["from", "ref", "mailbox", "for"]);
 
 /** This strand of the scenario stops here. */

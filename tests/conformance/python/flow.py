@@ -70,6 +70,9 @@ def _thread(c: Context, s: Step, daemon: bool, meet: Any = None) -> threading.Th
             c.world.failed_at(mine.now, f"  got      {type(error).__name__}: {error}")
         finally:
             del c.world.running[id(mine)]
+            if meet is not None:
+                with meet.lock:
+                    meet.over += 1
 
     thread = threading.Thread(target=body, daemon=daemon)
     thread.start()
@@ -82,6 +85,7 @@ class Meeting:
 
     def __init__(self, world: Any, members: int) -> None:
         self.world, self.members, self.arrived, self.round = world, members, 0, 0
+        self.over = 0  # threads that have ended
         self.lock = threading.Lock()
 
     def __call__(self) -> None:
@@ -126,9 +130,10 @@ _WAITS = ("recv", "collect", "gather", "wait", "send", "call", "publish", "forwa
 
 
 def at_waits(c: Context, want: int) -> Result:
-    """Until so many other threads of the scenario are at a step that may wait in the library; then a little longer."""
+    """Until so many other threads of the scenario are at a step that may wait in the library, or have ended; then a little longer."""
     until = time.monotonic() + OWN_WAIT
-    while sum(o is not c and o.now is not None and o.now.verb in _WAITS for o in list(c.world.running.values())) < want:
+    over = lambda: c.meet.over if c.meet is not None else 0  # a short wait may be over by now
+    while over() + sum(o is not c and o.now is not None and o.now.verb in _WAITS for o in list(c.world.running.values())) < want:
         if time.monotonic() > until or c.world.failed:
             return Result("TD_ETIMEDOUT")
         time.sleep(0.001)
