@@ -60,7 +60,7 @@ fn a_part_meets_the_repliers_end() {
 }
 
 fn gather(m: &Meeting, to: &[Id], own: Id) -> Result<Id> {
-    let ties = Ties { enter: &|_| (), leave: &|_| (), overflowed: &|_| Error::Full };
+    let ties = Ties { enter: &|_| (), leave: &|_| (), overflowed: &|_| Error::Full, refused: &|_, error| error };
     call::start_many(&m.store, to, &request(own, own), false, &ties)
 }
 
