@@ -121,6 +121,8 @@ def run(program: tuple[str, list[str], int]) -> str | None:
 
 
 def main() -> int:
+    # A shell leaves SIGINT ignored for what it runs in the background, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     BUILD.mkdir(parents=True, exist_ok=True)
     found = programs()
