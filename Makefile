@@ -15,7 +15,7 @@ INSTALL ?= install -C
 LANGUAGE ?= c
 PORT    ?= 8080
 ID      ?=
-ROUNDS  ?= 7
+ROUNDS  ?=
 SEED    ?=
 STEPS   ?=
 SECONDS ?= 120
@@ -40,7 +40,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench check clean \
+.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -159,10 +159,21 @@ rules: ## each rule of docs/semantics.md with the tests that hold it
 loom: ## the models of the hand-over, the doorbell, exits and cancels
 	@CARGO=$(CARGO) scripts/loom.sh
 
-bench: stage ## ours beside its peers: ID=P1 for one, all without; ROUNDS=7
+bench: benches ## ours beside its peers: ID=P1 for one, all without; ROUNDS=7
+	@$(BENCH) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ID)
+
+bench-growth: benches ## how the cost grows with the size, as log-log plots: ID=P11 for one; ROUNDS=3
+	@$(BENCH) --growth $(if $(ROUNDS),--rounds $(ROUNDS)) $(ID)
+
+bench-peers: $(VENV)/bin/python ## installs what the peers of the benchmarks need: Debian packages as root, the rest here
+	@PYTHON=$(VENV)/bin/python benches/peers/install.sh
+
+BENCH := $(VENV)/bin/python benches/run.py --programs build/bench --programs target/peers/release \
+  --tool python=$(VENV)/bin/python --tool node=$(NODE)
+
+benches: prepare
 	@$(MAKE) --no-print-directory benches-built
-	@$(CARGO) build --quiet --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers || echo "make bench: the peers could not be built"
-	@$(PYTHON) benches/run.py --programs build/bench --programs target/peers/release --rounds $(ROUNDS) $(ID)
+	@CARGO=$(CARGO) CC=$(CC) benches/peers/build.sh build/bench
 
 build/bench/%: benches/c/%.c benches/c/bench.h $(STAGED)
 	@mkdir -p $(@D)

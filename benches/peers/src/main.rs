@@ -1,25 +1,34 @@
-//! The Rust peers of the benchmarks: `peers BENCHMARK PEER` measures once and prints `METRIC VALUE` lines.
-//! `peers` alone lists what there is. Each benchmark is one file; each peer is used as its manual shows.
+//! The Rust peers of the benchmarks: `peers BENCHMARK WORD...` measures once and prints `METRIC VALUE` lines.
+//! `peers` alone lists what there is. Each kind of work is one file; each peer is used as its manual shows.
 
-mod p1;
+mod oneway;
 
 use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a program measured, by metric.
+pub type Rows = Vec<(&'static str, f64)>;
+
+/// A kind of work: its name, the words that follow it, and what it measures; None when it does not know the words.
+type Work = (&'static str, &'static str, fn(&[&str]) -> Option<Rows>);
+
+const WORKS: &[Work] = &[("oneway", oneway::USAGE, oneway::measure)];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let measured = match words[..] {
-        ["p1", peer] => p1::measure(peer),
-        _ => None,
+    let work = words.first().and_then(|name| WORKS.iter().find(|work| work.0 == *name));
+    let Some(rows) = work.and_then(|work| work.2(&words[1..])) else {
+        for (name, usage, _) in WORKS {
+            eprintln!("usage: peers {name} {usage}");
+        }
+        return ExitCode::from(2);
     };
-    match measured {
-        Some(nanoseconds) => {
-            println!("ns_per_message {nanoseconds:.3}");
-            ExitCode::SUCCESS
-        }
-        None => {
-            eprintln!("usage: peers p1 {}", p1::PEERS.join("|"));
-            ExitCode::from(2)
-        }
+    for (metric, value) in rows {
+        println!("{metric} {value:.3}");
     }
+    ExitCode::SUCCESS
 }

@@ -6,16 +6,18 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
-pub const PEERS: [&str; 3] = ["crossbeam-1024", "crossbeam-unbounded", "kanal-1024"];
+use crate::Rows;
+
+pub const USAGE: &str = "crossbeam-1024|crossbeam-unbounded|kanal-1024";
 const BOUND: usize = 1024;
 const MESSAGES: u64 = 2_000_000;
 const WARM_UP: u64 = 100_000;
 
 type Payload = Box<[u8; 64]>;
 
-/// Nanoseconds per message, None for an unknown peer.
-pub fn measure(peer: &str) -> Option<f64> {
-    Some(match peer {
+pub fn measure(words: &[&str]) -> Option<Rows> {
+    let [peer] = words else { return None };
+    let nanoseconds = match *peer {
         "crossbeam-1024" => {
             let (tx, rx) = crossbeam_channel::bounded(BOUND);
             run(move |p| tx.send(p).is_ok(), move || rx.recv().ok())
@@ -29,7 +31,8 @@ pub fn measure(peer: &str) -> Option<f64> {
             run(move |p| tx.send(p).is_ok(), move || rx.recv().ok())
         }
         _ => return None,
-    })
+    };
+    Some(vec![("ns_per_message", nanoseconds)])
 }
 
 fn run(send: impl Fn(Payload) -> bool + Send + 'static, recv: impl Fn() -> Option<Payload>) -> f64 {
