@@ -24,6 +24,10 @@ class Programs:
 
     def command(self, words):
         first = words[0]
+        if first == "@one-core":
+            if shutil.which("taskset") is None:
+                raise RuntimeError("taskset is not installed, which holds a program on one core")
+            return ["taskset", "-c", str(min(os.sched_getaffinity(0))), *self.command(words[1:])]
         if first.startswith("@"):
             tool = shutil.which(self.tools.get(first[1:], first[1:]))
             if tool is None:

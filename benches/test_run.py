@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -71,6 +72,11 @@ class Programs(unittest.TestCase):
         result = self.measure()
         self.assertEqual(result["wrong"], {"ours": "status 4: broken"})
         self.assertEqual(self.closing([result])[0], 1)
+
+    @unittest.skipUnless(shutil.which("taskset"), "taskset is not installed")
+    def test_a_program_can_be_held_on_one_core(self):
+        self.program("cores", "echo cores $(nproc)")
+        self.assertEqual(measure.Programs([self.folder]).run(("@one-core", "cores")), {"cores": 1})
 
     def test_a_missed_target_is_counted(self):
         self.program("ours", "echo ns_per_message 6")

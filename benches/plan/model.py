@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Mapping, Tuple
 
 Command = Tuple[str, ...]
-"""A program under --programs and its words; a first word `@python`, `@node` or `@erl` is that interpreter."""
+"""A program under --programs and its words; a first word `@python`, `@node` or `@erl` is that interpreter, `@one-core`
+holds what follows on one core."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 //! The Rust peers of the benchmarks: `peers BENCHMARK WORD...` measures once and prints `METRIC VALUE` lines.
 //! `peers` alone lists what there is. Each kind of work is one file; each peer is used as its manual shows.
 
+mod channels;
 mod oneway;
+mod pingpong;
+mod wakeup;
 
 use std::process::ExitCode;
 
@@ -15,7 +18,18 @@ pub type Rows = Vec<(&'static str, f64)>;
 /// A kind of work: its name, the words that follow it, and what it measures; None when it does not know the words.
 type Work = (&'static str, &'static str, fn(&[&str]) -> Option<Rows>);
 
-const WORKS: &[Work] = &[("oneway", oneway::USAGE, oneway::measure)];
+const WORKS: &[Work] = &[
+    ("oneway", oneway::USAGE, oneway::measure),
+    ("pingpong", pingpong::USAGE, pingpong::measure),
+    ("wakeup", wakeup::USAGE, wakeup::measure),
+];
+
+/// The median, and what one in a hundred exceeds.
+pub fn percentiles(nanoseconds: &mut [f64]) -> Rows {
+    nanoseconds.sort_by(f64::total_cmp);
+    let count = nanoseconds.len();
+    vec![("p50_ns", nanoseconds[count / 2]), ("p99_ns", nanoseconds[count * 99 / 100])]
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +39,7 @@ fn main() -> ExitCode {
         for (name, usage, _) in WORKS {
             eprintln!("usage: peers {name} {usage}");
         }
+        eprintln!("CHANNEL is one of {}", channels::NAMES.join(", "));
         return ExitCode::from(2);
     };
     for (metric, value) in rows {
