@@ -32,7 +32,8 @@ BUILT   := target/release
 STAGE   := $(CURDIR)/build/prefix
 VENV    := $(CURDIR)/build/venv
 C_EXAMPLES := $(patsubst examples/c/%.c,build/examples/%,$(wildcard examples/c/*.c))
-C_BENCHES  := $(patsubst benches/c/%.c,build/bench/%,$(wildcard benches/c/*.c))
+C_BENCHES  := $(patsubst benches/c/%.c,build/bench/%,$(filter-out benches/c/source.c,$(wildcard benches/c/*.c))) \
+  build/bench/source.so build/bench/source.node
 USE_STAGE  := -I$(STAGE)/include -L$(STAGE)/lib -Wl,-rpath,$(STAGE)/lib -ltidings -lpthread
 C99     := -std=c99 -Wall -Wextra -Wpedantic
 
@@ -171,13 +172,24 @@ bench-peers: $(VENV)/bin/python ## installs what the peers of the benchmarks nee
 BENCH := $(VENV)/bin/python benches/run.py --programs build/bench --programs target/peers/release \
   --tool python=$(VENV)/bin/python --tool node=$(NODE)
 
+NODE_HEADERS := $(NODE) -p 'require("./bindings/node/node_modules/node-api-headers").include_dir'
+
 benches: prepare
 	@$(MAKE) --no-print-directory benches-built
-	@CARGO=$(CARGO) CC=$(CC) benches/peers/build.sh build/bench
+	@CARGO=$(CARGO) CC=$(CC) NODE_HEADERS="$$($(NODE_HEADERS))" benches/peers/build.sh build/bench
 
 build/bench/%: benches/c/%.c benches/c/bench.h $(STAGED)
 	@mkdir -p $(@D)
 	$(CC) $(C99) -Ibenches/c -O2 $< -o $@ $(USE_STAGE)
+
+# The native thread that sends to Python and to Node.
+build/bench/source.so: benches/c/source.c benches/c/bench.h $(STAGED)
+	@mkdir -p $(@D)
+	$(CC) $(C99) -Ibenches/c -O2 -fPIC -shared $< -o $@ $(USE_STAGE)
+
+build/bench/source.node: benches/node/source.c benches/c/source.c benches/c/bench.h $(STAGED)
+	@mkdir -p $(@D)
+	$(CC) $(C99) -Ibenches/c -isystem "$$($(NODE_HEADERS))" -O2 -fPIC -shared $(filter %.c,$^) -o $@ $(USE_STAGE)
 
 check: ## formatting and lints
 	$(CARGO) fmt --check

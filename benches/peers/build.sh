@@ -28,9 +28,19 @@ native() {
   || echo "make bench: the peers in Rust could not be built"
 "$CARGO" build --quiet --release --locked --manifest-path benches/peers/Cargo.toml --features mimalloc \
   --target-dir target/peers-mimalloc && ln -sf "$PWD/target/peers-mimalloc/release/peers" "$out/peers-mimalloc" || missing mimalloc
+# shared OUTPUT SOURCE FLAGS...: a library that a Python or Node program of peers loads
+shared() {
+  local output=$1 source=$2
+  shift 2
+  newer "$output" "$source" && return 0
+  "$CC" -O2 -fPIC -shared "$source" -o "$output" "$@" -lpthread 2>"$output.log" || missing "${output##*/}"
+}
+
 native zmq "$CC" -lzmq
 native nng "$CC" -lnng
 native caf "$CXX -std=c++17 -w" -lcaf_core
+shared "$out/callback.so" benches/peers/python/callback.c
+shared "$out/threadsafe.node" benches/peers/node/threadsafe.c -isystem "${NODE_HEADERS:-}"
 if command -v erlc >/dev/null; then
   for source in benches/peers/erlang/*.erl; do
     [ -e "$source" ] && { newer "$out/$(basename "$source" .erl).beam" "$source" || erlc -o "$out" "$source"; }
