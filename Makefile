@@ -41,7 +41,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -168,6 +168,12 @@ bench-growth: benches ## how the cost grows with the size, as log-log plots: ID=
 
 bench-peers: $(VENV)/bin/python ## installs what the peers of the benchmarks need: Debian packages as root, the rest here
 	@PYTHON=$(VENV)/bin/python benches/peers/install.sh
+
+bench-guard: stage ## instructions of fixed work beside their committed counts; needs valgrind
+	@CC=$(CC) $(PYTHON) benches/guard/guard.py
+
+bench-update: stage ## writes these counts anew, into benches/guard/counts.txt
+	@CC=$(CC) $(PYTHON) benches/guard/guard.py --update
 
 BENCH := $(VENV)/bin/python benches/run.py --programs build/bench --programs target/peers/release \
   --tool python=$(VENV)/bin/python --tool node=$(NODE)
