@@ -85,7 +85,7 @@ def plot(result, folder):
     axes.grid(True, which="major", alpha=0.4)
     axes.legend(fontsize=8)
     figure.tight_layout()
-    path = folder / f"{growth.id.lower()}-{growth.along.replace(' ', '-')}.svg"
+    path = folder / f"{growth.id}-{growth.metric}-by-{growth.along}.svg".lower().replace(" ", "-").replace("_", "-")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     return path

@@ -37,6 +37,7 @@ shared() {
 }
 
 native zmq "$CC" -lzmq
+native zmq_fanout "$CC" -lzmq
 native nng "$CC" -lnng
 native caf "$CXX -std=c++17 -w" -lcaf_core
 shared "$out/callback.so" benches/peers/python/callback.c

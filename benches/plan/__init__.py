@@ -4,9 +4,9 @@ To add a benchmark: write its programs (ours in benches/c, benches/python or ben
 benches/peers) and an entry in the module of its kind. An id may have several entries, one for each size.
 """
 from .model import Benchmark, Growth, Target
-from . import bindings, queues, steady
+from . import actors, bindings, queues, steady
 
-KINDS = (queues, bindings, steady)
+KINDS = (queues, actors, bindings, steady)
 
 BENCHMARKS = tuple(benchmark for kind in KINDS for benchmark in kind.BENCHMARKS)
 GROWTHS = tuple(growth for kind in KINDS for growth in getattr(kind, "GROWTHS", ()))

@@ -1,9 +1,15 @@
 //! The Rust peers of the benchmarks: `peers BENCHMARK WORD...` measures once and prints `METRIC VALUE` lines.
 //! `peers` alone lists what there is. Each kind of work is one file; each peer is used as its manual shows.
 
+mod call;
 mod channels;
+mod fanout;
+mod many;
+mod monitors;
 mod oneway;
 mod pingpong;
+mod ring;
+mod runtime;
 mod wakeup;
 
 use std::process::ExitCode;
@@ -19,8 +25,13 @@ pub type Rows = Vec<(&'static str, f64)>;
 type Work = (&'static str, &'static str, fn(&[&str]) -> Option<Rows>);
 
 const WORKS: &[Work] = &[
+    ("call", call::USAGE, call::measure),
+    ("fanout", fanout::USAGE, fanout::measure),
+    ("many", many::USAGE, many::measure),
+    ("monitors", monitors::USAGE, monitors::measure),
     ("oneway", oneway::USAGE, oneway::measure),
     ("pingpong", pingpong::USAGE, pingpong::measure),
+    ("ring", ring::USAGE, ring::measure),
     ("wakeup", wakeup::USAGE, wakeup::measure),
 ];
 
