@@ -1,8 +1,9 @@
 //! Tables of rows that are never freed or moved, and rows that one owner at a time holds.
 //!
 //! Guarantees: a row found by index stays valid as long as its table, whatever happens to the object in it, so a
-//! stale id is looked at, never followed; a [`Claims`] row is touched by exactly one thread at a time, and an id of
-//! one claim never opens the next. The unsafe here is the exclusive access that winning a claim's word gives.
+//! stale id is looked at, never followed; finding it is two loads; a [`Claims`] row is touched by exactly one thread at
+//! a time, and an id of one claim never opens the next. The unsafe here is the way from an index to its row, and the
+//! exclusive access that winning a claim's word gives.
 
 #![allow(unsafe_code)]
 
@@ -10,15 +11,17 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind, MAX_ROWS};
 use crate::sync::atomic::{AtomicU32, Ordering::*};
 use crate::sync::{rank, Mutex};
+use std::alloc::{alloc_zeroed, handle_alloc_error, Layout};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU32 as Plain;
+use std::marker::PhantomData;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU32 as Plain};
 use std::sync::OnceLock;
 
-/// Rows of one leaf, leaves of one branch, branches: together the 28 bits of an index (fewer in a model).
+/// log2 of the rows of a leaf, and of the leaves: together the 28 bits of an index (fewer in a model).
 const LEAF: u32 = if cfg!(loom) { 2 } else { 9 };
-const BRANCH: u32 = if cfg!(loom) { 2 } else { 9 };
-const ROOT: u32 = if cfg!(loom) { 2 } else { 28 - LEAF - BRANCH };
+const LEAVES: u32 = if cfg!(loom) { 4 } else { 28 - LEAF };
 
 /// No table of this process, or of those it was forked from, has a row at this index or above.
 static USED: Plain = Plain::new(0);
@@ -33,16 +36,17 @@ pub fn begin_above_the_parents() {
     crate::id::fork_at(USED.load(Acquire));
 }
 
-type Leaf<T> = OnceLock<Box<[T]>>;
-type Branch<T> = OnceLock<Box<[Leaf<T>]>>;
-
 /// Rows in leaves of a fixed size, made when first needed. Rows are handed out by index, and handed out again after
 /// `quarantine` later ones have come back.
+///
+/// A pointer of `leaves` is null or to the first row of a leaf, which it owns, and is set once.
 #[derive(Debug)]
 pub struct Table<T> {
-    root: OnceLock<Box<[Branch<T>]>>,
+    leaves: Box<[AtomicPtr<T>]>,
     free: Mutex<Free, { rank::TABLE }>,
     quarantine: usize,
+    /// Rows are made by one thread, used by all, and dropped by any.
+    _rows: PhantomData<OnceLock<Box<[T]>>>,
 }
 
 #[derive(Debug)]
@@ -51,27 +55,51 @@ struct Free {
     back: VecDeque<u32>,
 }
 
-fn place(index: u32) -> [usize; 3] {
-    let bits = |from: u32, count: u32| (index >> from) as usize & ((1 << count) - 1);
-    [bits(LEAF + BRANCH, ROOT), bits(LEAF, BRANCH), bits(0, LEAF)]
+/// The leaf of an index, and the row in it.
+fn place(index: u32) -> (usize, usize) {
+    ((index >> LEAF) as usize, (index & ((1 << LEAF) - 1)) as usize)
 }
 
-fn empty<T>(bits: u32) -> Box<[OnceLock<T>]> {
-    (0..1usize << bits).map(|_| OnceLock::new()).collect()
+/// As many null pointers as there may be leaves: megabytes, which the system gives us only where they are written.
+fn no_leaves<T>() -> Box<[AtomicPtr<T>]> {
+    let layout = Layout::array::<AtomicPtr<T>>(1 << LEAVES).expect("a table has a size");
+    // SAFETY: the layout is not empty; all zeros is a null pointer, and the box gives back what was allocated.
+    unsafe {
+        let first = alloc_zeroed(layout).cast::<AtomicPtr<T>>();
+        if first.is_null() {
+            handle_alloc_error(layout);
+        }
+        Box::from_raw(std::ptr::slice_from_raw_parts_mut(first, 1 << LEAVES))
+    }
+}
+
+impl<T> Drop for Table<T> {
+    fn drop(&mut self) {
+        let highest = (USED.load(Acquire) >> LEAF) as usize;
+        for leaf in self.leaves.iter_mut().take(highest) {
+            let first = *leaf.get_mut();
+            if !first.is_null() {
+                // SAFETY: it came from a box of that many rows, and nobody has the table any more.
+                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(first, 1 << LEAF)) });
+            }
+        }
+    }
 }
 
 impl<T: Default> Table<T> {
     pub fn new(quarantine: usize) -> Self {
         let used = crate::id::forked_below() as usize;
         let free = Mutex::new(Free { used, back: VecDeque::new() });
-        Table { root: OnceLock::new(), free, quarantine }
+        Table { leaves: no_leaves(), free, quarantine, _rows: PhantomData }
     }
 
     /// The row at `index`, if it ever was handed out.
     #[inline]
     pub fn get(&self, index: u32) -> Option<&T> {
-        let [branch, leaf, row] = place(index);
-        self.root.get()?.get(branch)?.get()?.get(leaf)?.get()?.get(row)
+        let (leaf, row) = place(index);
+        let first = self.leaves.get(leaf)?.load(Acquire);
+        // SAFETY: it is the first of a leaf's rows, of which there are more than `row`; they live as long as the table.
+        (!first.is_null()).then(|| unsafe { &*first.add(row) })
     }
 
     /// As [`get`](Self::get), for an index that came from [`take`](Self::take).
@@ -99,14 +127,23 @@ impl<T: Default> Table<T> {
 
     /// The row at `index`, handed out or not: for what another table numbers.
     pub fn row(&self, index: u32) -> &T {
-        let [branch, leaf, row] = place(index);
-        let root = self.root.get_or_init(|| empty(ROOT));
-        let leaves = root[branch].get_or_init(|| empty(BRANCH));
-        let rows = leaves[leaf].get_or_init(|| {
-            USED.fetch_max((index | ((1 << LEAF) - 1)).saturating_add(1), AcqRel);
-            (0..1usize << LEAF).map(|_| T::default()).collect()
-        });
-        &rows[row]
+        match self.get(index) {
+            Some(row) => row,
+            None => self.grow(index),
+        }
+    }
+
+    #[cold]
+    fn grow(&self, index: u32) -> &T {
+        USED.fetch_max((index | ((1 << LEAF) - 1)).saturating_add(1), AcqRel);
+        let rows: Box<[T]> = (0..1usize << LEAF).map(|_| T::default()).collect();
+        let first = Box::into_raw(rows);
+        let at = &self.leaves[place(index).0];
+        if at.compare_exchange(null_mut(), first.cast(), AcqRel, Acquire).is_err() {
+            // SAFETY: another thread's leaf is there, and this one was shown to nobody.
+            drop(unsafe { Box::from_raw(first) });
+        }
+        self.at(index)
     }
 
     /// Gives a row back, unless its life would come round again: then it is retired.
@@ -223,11 +260,12 @@ mod tests {
 
     #[test]
     fn every_index_has_one_place() {
-        let number = |[branch, leaf, row]: [usize; 3]| (branch << BRANCH | leaf) << LEAF | row;
+        let number = |(leaf, row): (usize, usize)| leaf << LEAF | row;
         for index in (0..100_000).chain([MAX_ROWS as u32 - 1]) {
             assert_eq!(number(place(index)), index as usize);
         }
-        assert!(place(MAX_ROWS as u32 - 1)[0] == (1 << ROOT) - 1);
+        assert!(place(MAX_ROWS as u32 - 1).0 == (1 << LEAVES) - 1);
+        assert!(Table::<u64>::new(0).get(u32::MAX).is_none());
     }
 
     #[test]
