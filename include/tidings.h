@@ -282,7 +282,7 @@ typedef struct td_engine_counters {
 typedef struct td_drain_report {
   size_t size;           /* set by the caller: sizeof(td_drain_report) */
   uint64_t delivered;    /* messages delivered since the drain began */
-  uint64_t undelivered;  /* messages that were left */
+  uint64_t undelivered;  /* messages that were left, or discarded by the end of their mailbox meanwhile */
   uint64_t suspended;    /* suspended mailboxes in which some were left */
 } td_drain_report;
 
@@ -515,7 +515,7 @@ int32_t td_engine_close(td_engine engine);
  * or goes on without waiting, and closes only when nothing is left: for a host that has to run its own loop meanwhile.
  * report may be NULL, and suspended, which gets up to capacity of the mailboxes that report counts.
  *
- * Returns: 0 when all was delivered and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
+ * Returns: 0 when nothing was left and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
  *   TD_EAGAIN with timeout 0 while something is left; TD_EDEADLK with another timeout where handlers of the engine
  *   run; TD_ESTALE when it was closed. report and suspended are filled in with the first three.
  * Threads: any; inside a handler of the engine only with timeout 0.

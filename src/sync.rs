@@ -198,6 +198,15 @@ pub fn pause() {
     std::thread::yield_now();
 }
 
+/// For a loop that looks again after a while.
+pub fn nap(time: std::time::Duration) {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::sleep(time);
+    let _ = time;
+}
+
 /// A pointer of the host's that travels with a callback. The engine only hands it back.
 #[derive(Debug)]
 pub struct UserPtr(std::sync::atomic::AtomicPtr<std::ffi::c_void>);

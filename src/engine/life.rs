@@ -55,6 +55,24 @@ pub fn engine_open(options: EngineOptions) -> Result<Id> {
     Ok(id)
 }
 
+impl Engine {
+    /// Closes it to everybody, once; its mailboxes are to end now.
+    pub(crate) fn shut(&self) -> Result<()> {
+        match self.closed.swap(true, SeqCst) {
+            true => Err(Error::Stale.because("the engine is closed")),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends every mailbox of an engine that was shut.
+    pub(crate) fn end_all(&self, store: &Store) {
+        let mailboxes: Vec<Id> = store.of_engine(self.index).collect();
+        for mailbox in mailboxes {
+            let _ = end_in(store, self, mailbox, REASON_ENGINE_CLOSED, &[]);
+        }
+    }
+}
+
 /// The process-wide engine; opened on first use, and anew when it was closed.
 pub fn engine_default() -> Result<Id> {
     let world = world();
@@ -78,14 +96,9 @@ pub fn engine_default() -> Result<Id> {
 pub fn engine_close(id: Id) -> Result<()> {
     let world = world();
     let engine = world.engine(id)?;
-    if engine.closed.swap(true, SeqCst) {
-        return Err(Error::Stale.because("the engine is closed"));
-    }
+    engine.shut()?;
     record(Event::EngineClose, id, Id::NONE, 0);
-    let mailboxes: Vec<Id> = world.store.of_engine(id.index()).collect();
-    for mailbox in mailboxes {
-        let _ = end(world, mailbox, REASON_ENGINE_CLOSED, &[]);
-    }
+    engine.end_all(&world.store);
     let loops: Vec<Id> = world.loops.ids(|looped| looped.engine == id.index());
     for looped in loops {
         let _ = loop_close(looped);
@@ -160,7 +173,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         reader,
         handler: (!bare).then_some(handler),
     };
-    let opened = world.store.open(opening, || !owner.closed.load(SeqCst) && !owner.draining.load(SeqCst));
+    let opened = world.store.open(opening, || owner.takes_mailboxes());
     let id = opened.map_err(|error| match owner.check_open_to_outside() {
         Err(draining) if !owner.closed.load(SeqCst) => draining,
         _ => error,
@@ -230,6 +243,7 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
     while let Some((remains, data)) = ended.pop_front() {
         let reason = remains.reason;
         record(Event::End, remains.id, Id::NONE, reason as i64);
+        engine.note_end_for_drain(store, remains.id);
         engine.mailboxes.fetch_sub(1, AcqRel);
         engine.registry.free(remains.id, &remains.names);
         engine.groups.forget(store, remains.id, &remains.ties.groups);

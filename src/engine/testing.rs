@@ -60,7 +60,7 @@ pub fn clock_wait_parked(engine: Id, count: u32, real_timeout: i64) -> Result<()
             let detail = format!("{} threads are parked, not {count}", hand.parked());
             return Err(Error::TimedOut.because(detail));
         }
-        std::thread::sleep(Duration::from_micros(200));
+        crate::sync::nap(Duration::from_micros(200));
     }
     Ok(())
 }

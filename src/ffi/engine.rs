@@ -90,7 +90,7 @@ pub struct td_drain_report {
     pub size: usize,
     /// messages delivered since the drain began
     pub delivered: u64,
-    /// messages that were left
+    /// messages that were left, or discarded by the end of their mailbox meanwhile
     pub undelivered: u64,
     /// suspended mailboxes in which some were left
     pub suspended: u64,
@@ -196,7 +196,7 @@ pub extern "C" fn td_engine_close(engine: td_engine) -> i32 {
 /// or goes on without waiting, and closes only when nothing is left: for a host that has to run its own loop meanwhile.
 /// report may be NULL, and suspended, which gets up to capacity of the mailboxes that report counts.
 ///
-/// Returns: 0 when all was delivered and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
+/// Returns: 0 when nothing was left and the engine is closed; TD_ETIMEDOUT when the time was up, and it is closed;
 ///   TD_EAGAIN with timeout 0 while something is left; TD_EDEADLK with another timeout where handlers of the engine
 ///   run; TD_ESTALE when it was closed. report and suspended are filled in with the first three.
 /// Threads: any; inside a handler of the engine only with timeout 0.

@@ -11,6 +11,7 @@ mod calls;
 mod claims;
 mod conflates;
 mod deaths;
+mod drains;
 mod hand_over;
 mod links;
 mod loops;
