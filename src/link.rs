@@ -101,3 +101,6 @@ pub fn unlink(store: &Store, gate: &Gate, mailbox: Id, other: Id) -> Result<()> 
     let _ = store.untie(other, mailbox);
     result
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

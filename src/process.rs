@@ -162,3 +162,6 @@ impl Processes {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -125,3 +125,6 @@ impl Store {
         end.map_or(Exit::Lives, |remains| Exit::Ends(Box::new(remains)))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

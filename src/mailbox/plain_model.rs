@@ -80,6 +80,8 @@ struct Both {
     /// The model's cursor: keys from which messages and after which signals come, and what was peeked last.
     peeked: (u64, u64, Option<u64>),
     selects: Vec<(Match, Wanted)>,
+    /// What it left when it ended because it was full.
+    killed: Option<Remains>,
 }
 
 const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
@@ -113,6 +115,7 @@ impl Both {
             cursor: Cursor::default(),
             peeked: (0, 0, None),
             selects: Vec::new(),
+            killed: None,
         }
     }
 
@@ -156,7 +159,7 @@ impl Both {
             r#ref: item.reference,
             ..FrameHeader::default()
         };
-        let id = self.id;
+        let (id, mut killed) = (self.id, None);
         let got = self.with_payload(&item.bytes, |store, payload| {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
             let verdict = match store.offer(id, &draft, None) {
@@ -165,7 +168,10 @@ impl Both {
                     Verdict::Queued
                 }
                 Ok(Outcome::Dropped) => Verdict::Dropped,
-                Ok(Outcome::Overflowed(_)) => unreachable!("no policy here kills"),
+                Ok(Outcome::Overflowed(remains)) => {
+                    killed = Some(*remains);
+                    Verdict::Killed
+                }
                 Err(Refusal::Full | Refusal::Short) => Verdict::Full,
                 Err(Refusal::Never(error)) => {
                     assert_eq!(error, Error::TooBig);
@@ -174,11 +180,13 @@ impl Both {
             };
             (verdict, matches!(verdict, Verdict::Queued | Verdict::Dropped))
         });
+        self.killed = killed;
         assert_eq!(got, self.plain.send(item));
     }
 
     fn publish(&mut self, subscription: Id, item: Item) {
         let header = FrameHeader { kind: KIND_TOPIC as u8, tag: item.tag, from: item.from, ..FrameHeader::default() };
+        let mut killed = None;
         let got = self.with_payload(&item.bytes, |store, payload| {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
             let verdict = store.publish(subscription, &draft).map(|outcome| match outcome {
@@ -187,10 +195,14 @@ impl Both {
                     Verdict::Queued
                 }
                 Outcome::Dropped => Verdict::Dropped,
-                Outcome::Overflowed(_) => unreachable!("no policy here kills"),
+                Outcome::Overflowed(remains) => {
+                    killed = Some(*remains);
+                    Verdict::Killed
+                }
             });
             (verdict, true)
         });
+        self.killed = killed;
         assert_eq!(got, self.plain.publish(item));
     }
 
@@ -375,7 +387,8 @@ impl Both {
 
     /// Ends the mailbox and lets go of everything.
     fn close(mut self, by_batch: bool) {
-        let remains = self.store.end(self.id, REASON_NORMAL).unwrap();
+        let reason = if self.killed.is_some() { REASON_OVERFLOW } else { REASON_NORMAL };
+        let remains = self.killed.take().unwrap_or_else(|| self.store.end(self.id, REASON_NORMAL).unwrap());
         let over = |index: u32, life: u32| {
             let shot = self.store.shots.at(index);
             let _ = shot.shift(life, State::Armed, State::Cancelled) || shot.shift(life, State::Queued, State::Flushed);
@@ -409,7 +422,8 @@ impl Both {
         self.held.iter().for_each(|(owner, _)| self.store.release_message(*owner).unwrap());
         self.retained.iter_mut().for_each(|(batch, _)| self.store.batch_release(batch).unwrap());
         let c = self.store.stats(self.id).unwrap();
-        assert_eq!((c.sent, c.delivered), (self.plain.counts.sent, self.plain.counts.delivered));
+        let Counts { sent, delivered, refused, .. } = self.plain.counts;
+        assert_eq!((c.reason, c.sent, c.delivered, c.refused), (reason, sent, delivered, refused));
         assert_eq!(c.sent, c.delivered + c.lost + c.conflated + c.flushed + c.expired + c.discarded, "{c:?}");
         for record in &self.records {
             assert_ne!(self.store.shots.at(record.id.index()).life(), record.id.life(), "the record was freed");
@@ -422,8 +436,8 @@ impl Both {
 }
 
 fn bound() -> impl Strategy<Value = (Policy, u64, u64)> {
-    let policies = [Policy::Fail, Policy::Block, Policy::DropNew, Policy::DropOld, Policy::Conflate, Policy::Conflate];
-    let policy = prop::sample::select(policies.to_vec());
+    use Policy::{Block, Conflate, DropNew, DropOld, Fail, Kill};
+    let policy = prop::sample::select(vec![Fail, Block, DropNew, DropOld, Conflate, Conflate, Kill]);
     (policy, 1..20u64, prop_oneof![2 => Just(0u64), 2 => 1..9000u64, 1 => Just(u64::MAX)])
 }
 
@@ -438,6 +452,9 @@ proptest! {
         let mut both = Both::new(policy, max_messages, max_bytes);
         for step in steps.0 {
             both.run(step);
+            if both.killed.is_some() {
+                break;
+            }
             both.check();
         }
         both.close(by_batch);

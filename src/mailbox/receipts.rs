@@ -212,3 +212,6 @@ impl Store {
         back
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

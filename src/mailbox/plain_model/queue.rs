@@ -74,6 +74,8 @@ pub enum Verdict {
     Dropped,
     Full,
     TooBig,
+    /// Refused, and the mailbox has ended for it.
+    Killed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +204,7 @@ impl Plain {
             match self.policy {
                 _ if evicted => {}
                 Policy::Block => return Verdict::Full,
+                Policy::Kill => return self.refuse(Verdict::Killed),
                 Policy::DropNew if !is_request => return self.drop_new(),
                 _ => return self.refuse(Verdict::Full),
             }
@@ -227,6 +230,9 @@ impl Plain {
                 None => {}
             }
         }
+        if !too_big && over_own && policy == Policy::Kill {
+            return Some(self.refuse(Verdict::Killed));
+        }
         if too_big || over_own && policy != Policy::DropOld {
             return Some(self.drop_new());
         }
@@ -238,6 +244,9 @@ impl Plain {
                 (true, true) => self.evict(of_own),
                 (false, true) => self.evict(|item| item.kind != KIND_REQUEST),
             };
+            if !evicted && !over_own && self.policy == Policy::Kill {
+                return Some(self.refuse(Verdict::Killed));
+            }
             if !evicted {
                 return Some(self.drop_new());
             }

@@ -60,7 +60,7 @@ pub fn steps() -> impl Strategy<Value = Steps> {
 fn step() -> impl Strategy<Value = Step> {
     let payload = || (prop_oneof![6 => 0..40usize, 2 => 40..700usize, 1 => 700..6000usize], any::<bool>());
     let (tag, from, any_one) = (0..4u64, 0..3u64, 0..8usize);
-    let policy = prop::sample::select(vec![Policy::DropNew, Policy::DropOld, Policy::Conflate]);
+    let policy = prop::sample::select(vec![Policy::DropNew, Policy::DropOld, Policy::Conflate, Policy::Kill]);
     let kinds = [KIND_MESSAGE, KIND_REQUEST, KIND_TOPIC, KIND_DOWN, KIND_TIMER];
     let wish = (
         prop::option::of(prop::sample::select(kinds.to_vec())),
@@ -223,6 +223,9 @@ impl Both {
         drop(data);
         // Where it stopped the policy decides, message by message.
         for (at, item) in items.into_iter().enumerate() {
+            if self.killed.is_some() {
+                break;
+            }
             match at < taken {
                 true => assert_eq!(self.plain.send(item), Verdict::Queued),
                 false => self.offer(item),
