@@ -28,6 +28,9 @@ SONAME  := libtidings.so.$(ABI)
 # What the Rust standard library needs when it is linked statically.
 LIBS_PRIVATE := -lgcc_s -lpthread -lm -ldl -lc
 
+# Header-only: the engine in a host's own event loop.
+ADAPTERS := $(wildcard include/tidings/*.h)
+
 BUILT   := target/release
 STAGE   := $(CURDIR)/build/prefix
 VENV    := $(CURDIR)/build/venv
@@ -58,14 +61,15 @@ build: ## the library, shared and static, optimised
 # An rpath only where the dynamic linker does not look by itself.
 RPATH := $(if $(filter /usr /usr/local,$(PREFIX)),,-Wl,-rpath,$${libdir})
 
-install: build ## header, libraries and pkg-config file into PREFIX (/usr/local); DESTDIR for packagers
+install: build ## headers, libraries and pkg-config file into PREFIX (/usr/local); DESTDIR for packagers
 	@case '$(PREFIX)' in /*) ;; *) echo "make install: PREFIX=$(PREFIX) must be an absolute path" >&2; exit 2;; esac
 	@mkdir -p build
 	@packaging/localise-archive.sh $(BUILT)/libtidings.a build/libtidings.a
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@RPATH@|$(RPATH)|' \
 	  -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' packaging/tidings.pc.in > build/tidings.pc
-	mkdir -p '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
+	mkdir -p '$(DESTDIR)$(PREFIX)/include/tidings' '$(DESTDIR)$(PREFIX)/lib/pkgconfig'
 	$(INSTALL) -m 644 include/tidings.h '$(DESTDIR)$(PREFIX)/include/tidings.h'
+	$(INSTALL) -m 644 $(ADAPTERS) '$(DESTDIR)$(PREFIX)/include/tidings'
 	$(INSTALL) -m 755 $(BUILT)/libtidings.so '$(DESTDIR)$(PREFIX)/lib/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(PREFIX)/lib/libtidings.so'
 	$(INSTALL) -m 644 build/libtidings.a '$(DESTDIR)$(PREFIX)/lib/libtidings.a'
@@ -75,7 +79,8 @@ install: build ## header, libraries and pkg-config file into PREFIX (/usr/local)
 uninstall: ## what install put into PREFIX
 	rm -f '$(DESTDIR)$(PREFIX)/include/tidings.h' '$(DESTDIR)$(PREFIX)/lib/$(SONAME)' \
 	  '$(DESTDIR)$(PREFIX)/lib/libtidings.so' '$(DESTDIR)$(PREFIX)/lib/libtidings.a' \
-	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc'
+	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc' $(patsubst include/%,'$(DESTDIR)$(PREFIX)/include/%',$(ADAPTERS))
+	rmdir '$(DESTDIR)$(PREFIX)/include/tidings' 2>/dev/null || true
 
 # Into the checkout itself, for the demo, the tests and the benchmarks.
 stage: build

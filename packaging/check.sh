@@ -15,10 +15,10 @@ skip() { echo "skip: $*"; }
 prefix=$work/prefix lib=$work/prefix/lib
 "$MAKE" --no-print-directory install PREFIX="$prefix" DESTDIR= >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "make install"; }
 soname=$(readlink "$lib/libtidings.so") || fail "lib/libtidings.so is not a link"
-for file in include/tidings.h "lib/$soname" lib/libtidings.a lib/pkgconfig/tidings.pc; do
+for file in include/tidings.h include/tidings/{turn,epoll,libuv,glib}.h "lib/$soname" lib/libtidings.a lib/pkgconfig/tidings.pc; do
   [ -s "$prefix/$file" ] || fail "no $file"
 done
-held "make install gives header, libraries and pkg-config file"
+held "make install gives headers, libraries and pkg-config file"
 
 "$MAKE" --no-print-directory install PREFIX=/usr DESTDIR="$work/root" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "make install DESTDIR"; }
 grep -q '^prefix=/usr$' "$work/root/usr/lib/pkgconfig/tidings.pc" || fail "the prefix in tidings.pc is not /usr"
