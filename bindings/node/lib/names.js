@@ -18,7 +18,7 @@ const KIND = {
 const KIND_NAMES = [];
 for (const [name, number] of Object.entries(KIND)) KIND_NAMES[number] = name;
 /** Kinds of which a batch may hold some that were taken back meanwhile: they are claimed. */
-const isClaimed = (kind) => kind === KIND.request || (kind >= KIND.part && kind < 32);
+const isClaimed = (kind) => kind >= KIND.request && kind < 32; // everything but plain messages, which nothing withdraws
 const isSignal = (kind) => kind >= 16 && kind < 32;
 
 const POLICY = { fail: 0, block: 1, drop_new: 2, drop_old: 3, kill: 4, conflate: 5 };
