@@ -11,6 +11,7 @@ const { stir, waits, withdrawals } = require("./turns.js");
 const { inspect } = require("node:util");
 
 const VIRTUAL_CLOCK = 1;
+const NO_HOST = 0xffffffff;
 const PARTS = 1024; // of a stream that wait at most, when the caller did not say
 
 const CALL_ERRORS = {
@@ -351,7 +352,9 @@ class Engine {
     engines.delete(this.id);
     if (theDefault === this) theDefault = undefined;
     withdrawals.raise();
-    native.engineClose(this.#host, this.#owned);
+    const host = this.#host;
+    this.#host = NO_HOST; // the addon gives the number to the next engine
+    native.engineClose(host, this.#owned);
   }
 
   [inspect.custom]() {

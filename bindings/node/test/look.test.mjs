@@ -87,3 +87,16 @@ test("drain: what nobody reads is left when the time is up, and suspended mailbo
   assert.equal((await idle.drain()).complete, true);
   await assert.rejects(idle.drain(), { code: "TD_ESTALE" });
 });
+
+test("what is asked of a closed engine is not done to the one opened after it", async (t) => {
+  const closed = engineOf(t);
+  closed.close();
+  const next = engineOf(t);
+  const box = next.mailbox({ name: "box" });
+  for (const ask of [() => closed.stats(), () => closed.now(), () => closed.mailbox(), () => closed.publish("a"), () => closed.unregister("box"), () => closed.whereis("box")])
+    assert.throws(ask, { code: "TD_ESTALE" });
+  await assert.rejects(closed.drain(), { code: "TD_ESTALE" });
+  closed.close();
+  box.send("still open");
+  assert.equal(box.tryRecv().text(), "still open");
+});
