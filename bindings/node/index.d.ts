@@ -235,6 +235,9 @@ export interface EngineStats {
   deadLetters: number;
   published: number;
   threads: number;
+  /** Payload bytes in all mailboxes now, and their bound. */
+  queuedBytes: number;
+  maxBytes: number;
 }
 
 /** A message. Its fields are decoded when they are asked for, and stay valid as long as you hold it. */
@@ -295,7 +298,8 @@ export class Message {
   /**
    * One of any number of parts of the answer to a "request"; {@link replyEnd}, `reply` or `replyError` ends it. Settles when the part is queued: at once, or
    * when the caller has read enough to make room (do not change its bytes before). Parts go in the order of the calls; await them before
-   * `reply`. Rejects with `TD_ESTALE` when the caller no longer waits, with `TD_ETIMEDOUT` when there was no room in time.
+   * `reply`. Rejects with `TD_ESTALE` when the caller no longer waits, with `TD_ETIMEDOUT` when there was no room in time, with `TD_EFULL` when there is none
+   * and `timeout` is 0.
    */
   replyPart(data?: Data, options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
   /** The answer is complete, behind the parts that still wait. */
@@ -387,6 +391,11 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
    * such a message, too: see `error` and `status`. `timeout` is 5000 if not given.
    */
   request(target: Target | string, data?: Data, options?: { tag?: Tag; timeout?: number }): Call;
+  /**
+   * A {@link Engine.callMany} whose answers are messages of kind "reply" (and "part") in this mailbox, all with the call's id as `ref`, and then one of kind
+   * "replies" whose `info` says how many have answered and how many have not. `timeout` is 5000 if not given.
+   */
+  requestMany(targets: Iterable<Target | string>, data?: Data, options?: { tag?: Tag; timeout?: number }): Call;
   /** Watches for the end of a process of the system: its "down" has reason "os_exit", and `exitCode` or `signal` where it is a child of this one. */
   monitorProcess(pid: number, options?: Omit<MonitorOptions, "receipt">): Monitor;
   demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
@@ -466,7 +475,8 @@ export class Engine {
   inspect(): Record<string, unknown>;
   /**
    * Lets what is on its way arrive, then closes the engine, for everyone in the process. Until then sends, calls and publications without `from`, and new
-   * mailboxes, are refused with `TD_ECLOSED`; those of mailboxes, replies and timers pass. The event loop goes on meanwhile.
+   * mailboxes, are refused with `TD_ECLOSED`; those of mailboxes, replies and timers pass. The event loop goes on meanwhile. `timeout` is on the engine's
+   * clock; when it is over the engine is closed with what is left.
    */
   drain(options?: { timeout?: number }): Promise<DrainReport>;
   /** Keeps the process alive until `unref` or `close`. */
@@ -492,7 +502,7 @@ export class Monitor {
   demonitor(options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
 }
 
-/** A call that {@link Mailbox.request} made. */
+/** A call that {@link Mailbox.request} or {@link Mailbox.requestMany} made. */
 export class Call {
   private constructor();
   readonly id: bigint;

@@ -95,7 +95,7 @@ class Engine {
   async call(target, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
     signal?.throwIfAborted();
     const to = this._called(target);
-    const caller = from ?? this.#private();
+    const caller = from ?? this.#outside();
     if (typeof caller._expect !== "function" || caller._slot < 0) throw invalid("from must be an open mailbox of this thread: the answer comes to it");
     const ticket = native.callStart(to, caller.id, tag, data, timeout);
     stir();
@@ -145,7 +145,7 @@ class Engine {
 
   async *callMany(targets, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
     signal?.throwIfAborted();
-    const caller = from ?? this.#private();
+    const caller = from ?? this.#outside();
     if (typeof caller._expect !== "function" || caller._slot < 0) throw invalid("from must be an open mailbox of this thread: the answers come to it");
     const ids = Array.from(targets, (target) => this._called(target));
     const gathering = native.callMany(ids, caller.id, tag, data, timeout);
@@ -198,6 +198,13 @@ class Engine {
     const id = native.whereis(this.#host, target);
     if (id === 0n) throw new TidingsError("TD_ENOTFOUND", `call: no mailbox has the name ${inspect(target)}`, -6);
     return id;
+  }
+
+  /** Who calls when nobody is said to. The library sees a mailbox there, so it is asked first whether it takes anything from outside: an
+   *  engine that drains refuses even to publish nothing. */
+  #outside() {
+    native.publishMany(this.#host, 0n, "call", [], []);
+    return this.#private();
   }
 
   #private() {
@@ -312,9 +319,9 @@ class Engine {
   }
   /** The library is asked now and again, so that the event loop turns while queues empty. */
   async drain({ timeout = Infinity } = {}) {
-    const until = performance.now() + timeout;
+    const until = this.now() + timeout;
     for (let delay = 0; ; delay = Math.min(delay + 1, 10)) {
-      const last = performance.now() >= until;
+      const last = this.now() >= until;
       const report = native.drain(this.#host, last);
       if (report.complete || last) {
         this.close();

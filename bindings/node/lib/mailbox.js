@@ -147,6 +147,13 @@ class Mailbox extends Address {
     return new Call(this.engine, ticket);
   }
 
+  requestMany(targets, data, { tag = 0, timeout = CALL_TIMEOUT } = {}) {
+    const ids = Array.from(targets, (target) => this.engine._called(target));
+    const gathering = native.callMany(ids, this.id, tag, data, timeout);
+    stir();
+    return new Call(this.engine, gathering);
+  }
+
   demonitor(monitor, options) {
     if (!(monitor instanceof Monitor)) throw invalid("demonitor takes what monitor() gave");
     return monitor.demonitor(options);

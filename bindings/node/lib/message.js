@@ -7,7 +7,7 @@ const { inspect } = require("node:util");
 const { Address, idOrNobody } = require("./address.js");
 const { native } = require("./native.js");
 const { KIND, KIND_NAMES, Reason, errorName, isSignal, reasonName } = require("./names.js");
-const { invalid } = require("./errors.js");
+const { TidingsError, invalid } = require("./errors.js");
 const { room } = require("./room.js");
 
 const BY_REF = 1;
@@ -227,6 +227,7 @@ class Message {
     signal?.throwIfAborted();
     const attempt = () => native.replyPart(ticket, data);
     if (this.#parts === undefined && attempt()) return this.#engine._sent();
+    if (timeout === 0) throw new TidingsError("TD_EFULL", "replyPart: the caller's mailbox is full", -11);
     await this.#inLine(() => room(attempt, { deadline: this.#engine._deadline(timeout), signal }));
     this.#engine._sent();
   }

@@ -271,6 +271,8 @@ static napi_value js_engine_stats(napi_env env, napi_callback_info info) {
   set_number(a, stats, "deadLetters", (double)c.dead_letters);
   set_number(a, stats, "published", (double)c.published);
   set_number(a, stats, "threads", (double)c.threads);
+  set_number(a, stats, "queuedBytes", (double)c.queued_bytes);
+  set_number(a, stats, "maxBytes", (double)c.max_bytes);
   return stats;
 }
 

@@ -88,6 +88,26 @@ test("drain: what nobody reads is left when the time is up, and suspended mailbo
   await assert.rejects(idle.drain(), { code: "TD_ESTALE" });
 });
 
+test("drain: its time is that of the engine's clock; calls from nobody are from outside, too", async (t) => {
+  const engine = engineOf(t, { virtualClock: true });
+  const box = engine.mailbox();
+  const before = engine.call(box, "x", { timeout: Infinity });
+  box.tryRecv().reply();
+  await before;
+  box.send("never read");
+  let report;
+  const draining = engine.drain({ timeout: 50 }).then((it) => (report = it));
+  await assert.rejects(engine.call(box, "x", { timeout: Infinity }), { code: "TD_ECLOSED" });
+  await assert.rejects(engine.callMany([box], "x", { timeout: Infinity }).next(), { code: "TD_ECLOSED" });
+  await assert.rejects(engine.stream(box, "x", { timeout: Infinity }).next(), { code: "TD_ECLOSED" });
+  engine.advance(49);
+  await sleep(80);
+  assert.equal(report, undefined);
+  engine.advance(1);
+  await draining;
+  assert.deepEqual([report.complete, report.undelivered], [false, 1]);
+});
+
 test("what is asked of a closed engine is not done to the one opened after it", async (t) => {
   const closed = engineOf(t);
   closed.close();

@@ -153,6 +153,7 @@ test("a part waits for room, in line, and gives up by time or by signal; bad one
   await request.replyPart("a");
   await request.replyPart("b");
   await assert.rejects(request.replyPart("late", { timeout: 10 }), { code: "TD_ETIMEDOUT" });
+  await assert.rejects(request.replyPart("now or never", { timeout: 0 }), { code: "TD_EFULL" });
   const controller = new AbortController();
   const given_up = request.replyPart("given up", { signal: controller.signal });
   const waiting = [request.replyPart("c"), request.replyPart("d"), request.replyEnd()];
@@ -221,6 +222,47 @@ test("callMany: answers as they come, failures by name, then the counts; nobody 
   assert.equal(sum, (499 * 500) / 2);
   assert.equal(me.tryRecv().text(), "unrelated");
   assert.equal(me.tryRecv(), undefined);
+});
+
+test("a part that may not wait is refused at once, whatever the clock, and never overtakes one that waits", async (t) => {
+  const engine = engineOf(t, { virtualClock: true });
+  const me = engine.mailbox({ maxMessages: 1 });
+  const server = engine.mailbox();
+  const call = me.request(server, "x", { timeout: Infinity });
+  const request = server.tryRecv();
+  await request.replyPart("a", { timeout: 0 });
+  await assert.rejects(request.replyPart("b", { timeout: 0 }), { code: "TD_EFULL" });
+  const waiting = request.replyPart("c");
+  assert.equal(me.tryRecv({ ref: call }).text(), "a");
+  await assert.rejects(request.replyPart("d", { timeout: 0 }), { code: "TD_EFULL" });
+  await waiting;
+  assert.equal(me.tryRecv({ ref: call }).text(), "c");
+});
+
+test("requestMany: the answers of many are messages among the others, then their counts; giving it up takes all of them", (t) => {
+  const engine = engineOf(t);
+  const me = engine.mailbox();
+  const [a, b, gone] = [engine.mailbox({ name: "a" }), engine.mailbox(), engine.mailbox()];
+  gone.close();
+  const calls = me.requestMany(["a", b, gone.id], "x", { tag: 5, timeout: 60_000 });
+  me.send("unrelated");
+  const [first, second] = [a.tryRecv(), b.tryRecv()];
+  second.replyError(7, "no");
+  first.reply("yes");
+  const told = [];
+  for (let m; (m = me.tryRecv()); ) told.push([m.kind, m.from?.id, m.error ?? m.status, m.text(), ...m.info]);
+  assert.deepEqual(told, [
+    ["reply", gone.id, "TD_ENOPROC", "", 0n, 0n], ["message", undefined, 0, "unrelated", 0n, 0n], ["reply", b.id, 7, "no", 0n, 0n],
+    ["reply", a.id, 0, "yes", 0n, 0n], ["replies", undefined, 0, "", 2n, 1n],
+  ]);
+  assert.equal(calls.cancel(), false);
+  const more = me.requestMany([a, b], "x");
+  a.tryRecv().reply("queued");
+  assert.equal(more.cancel(), true);
+  assert.deepEqual([me.tryRecv(), b.tryRecv()], [undefined, undefined]);
+  assert.throws(() => me.requestMany([5]), { code: "TD_EINVAL" });
+  me.close();
+  assert.throws(() => me.requestMany([a]), { code: "TD_ECLOSED" });
 });
 
 test("a request is passed on with the right to answer it; any message keeps its tag and bytes", async (t) => {

@@ -125,6 +125,8 @@ test("an engine's byte budget is over all its mailboxes", (t) => {
     for (;; sent++) boxes[sent % 4].send("x".repeat(1000));
   }, { code: "TD_EFULL" });
   assert.ok(sent >= 50 && sent <= 100, `${sent} of them`);
+  const { queuedBytes, maxBytes } = engine.stats();
+  assert.deepEqual([queuedBytes, maxBytes], [sent * 1000, 100_000]);
   boxes[0].kill();
   boxes[1].send("room again");
   assert.throws(() => new Engine({ maxBytes: -1 }), { code: "TD_EINVAL" });

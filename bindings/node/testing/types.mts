@@ -86,6 +86,7 @@ for await (const answer of engine.callMany([mailbox, "name", 5n], "x")) {
   if (answer.error === undefined) answer.reply.text();
   else void [answer.error.code, one.mailbox];
 }
+mailbox.requestMany([mailbox, "name", 5n], "x", { tag: 1, timeout: 5 }).cancel();
 const report: DrainReport = await engine.drain({ timeout: 5 });
 const seen: unknown = inspect().mailboxes ?? engine.inspect();
 const words: string = recorder() + explain(mailbox) + explain(5n);

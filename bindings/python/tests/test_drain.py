@@ -48,6 +48,27 @@ def test_the_deadline_ends_it_and_the_report_says_what_was_left() -> None:
         tidings.Engine().drain(-1)
 
 
+def test_its_time_is_that_of_the_engines_clock() -> None:
+    engine = tidings.Engine(virtual_clock=True)
+    box, reports = engine.mailbox(), []
+    box.send(b"never received")
+    thread = threading.Thread(target=lambda: reports.append(engine.drain(0.05)))
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        with pytest.raises(tidings.ClosedError):
+            while time.monotonic() < deadline:
+                engine.publish("nobody.listens")
+        engine.advance(0.049)
+        thread.join(0.1)
+        assert thread.is_alive() and box.stats().open
+        engine.advance(0.001)
+        thread.join(60)
+        assert not thread.is_alive() and reports[0].undelivered == 1
+    finally:
+        engine.close()
+
+
 def test_looking_without_waiting_between_turns_of_ones_own_loop() -> None:
     engine = tidings.Engine()
     loop, seen = engine.loop(), []

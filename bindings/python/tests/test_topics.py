@@ -110,7 +110,9 @@ def test_an_engine_has_a_budget_of_bytes() -> None:
             for _ in range(100):
                 for box in boxes:
                     box.send(bytes(3000))
-        assert sum(box.stats().queued_bytes for box in boxes) <= 100_000
+        queued = sum(box.stats().queued_bytes for box in boxes)
+        assert 50_000 <= queued <= 100_000
+        assert (engine.stats().queued_bytes, engine.stats().max_bytes) == (queued, 100_000)
         while boxes[0].stats().queued:
             boxes[0].recv(0)
         boxes[1].send(b"room again")

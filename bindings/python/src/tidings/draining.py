@@ -34,6 +34,12 @@ def _look(engine: Engine, timeout: int) -> tuple[int, DrainReport]:
     return code, DrainReport(report.delivered, report.undelivered, addresses)
 
 
+def _now(engine: Engine) -> int:
+    now = ffi.new("int64_t *")
+    check(lib.td_now((engine.id,), now))
+    return int(now[0])
+
+
 def _steps(engine: Engine, timeout: float | None) -> Iterator[float | DrainReport]:
     """How long to wait until the next look, again and again; then the report."""
     left = _fast.nanoseconds(timeout)
@@ -43,15 +49,16 @@ def _steps(engine: Engine, timeout: float | None) -> Iterator[float | DrainRepor
             check(code)
         yield report
         return
-    deadline = None if timeout is None else engine.now() + timeout
+    deadline = None if timeout is None else _now(engine) + left
     while True:
         code, report = _look(engine, 0)
-        if code == lib.TD_EAGAIN and deadline is not None and engine.now() >= deadline:
-            code, report = _look(engine, 1)
-        if code != lib.TD_EAGAIN:
-            yield report
-            return
-        yield _STEP
+        if code == lib.TD_EAGAIN and deadline is not None and _now(engine) >= deadline:
+            engine.close()
+        elif code == lib.TD_EAGAIN:
+            yield _STEP
+            continue
+        yield report
+        return
 
 
 def drain(engine: Engine, timeout: float | None, loop: Loop | None) -> DrainReport:

@@ -158,3 +158,5 @@ class EngineStats(NamedTuple):
     dead_letters: int
     published: int
     threads: int
+    queued_bytes: int
+    max_bytes: int
