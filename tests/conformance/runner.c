@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "c/fuzz.h"
+#include "c/verbs_engine.h"
 #include "c/verbs_look.h"
 
 #define SCENARIO_SECONDS 120
@@ -21,6 +22,7 @@ typedef struct verb {
 static const verb verbs[] = {
     {"engine", 1, 1, "workers budget", do_engine, NULL},
     {"close-engine", 1, 1, "", do_close_engine, NULL},
+    {"drain", 1, 1, "timeout", do_drain, NULL},
     {"open", 1, 1, "policy bound bytes timeout name loop engine notifiable workers bound-to", do_open, NULL},
     {"close", 1, 1, "", do_close, NULL},
     {"exit", 1, 1, "status data", do_exit, NULL},
@@ -110,6 +112,7 @@ static const verb verbs[] = {
     {"thread", 0, 0, "", NULL, NULL},
     {"background", 0, 0, "", NULL, flow_background},
     {"when", 0, 0, "*", NULL, flow_when},
+    {"until", 0, 0, "*", NULL, flow_until},
     {"meet", 0, 0, "", NULL, NULL},
 };
 

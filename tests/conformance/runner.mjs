@@ -6,6 +6,8 @@ import { Worker } from "node:worker_threads";
 import { Engine, TidingsError } from "./node/tidings.mjs";
 import { Context, Stop, World, result } from "./node/world.mjs";
 import { Refused, read, refuse, span } from "./node/script.mjs";
+import * as calling from "./node/calling.mjs";
+import * as engines from "./node/engines.mjs";
 import * as flow from "./node/flow.mjs";
 import * as fuzz from "./node/fuzz.mjs";
 import * as processes from "./node/processes.mjs";
@@ -13,16 +15,20 @@ import * as verbs from "./node/verbs.mjs";
 import * as watching from "./node/watching.mjs";
 
 const SCENARIO_SECONDS = 120;
+const MAX_WORDS = 10; // of a step, as in C
 const MATCH = "kind tag mask from ref timeout";
 
 // verb: words before the options (least, most), options, the function. No function: Node has no such thing (see `not node:`).
 const VERBS = {
-  engine: [1, 1, "workers", verbs.engine],
-  "close-engine": [1, 1, "", verbs.closeEngine],
+  engine: [1, 1, "workers budget", engines.engine],
+  "close-engine": [1, 1, "", engines.closeEngine],
+  drain: [1, 1, "timeout", engines.drain],
   open: [1, 1, "policy bound bytes timeout name loop engine notifiable workers bound-to", verbs.open],
   close: [1, 1, "", verbs.close],
   exit: [1, 1, "status data", verbs.exit],
   kill: [1, 1, "", verbs.kill],
+  suspend: [1, 1, "", verbs.suspend],
+  resume: [1, 1, "", verbs.resume],
   wait: [1, 1, "timeout", verbs.wait],
   send: [2, 2, "from data size timeout", verbs.send],
   "send-many": [2, 2, "from", verbs.sendMany],
@@ -55,11 +61,15 @@ const VERBS = {
   every: [3, 3, "data", verbs.every],
   cancel: [1, 1, "", verbs.cancel],
   timer: [1, 1, "", verbs.timer],
-  call: [2, 2, "from data timeout", verbs.call],
-  ask: [2, 2, "from data timeout", verbs.ask],
-  "give-up": [1, 1, "", verbs.giveUp],
-  reply: [1, 1, "data status", verbs.reply],
-  drop: [1, 1, "", verbs.drop],
+  call: [2, 2, "from data timeout", calling.call],
+  ask: [2, 2, "from data timeout", calling.ask],
+  "ask-many": [1, MAX_WORDS, "from data timeout", calling.askMany],
+  "give-up": [1, 1, "", calling.giveUp],
+  reply: [1, 1, "data status", calling.reply],
+  "reply-part": [1, 1, "data size timeout", calling.replyPart],
+  "reply-end": [1, 1, "", calling.replyEnd],
+  drop: [1, 1, "", calling.drop],
+  forward: [2, 2, "from timeout", calling.forward],
   subscribe: [2, 2, "policy bound group", verbs.subscribe],
   unsubscribe: [1, 2, "", verbs.unsubscribe],
   publish: [2, 2, "from data size retain", verbs.publish],
@@ -103,6 +113,7 @@ const BLOCKS = {
   thread: [0, 0, ""],
   background: [0, 0, "", flow.background],
   when: [0, 0, "*", flow.when],
+  until: [0, 0, "*", flow.until],
   meet: [0, 0, "", flow.meet],
 };
 

@@ -17,6 +17,7 @@ from typing import Any, Callable
 import tidings
 
 from python import flow, fuzz, script
+from python import verbs_engine as engine
 from python import verbs_mailbox as mailbox
 from python import verbs_signal as signal
 from python import verbs_watch as watch
@@ -24,22 +25,27 @@ from python.script import Scenario, Step
 from python.world import Context, Result, Stop, World
 
 SCENARIO_SECONDS = 120
+MAX_WORDS = 10  # of a step, as in C
 MATCH = "kind tag mask from ref timeout"
 
 # verb: words before the options (least, most), options, the function
 VERBS: dict[str, tuple[int, int, str, Callable[[Context, Step], Result]]] = {
-    "engine": (1, 1, "", mailbox.engine),
-    "close-engine": (1, 1, "", mailbox.close_engine),
+    "engine": (1, 1, "budget", engine.engine),
+    "close-engine": (1, 1, "", engine.close_engine),
+    "drain": (1, 1, "timeout", engine.drain),
     "open": (1, 1, "policy bound bytes timeout name loop engine notifiable bound-to", mailbox.open_),
     "close": (1, 1, "", mailbox.close),
     "exit": (1, 1, "status data", mailbox.exit_),
     "kill": (1, 1, "", mailbox.kill),
+    "suspend": (1, 1, "", mailbox.suspend),
+    "resume": (1, 1, "", mailbox.resume),
     "wait": (1, 1, "timeout", mailbox.wait),
     "notify": (2, 2, "", mailbox.notify),
     "send": (2, 2, "from data size timeout", mailbox.send),
     "send-many": (2, 2, "from", mailbox.send_many),
     "send-name": (2, 2, "from data size", mailbox.send_name),
     "recv": (1, 1, MATCH, mailbox.recv),
+    "forward": (2, 2, "from timeout", mailbox.forward),
     "pick": (1, 1, "multiple", mailbox.pick),
     "batch": (1, 1, "take", mailbox.batch),
     "collect": (2, 2, "by " + MATCH, mailbox.collect),
@@ -71,8 +77,11 @@ VERBS: dict[str, tuple[int, int, str, Callable[[Context, Step], Result]]] = {
     "timer": (1, 1, "", signal.timer),
     "call": (2, 2, "from data timeout", signal.call),
     "ask": (2, 2, "from data timeout", signal.ask),
+    "ask-many": (1, MAX_WORDS, "from data timeout", signal.ask_many),
     "give-up": (1, 1, "", signal.give_up),
     "reply": (1, 1, "data status", signal.reply),
+    "reply-part": (1, 1, "data size timeout", signal.reply_part),
+    "reply-end": (1, 1, "", signal.reply_end),
     "drop": (1, 1, "", signal.drop),
     "subscribe": (2, 2, "policy bound group", signal.subscribe),
     "unsubscribe": (1, 2, "", signal.unsubscribe),
@@ -113,6 +122,7 @@ BLOCKS: dict[str, tuple[int, int, str, Any]] = {
     "thread": (0, 0, "", None),
     "background": (0, 0, "", flow.background),
     "when": (0, 0, "*", flow.when),
+    "until": (0, 0, "*", flow.until),
     "meet": (0, 0, "", flow.meet),
     "fork": (0, 0, "", flow.fork),
 }

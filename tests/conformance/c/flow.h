@@ -95,11 +95,26 @@ static int flow_background(ctx *c, const step *s) {
   return 0;
 }
 
+/* O=WORD ...: whether the steps of these names gave these words. */
+static int gave(const ctx *c, const step *s) {
+  for (int i = 0; i < s->nopts; i++)
+    if (strcmp(slot_of(c, s->opts[i].key, OUTCOME)->outcome, s->opts[i].value) != 0) return 0;
+  return !W.failed;
+}
+
 /* when O=WORD: the block runs if the step before, named O, gave WORD. */
 static int flow_when(ctx *c, const step *s) {
-  for (int i = 0; i < s->nopts; i++)
-    if (strcmp(slot_of(c, s->opts[i].key, OUTCOME)->outcome, s->opts[i].value) != 0) return W.failed;
-  return run_block(c, s->child);
+  return gave(c, s) ? run_block(c, s->child) : W.failed;
+}
+
+/* until O=WORD: the block runs again and again, until its step named O has given WORD. */
+static int flow_until(ctx *c, const step *s) {
+  for (int64_t until = real_now() + OWN_WAIT_NS;; nap(1000000)) {
+    if (run_block(c, s->child)) return 1;
+    if (gave(c, s)) return 0;
+    c->now = s;
+    if (real_now() > until) return fail(c, "  it did not come to that in time"), 1;
+  }
 }
 
 /* All threads of the block come here before any goes on. Spins, so that what follows really races. */

@@ -56,14 +56,21 @@ static const char *kind_name(uint32_t kind) {
   }
 }
 
+/* The names of mailboxes, with a space between, into r->names; how long that is. */
+static size_t give_names(result *r, const td_mailbox *boxes, size_t count) {
+  size_t out = 0;
+  r->names[0] = 0;
+  for (size_t i = 0; i < count && out + 64 < sizeof r->names; i++)
+    out += (size_t)snprintf(r->names + out, sizeof r->names - out, "%s%s", i ? " " : "", slot_name(boxes[i].id));
+  return out;
+}
+
 /* What a snapshot says: how many entries, and the members' names or the keys, with a space between. */
 static void give_entries(result *r, const td_message *m) {
   size_t out = 0;
   give_number(r, "count", (int64_t)m->info[1]);
   r->names[0] = 0;
-  if (m->info[0] == TD_KIND_MEMBER)
-    for (size_t i = 0; i < m->data_size / sizeof(td_mailbox) && out + 64 < sizeof r->names; i++)
-      out += (size_t)snprintf(r->names + out, sizeof r->names - out, "%s%s", i ? " " : "", slot_name(((const td_mailbox *)m->data)[i].id));
+  if (m->info[0] == TD_KIND_MEMBER) out = give_names(r, m->data, m->data_size / sizeof(td_mailbox));
   if (m->info[0] == TD_KIND_PRESENCE) {
     const char *keys = (const char *)m->data;
     for (size_t at = 0; at < m->data_size && out + 300 < sizeof r->names; at += strlen(keys + at) + 1)

@@ -21,19 +21,6 @@ static uint32_t opt_policy(const ctx *c, const step *s) {
   return TD_FAIL;
 }
 
-static void do_engine(ctx *c, const step *s, result *r) {
-  td_engine_options o = TD_ENGINE_OPTIONS_INIT;
-  td_engine e;
-  o.flags = W.scenario->virtual_clock ? TD_ENGINE_VIRTUAL_CLOCK : 0;
-  o.workers = (uint32_t)opt_number(c, s, "workers", 0);
-  o.max_bytes = (uint64_t)opt_number(c, s, "budget", 0);
-  if (give_code(r, td_engine_open(&o, &e))) slot_set(c, s->args[0], ENGINE, e.id);
-}
-
-static void do_close_engine(ctx *c, const step *s, result *r) {
-  give_code(r, td_engine_close(engine_of(c, s->args[0])));
-}
-
 static void do_open(ctx *c, const step *s, result *r) {
   td_mailbox_options o = TD_MAILBOX_OPTIONS_INIT;
   td_mailbox m;

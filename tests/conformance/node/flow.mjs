@@ -104,9 +104,24 @@ export function background(c, step) {
   strand(c, step, undefined, true);
 }
 
-/** The block runs if the steps of these names gave these words. */
+/** Whether the steps of these names gave these words. */
+const gave = (c, step) => Object.entries(step.opts).every(([name, word]) => c.of(name, "outcome").value === word);
+
+/** when X=WORD: the block runs if the step before, named X, gave WORD. */
 export function when(c, step) {
-  if (Object.entries(step.opts).every(([name, word]) => c.of(name, "outcome").value === word)) return runBlock(c, step.child);
+  if (gave(c, step)) return runBlock(c, step.child);
+}
+
+/** until X=WORD: the block runs again and again, until its step named X has given WORD. */
+export async function until(c, step) {
+  const deadline = performance.now() + OWN_WAIT;
+  for (;;) {
+    await runBlock(c, step.child);
+    if (gave(c, step)) return;
+    c.now = step;
+    if (performance.now() > deadline) c.fail("  it did not come to that in time");
+    await pause(1, c);
+  }
 }
 
 export function meet(c) {

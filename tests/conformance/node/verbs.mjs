@@ -1,4 +1,4 @@
-// The verbs that touch the package: mailboxes, monitors, names, timers, calls, topics, time.
+// The verbs that touch the package: mailboxes, monitors, names, timers, topics, time; the others are in the files beside this one.
 // Each makes one call of the package (or, for `collect`, `gather` and `batch`, one kind of call many times) and hands over what came of it;
 // it judges nothing. The package's milliseconds are turned into the language's nanoseconds here.
 import * as tidings from "./tidings.mjs";
@@ -6,22 +6,11 @@ import { OK, OWN_WAIT, result, resultOfMessage, statusOf } from "./world.mjs";
 import { handlerOf, turn, waiting } from "./flow.mjs";
 import { span } from "./script.mjs";
 
-const ms = (ns) => (ns === Infinity ? Infinity : ns / 1e6);
+export const ms = (ns) => (ns === Infinity ? Infinity : ns / 1e6);
 const ns = (milliseconds) => Math.round(milliseconds * 1e6);
-const sender = (c, step) => c.mailbox(step.opts.from);
+export const sender = (c, step) => c.mailbox(step.opts.from);
 
-// ---- engines and mailboxes
-
-export function engine(c, step) {
-  const made = new tidings.Engine({ virtualClock: c.world.scenario.virtualClock });
-  c.put(step.args[0], "engine", made, made.id);
-  return OK;
-}
-
-export function closeEngine(c, step) {
-  c.of(step.args[0], "engine").value.close();
-  return OK;
-}
+// ---- mailboxes
 
 export function open(c, step) {
   const slot = c.slot(step.args[0]);
@@ -57,6 +46,16 @@ export function kill(c, step) {
   return OK;
 }
 
+export function suspend(c, step) {
+  c.mailbox(step.args[0]).suspend();
+  return OK;
+}
+
+export function resume(c, step) {
+  c.mailbox(step.args[0]).resume();
+  return OK;
+}
+
 /** In this package waiting is a promise's, which nothing refuses; with a time of 0 it is a look. */
 export function wait(c, step) {
   const box = c.mailbox(step.args[0]);
@@ -68,7 +67,7 @@ export function wait(c, step) {
 // ---- send
 
 /** data=TEXT, or size=N bytes counting up. */
-function payload(c, step) {
+export function payload(c, step) {
   if (!("size" in step.opts)) return "data" in step.opts ? c.expand(step.opts.data) : undefined;
   return Uint8Array.from({ length: c.opt(step, "size", 0) }, (_, i) => i);
 }
@@ -81,10 +80,16 @@ export function send(c, step) {
   const slot = c.of(step.args[0], "mailbox");
   const timeout = "timeout" in step.opts ? ms(c.opt(step, "timeout", 0)) : slot.blockTimeout;
   const options = { tag: tagOf(c, step), from: sender(c, step), timeout };
-  const waits = slot.blockTimeout !== undefined && timeout > 0 && c.handling === undefined && slot.value.stats().queued >= slot.bound;
-  if (waits) return waiting(c, c.world.senders.send(slot.value.engine, slot.value, payload(c, step), options)).then(() => OK);
-  slot.value.send(payload(c, step), options);
+  const data = payload(c, step);
+  const waits = slot.blockTimeout !== undefined && timeout > 0 && c.handling === undefined && noRoom(slot, data?.length ?? 0);
+  if (waits) return waiting(c, c.world.senders.send(slot.value.engine, slot.value, data, options)).then(() => OK);
+  slot.value.send(data, options);
   return OK;
+}
+
+function noRoom({ value, bound }, size) {
+  const { queuedBytes, maxBytes } = value.engine.stats();
+  return value.stats().queued >= bound || queuedBytes + size > maxBytes;
 }
 
 /** send-many M A..B: one call; how many were accepted. */
@@ -114,7 +119,7 @@ function matchOf(c, step) {
   return match;
 }
 
-function took(c, step, m) {
+export function took(c, step, m) {
   if (m === undefined) return result("TD_EAGAIN");
   if (m.kind === "request") {
     c.world.kept.push(m);
@@ -311,44 +316,6 @@ export function every(c, step) {
 const remaining = (left) => (left === undefined ? result("TD_ESTALE") : result("ok", { remaining: ns(left) }));
 export const cancel = (c, step) => remaining(c.of(step.args[0], "timer").value.cancel());
 export const timer = (c, step) => remaining(c.of(step.args[0], "timer").value.read());
-
-// ---- calls
-
-/** A reply, or the error a call ended with, as the result that the message would be. */
-function resultOfFailure(error) {
-  if (error.code === "REPLY_ERROR") return result("reply", { status: error.status, data: Buffer.from(error.data).toString("latin1") });
-  if (!String(error.code).startsWith("TD_")) throw error;
-  const down = error.code === "TD_EDOWN" ? { status: error.status, data: Buffer.from(error.data).toString("latin1") } : {};
-  return result(error.code, down, false, error.message);
-}
-
-export function call(c, step) {
-  const options = { tag: c.number(step.args[1]), from: sender(c, step), timeout: ms(c.opt(step, "timeout", Infinity)) };
-  return waiting(c, c.world.engine.call(c.mailbox(step.args[0]), payload(c, step), options)).then(resultOfMessage, resultOfFailure);
-}
-
-export function ask(c, step) {
-  const options = { tag: c.number(step.args[1]), timeout: ms(c.opt(step, "timeout", Infinity)) };
-  const made = sender(c, step).request(c.mailbox(step.args[0]), payload(c, step), options);
-  c.put(step.name, "call", made, made.id);
-  return OK;
-}
-
-export function giveUp(c, step) {
-  return c.of(step.args[0], "call").value.cancel() ? OK : result("TD_ESTALE");
-}
-
-export function reply(c, step) {
-  const request = c.of(step.args[0], "ticket").value;
-  if ("status" in step.opts) request.replyError(c.opt(step, "status", 0), payload(c, step));
-  else request.reply(payload(c, step));
-  return OK;
-}
-
-export function drop(c, step) {
-  c.of(step.args[0], "ticket").value.drop();
-  return OK;
-}
 
 // ---- topics
 

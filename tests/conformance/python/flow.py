@@ -114,10 +114,28 @@ def background(c: Context, s: Step) -> None:
     _thread(c, s, daemon=True)
 
 
+def _gave(c: Context, s: Step) -> bool:
+    """Whether the steps of these names gave these words."""
+    return all(c.of(name, "outcome").value == word for name, word in s.opts.items())
+
+
 def when(c: Context, s: Step) -> None:
-    """The block runs if the steps of these names gave these words."""
-    if all(c.of(name, "outcome").value == word for name, word in s.opts.items()):
+    """when X=WORD: the block runs if the step before, named X, gave WORD."""
+    if _gave(c, s):
         run_block(c, s.child)
+
+
+def until(c: Context, s: Step) -> None:
+    """until X=WORD: the block runs again and again, until its step named X has given WORD."""
+    deadline = time.monotonic() + OWN_WAIT
+    while True:
+        run_block(c, s.child)
+        if _gave(c, s):
+            return
+        c.now = s
+        if time.monotonic() > deadline:
+            c.fail("  it did not come to that in time")
+        time.sleep(0.001)
 
 
 def meet(c: Context, s: Step) -> None:

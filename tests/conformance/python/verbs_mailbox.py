@@ -35,18 +35,7 @@ def policy_of(c: Context, s: Step) -> tidings.Policy:
     return POLICIES[word]
 
 
-# ---- engines and mailboxes
-
-
-def engine(c: Context, s: Step) -> Result:
-    e = tidings.Engine(virtual_clock=c.world.scenario.virtual_clock)
-    c.put(s.args[0], "engine", e, e.id)
-    return OK
-
-
-def close_engine(c: Context, s: Step) -> Result:
-    c.of(s.args[0], "engine").value.close()
-    return OK
+# ---- mailboxes
 
 
 def open_(c: Context, s: Step) -> Result:
@@ -82,6 +71,16 @@ def exit_(c: Context, s: Step) -> Result:
 
 def kill(c: Context, s: Step) -> Result:
     c.mailbox(s.args[0]).kill()
+    return OK
+
+
+def suspend(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).suspend()
+    return OK
+
+
+def resume(c: Context, s: Step) -> Result:
+    c.mailbox(s.args[0]).resume()
     return OK
 
 
@@ -163,6 +162,14 @@ def recv(c: Context, s: Step) -> Result:
     otherwise = int(OWN_WAIT * 1e9) if must_come else 0
     box, match, timeout = c.mailbox(s.args[0]), match_of(c, s), seconds(c.opt(s, "timeout", otherwise))
     return took(c, s, box.recv_match(timeout, **match) if match else box.recv(timeout))
+
+
+def forward(c: Context, s: Step) -> Result:
+    """forward A B: takes A's oldest message and sends it on to B."""
+    m = c.mailbox(s.args[0]).recv(seconds(c.opt(s, "timeout", 0)))
+    took(c, s, m)
+    m.forward(c.mailbox(s.args[1]), sender=c.mailbox(s.opts.get("from")))
+    return OK
 
 
 def pick(c: Context, s: Step) -> Result:

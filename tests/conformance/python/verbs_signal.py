@@ -164,6 +164,15 @@ def ask(c: Context, s: Step) -> Result:
     return OK
 
 
+def ask_many(c: Context, s: Step) -> Result:
+    """ask-many TAG M...: one call of all of them; any may be listed twice."""
+    me, timeout = c.mailbox(s.opts["from"]), seconds(c.opt(s, "timeout", FOREVER))
+    targets = [c.mailbox(name) for name in s.args[1:]]
+    ticket = me.call_many_start(targets, payload(c, s), c.number(s.args[0]), timeout=timeout)
+    c.put(s.name, "call", ticket, ticket.id)
+    return OK
+
+
 def give_up(c: Context, s: Step) -> Result:
     c.of(s.args[0], "call").value.cancel()
     return OK
@@ -175,6 +184,16 @@ def reply(c: Context, s: Step) -> Result:
         request.reply_error(c.opt(s, "status", 0), payload(c, s))
     else:
         request.reply(payload(c, s))
+    return OK
+
+
+def reply_part(c: Context, s: Step) -> Result:
+    c.of(s.args[0], "ticket").value.reply_part(payload(c, s), timeout=seconds(c.opt(s, "timeout", 0)))
+    return OK
+
+
+def reply_end(c: Context, s: Step) -> Result:
+    c.of(s.args[0], "ticket").value.reply_end()
     return OK
 
 
