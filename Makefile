@@ -44,7 +44,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -173,6 +173,13 @@ bench-growth: benches ## how the cost grows with the size, as log-log plots: ID=
 
 bench-peers: $(VENV)/bin/python ## installs what the peers of the benchmarks need: Debian packages as root, the rest here
 	@PYTHON=$(VENV)/bin/python benches/peers/install.sh
+
+bench-docs: ## writes what bench and bench-growth have measured into docs/performance.md
+	@mkdir -p docs/performance && cp target/bench/*.svg docs/performance/ 2>/dev/null || echo "no plots: make bench-growth draws them"
+	@$(PYTHON) benches/table.py target/bench/results.json
+
+bench-costs: stage ## writes into docs/performance.md what is always on costs, in instructions; needs valgrind and binutils
+	@CC=$(CC) $(PYTHON) benches/guard/costs.py
 
 bench-guard: stage ## instructions of fixed work beside their committed counts; needs valgrind
 	@CC=$(CC) $(PYTHON) benches/guard/guard.py
