@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The engine inside servers that exist: builds the adapters and examples/embed/c, and drives each by real clients.
 
-    run.py [NAME...]      epoll, libuv, glib; all without
+    run.py [NAME...]      epoll, libuv, glib, python; all without
 
 Guarantees: every wait has a deadline; no process is left behind; the last line is "N passed, N failed, N skipped", and
 the status says the same. A host library or tool that is not here is a skip."""
@@ -30,6 +30,7 @@ README = ROOT / "examples" / "embed" / "README.md"
 EXAMPLES = ROOT / "examples" / "embed" / "c"
 PREFIX = Path(os.environ.get("TIDINGS_PREFIX") or ROOT / "build" / "prefix")
 CC = os.environ.get("CC", "cc").split()
+PYTHON = os.environ.get("PYTHON") or str(ROOT / "build" / "venv" / "bin" / "python")
 DEADLINE = 60.0  # seconds, for what takes milliseconds on a machine that has nothing else to do
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 STRICT = [*WARNINGS, "-Wconversion", "-Wshadow"]
@@ -357,17 +358,25 @@ def under_valgrind(host: str) -> None:
         connect(server.echo).sendall(b"and the end comes with live clients")
 
 
-def readme_builds(host: str) -> None:
-    """The line of examples/embed/README.md, in a copy of the folder."""
-    copy = BUILD / "readme"
-    shutil.copytree(ROOT / "examples" / "c", copy / "c", dirs_exist_ok=True)
-    shutil.copytree(EXAMPLES, copy / "embed" / "c", dirs_exist_ok=True)
-    lines = [line for line in README.read_text().splitlines() if line.startswith(f"cc {host}_server.c ")]
-    hold(len(lines) == 1, f"one line of {README} that builds {host}_server")
-    path = {"PKG_CONFIG_PATH": f"{PREFIX}/lib/pkgconfig:{os.environ.get('PKG_CONFIG_PATH', '')}"}
-    done = subprocess.run(lines[0], shell=True, cwd=copy / "embed" / "c", env={**os.environ, **path}, capture_output=True, text=True)
+def by_readme(program: str, path: str = "") -> Path:
+    """Builds a program by its line of examples/embed/README.md, in a copy of the folder."""
+    copy = BUILD / "readme" / "embed" / "c"
+    shutil.copytree(ROOT / "examples" / "c", BUILD / "readme" / "c", dirs_exist_ok=True)
+    shutil.copytree(EXAMPLES, copy, dirs_exist_ok=True)
+    lines = [line for line in README.read_text().splitlines() if line.startswith(f"cc {program}.c ")]
+    hold(len(lines) == 1, f"one line of {README} that builds {program}")
+    environment = {
+        **os.environ,
+        "PKG_CONFIG_PATH": f"{PREFIX}/lib/pkgconfig:{os.environ.get('PKG_CONFIG_PATH', '')}",
+        "PATH": f"{path}{os.environ['PATH']}",
+    }
+    done = subprocess.run(lines[0], shell=True, cwd=copy, env=environment, capture_output=True, text=True, timeout=300)
     hold(done.returncode == 0, f"{lines[0]}: {done.stderr}")
-    with serving([str(copy / "embed" / "c" / f"{host}_server"), "--interval", "1000"]) as server:
+    return copy / program
+
+
+def readme_builds(host: str) -> None:
+    with serving([str(by_readme(f"{host}_server")), "--interval", "1000"]) as server:
         echo_back(connect(server.echo), b"hello")
 
 
@@ -392,11 +401,67 @@ def try_host(host: str) -> None:
         skip(f"{host}: no valgrind here")
 
 
+# ---- CPython in a C host ----
+
+PYTHON_SAYS = """\
+script: welcome
+script: seen 10000 of 10000
+host: the script's mailbox has ended: has seen enough
+host: published 10000
+"""
+
+
+def of_python(code: str) -> str:
+    return subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout.strip()
+
+
+def run_python_host(program: Path, script: Path) -> subprocess.CompletedProcess[str]:
+    """As in an active virtual environment: its python3 is the first of the path."""
+    path = {"PATH": f"{Path(PYTHON).parent}:{os.environ['PATH']}"}
+    return subprocess.run([str(program), str(script)], env={**os.environ, **path}, capture_output=True, text=True, timeout=DEADLINE)
+
+
+def python_host(program: Path) -> None:
+    for _ in range(5):
+        done = run_python_host(program, EXAMPLES / "python_host.py")
+        hold((done.returncode, done.stdout, done.stderr) == (0, PYTHON_SAYS, ""), f"{program}: {done}")
+
+
+def failing_script(program: Path) -> None:
+    """A script that fails is heard of, and the host lives on."""
+    script = BUILD / "fails.py"
+    script.write_text("import tidings\nassert tidings.default_engine().address(HOST).stats().open\nraise RuntimeError('no')\n")
+    done = run_python_host(program, script)
+    hold(done.returncode == 1 and "RuntimeError: no" in done.stderr and done.stdout == "host: published 0\n", f"{done}")
+
+
+def try_python() -> None:
+    headers = of_python("import sysconfig; print(sysconfig.get_path('include'))")
+    config = Path(of_python("import sysconfig; print(sysconfig.get_config_var('BINDIR'))")) / "python3-config"
+    if not (Path(headers) / "Python.h").exists() or not config.exists():
+        return skip(f"python: no Python.h in {headers}, or no {config} (Debian: python3-dev)")
+    if subprocess.run([PYTHON, "-c", "import tidings"], capture_output=True).returncode != 0:
+        return skip(f"python: {PYTHON} has no package tidings")
+    if not shutil.which("pkg-config"):
+        return skip("python: no pkg-config for the README's line")
+    linked = subprocess.run([str(config), "--embed", "--ldflags"], capture_output=True, text=True, check=True).stdout.split()
+    source, program = str(EXAMPLES / "python_host.c"), BUILD / "python_host"
+    # Of the host's header no warnings are wanted.
+    strict = [*CC, "-std=c99", "-O2", "-g", *WARNINGS, "-isystem", headers]
+    check("python: the host builds", lambda: compile_with(strict, [source], [*LINK, *linked, "-o", str(program)]))
+    if program.exists():
+        check("python: host and script share one engine and each other's ids", lambda: python_host(program))
+        check("python: a script that fails", lambda: failing_script(program))
+    check("python: the README's line builds it, too", lambda: python_host(by_readme("python_host", f"{config.parent}:")))
+
+
 def main(names: list[str]) -> int:
     BUILD.mkdir(parents=True, exist_ok=True)
     for host in HOSTS:
         if not names or host in names:
             try_host(host)
+    if not names or "python" in names:
+        try_python()
     print(f"{len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped")
     return 1 if failed else 0
 
