@@ -3,7 +3,6 @@
  * deadline of ten seconds, and the watchdog of runner.c ends what is stuck inside the library. */
 #ifndef CONFORMANCE_FLOW_H
 #define CONFORMANCE_FLOW_H
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -72,7 +71,7 @@ static part *part_start(const ctx *c, const step *block, meeting *meet) {
 }
 
 static int flow_together(ctx *c, const step *s) {
-  meeting meet = {0, 0, 0, 0};
+  meeting meet = {.lock = PTHREAD_MUTEX_INITIALIZER, .turned = PTHREAD_COND_INITIALIZER};
   part *parts = NULL;
   for (const step *t = s->child; t; t = t->next) meet.members++;
   for (const step *t = s->child; t; t = t->next) {
@@ -117,19 +116,28 @@ static int flow_until(ctx *c, const step *s) {
   }
 }
 
-/* All threads of the block come here before any goes on. Spins, so that what follows really races. */
+/* All threads of the block come here before any goes on. Spins first, so that what follows really races; then sleeps, since
+ * on a busy machine the others may not run before this thread gives way. */
 static int flow_meet(ctx *c) {
   meeting *m = c->meet;
   int round = m->round;
   if (__sync_add_and_fetch(&m->arrived, 1) == m->members) {
+    pthread_mutex_lock(&m->lock);
     m->arrived = 0;
     __sync_add_and_fetch(&m->round, 1);
+    pthread_cond_broadcast(&m->turned);
+    pthread_mutex_unlock(&m->lock);
     return W.failed;
   }
-  for (int spins = 0; m->round == round && !W.failed; spins++) {
-    __sync_synchronize();
-    if (spins > 500) sched_yield();
+  for (int spins = 0; spins < 2000 && m->round == round; spins++) __sync_synchronize();
+  pthread_mutex_lock(&m->lock);
+  while (m->round == round && !W.failed) {
+    struct timespec look; /* for a failure elsewhere, which wakes nobody here */
+    clock_gettime(CLOCK_REALTIME, &look);
+    look.tv_sec++;
+    pthread_cond_timedwait(&m->turned, &m->lock, &look);
   }
+  pthread_mutex_unlock(&m->lock);
   return W.failed;
 }
 

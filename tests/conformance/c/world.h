@@ -46,6 +46,8 @@ typedef struct slot {
 typedef struct meeting {
   int members;
   volatile int arrived, round;
+  pthread_mutex_t lock;
+  pthread_cond_t turned;                 /* round has moved */
   volatile int over;                     /* threads that have ended */
 } meeting;
 
