@@ -151,7 +151,7 @@ export interface WatchOptions {
 export interface DrainReport {
   /** Messages that were received while it drained. */
   delivered: number;
-  /** Messages that were left. */
+  /** Messages that were left, or discarded by the end of their mailbox meanwhile. */
   undelivered: number;
   /** Suspended mailboxes in which some were left, 4,096 of them at most. */
   suspended: Address[];

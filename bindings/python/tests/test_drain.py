@@ -24,7 +24,7 @@ def test_what_is_queued_is_received_before_the_end() -> None:
     thread.start()
     report = engine.drain(60)
     thread.join(60)
-    assert seen == list(range(1000)) and report.undelivered == 0 and report.suspended == []
+    assert seen == list(range(1000)) and report[1:] == (0, [], True)
     assert not thread.is_alive()
     with pytest.raises(tidings.TidingsError):
         box.send(b"")
@@ -43,7 +43,7 @@ def test_the_deadline_ends_it_and_the_report_says_what_was_left() -> None:
     start = time.monotonic()
     report = engine.drain(0.1)
     assert time.monotonic() - start >= 0.1
-    assert report.undelivered == 4 and [each.id for each in report.suspended] == [held.id]
+    assert report.undelivered == 4 and [each.id for each in report.suspended] == [held.id] and not report.complete
     with pytest.raises(ValueError):
         tidings.Engine().drain(-1)
 
@@ -64,7 +64,7 @@ def test_its_time_is_that_of_the_engines_clock() -> None:
         assert thread.is_alive() and box.stats().open
         engine.advance(0.001)
         thread.join(60)
-        assert not thread.is_alive() and reports[0].undelivered == 1
+        assert not thread.is_alive() and (reports[0].undelivered, reports[0].complete) == (1, False)
     finally:
         engine.close()
 

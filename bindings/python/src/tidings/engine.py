@@ -54,10 +54,11 @@ class Engine:
         options.max_bytes = max_bytes
         engine = ffi.new("td_engine *")
         check(lib.td_engine_open(options, engine))
-        self._adopt(engine.id, host_time=time == "host", default=False)
+        self._adopt(engine.id, host_time=time == "host", default=False, virtual_clock=virtual_clock)
 
-    def _adopt(self, id: int, host_time: bool, default: bool) -> None:
+    def _adopt(self, id: int, host_time: bool, default: bool, virtual_clock: bool = False) -> None:
         self.id = id
+        self.virtual_clock = virtual_clock
         self.host_time = host_time
         self.is_default = default
         self._loops: WeakSet[Loop] = WeakSet()

@@ -117,12 +117,13 @@ class DeadLetter(NamedTuple):
 
 
 class DrainReport(NamedTuple):
-    """How `Engine.drain` went: how many messages were delivered meanwhile, how many were left, and in which suspended
-    mailboxes some of them were."""
+    """How `Engine.drain` went: how many messages were delivered meanwhile, how many were left or discarded by the end of
+    their mailbox, in which suspended mailboxes some of them were, and whether the queues were empty before the time was up."""
 
     delivered: int
     undelivered: int
     suspended: list[Address]
+    complete: bool
 
 
 class MailboxStats(NamedTuple):
