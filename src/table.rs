@@ -163,20 +163,29 @@ impl<T: Default> Table<T> {
 /// Rows of which each is held by one owner id, whose holder alone may look inside.
 ///
 /// A row's word is its life: even while free, odd while held and untouched, and `BUSY` is added while some thread is
-/// inside. Only the thread that swapped the word from odd to busy, or that took the row from the free list, touches
-/// the content.
+/// inside. Only the thread that swapped the word from odd to busy, or that took the row from where free ones are,
+/// touches the content.
 pub struct Claims<T> {
     rows: Table<Claim<T>>,
+    spares: [Spare; SPARES],
 }
+
+/// The row that came free last near some place, plus one; zero: none. Users of different places, who are mostly
+/// different threads, so share no cache line.
+#[derive(Default)]
+#[repr(align(64))]
+struct Spare(AtomicU32);
 
 struct Claim<T> {
     word: AtomicU32,
+    /// The spare that it will be.
+    near: AtomicU32,
     content: UnsafeCell<T>,
 }
 
 impl<T: Default> Default for Claim<T> {
     fn default() -> Self {
-        Claim { word: AtomicU32::new(0), content: UnsafeCell::new(T::default()) }
+        Claim { word: AtomicU32::new(0), near: AtomicU32::new(0), content: UnsafeCell::new(T::default()) }
     }
 }
 
@@ -186,19 +195,27 @@ unsafe impl<T: Send> Sync for Claim<T> {}
 
 /// Lives of claims are counted in 31 bits; the highest bit of the word says that a thread is inside.
 const BUSY: u32 = 1 << 31;
+const SPARES: usize = if cfg!(loom) { 1 } else { 16 };
 
 impl<T: Default> Default for Claims<T> {
     fn default() -> Self {
-        Claims { rows: Table::new(0) }
+        Claims { rows: Table::new(0), spares: Default::default() }
     }
 }
 
 impl<T: Default> Claims<T> {
-    /// Takes a free row, lets `fill` set its content up, and gives the id of the claim.
-    pub fn open<R>(&self, fill: impl FnOnce(&mut T) -> R) -> Result<(Id, R)> {
-        let (index, row) = self.rows.take()?;
+    /// Takes a free row, lets `fill` set its content up, and gives the id of the claim. Claims of one user are best
+    /// opened `near` the same place.
+    #[inline]
+    pub fn open<R>(&self, near: u32, fill: impl FnOnce(&mut T) -> R) -> Result<(Id, R)> {
+        let near = near % SPARES as u32;
+        let (index, row) = match self.spares[near as usize].0.swap(0, Acquire) {
+            0 => self.rows.take()?,
+            spare => (spare - 1, self.rows.at(spare - 1)),
+        };
+        row.near.store(near, Relaxed);
         let life = row.word.load(Acquire) + 1;
-        // SAFETY: the row came from the free list, so this thread alone has it, and no id of it is live.
+        // SAFETY: the row was free, and whoever takes a free row has it alone; no id of it is live.
         let result = fill(unsafe { &mut *row.content.get() });
         row.word.store(life, Release);
         Ok((Id::new(Kind::Hold, life, index), result))
@@ -220,9 +237,14 @@ impl<T: Default> Claims<T> {
         // SAFETY: as in `with`; the word becomes even only after `work` is done.
         let result = work(unsafe { &mut *row.content.get() });
         let life = id.life() + 1;
+        let spare = &self.spares[row.near.load(Relaxed) as usize].0;
         row.word.store(life, Release);
+        // One whose life would come round again is retired.
         if life < BUSY - 2 {
-            self.rows.give_back(id.index(), life);
+            match spare.swap(id.index() + 1, AcqRel) {
+                0 => {}
+                before => self.rows.give_back(before - 1, 0),
+            }
         }
         Ok(result)
     }
@@ -289,11 +311,11 @@ mod tests {
     #[test]
     fn a_claim_ends_once() {
         let claims = Claims::<Vec<u8>>::default();
-        let (id, _) = claims.open(|content| content.push(1)).unwrap();
+        let (id, _) = claims.open(0, |content| content.push(1)).unwrap();
         assert_eq!(claims.with(id, |content| content.len()), Ok(1));
         assert_eq!(claims.close(id, |content| std::mem::take(content).len()), Ok(1));
         assert_eq!(claims.close(id, |_| ()), Err(Error::Stale));
-        let (again, _) = claims.open(|_| ()).unwrap();
+        let (again, _) = claims.open(0, |_| ()).unwrap();
         assert_eq!(again.index(), id.index());
         assert_eq!(claims.with(id, |_| ()), Err(Error::Stale));
         assert_eq!(claims.with(Id(u64::MAX), |_| ()), Err(Error::BadId));
@@ -302,7 +324,7 @@ mod tests {
     #[test]
     fn only_one_thread_is_inside() {
         let claims = Claims::<u64>::default();
-        let (id, _) = claims.open(|content| *content = 0).unwrap();
+        let (id, _) = claims.open(0, |content| *content = 0).unwrap();
         let entered = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..2)
                 .map(|_| {

@@ -140,7 +140,7 @@ impl Store {
     }
 
     fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>) -> Result<Batch> {
-        let (owner, mut batch) = self.holds.open(|hold| {
+        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
             hold.begin(id);
             let mut bytes = 0;
             for entry in segment.entries() {
@@ -194,7 +194,7 @@ impl Store {
         }
         // Losses behind the first of these signals show with what comes after them.
         let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
-        let (owner, mut batch) = self.holds.open(|hold| {
+        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
             hold.begin(id);
             let mut frame = self.encode(&signals);
             if lost > 0 {
@@ -258,7 +258,7 @@ impl Store {
         let mut frame = Segment::new(draft.total(), 0);
         frame.append(&draft);
         let frame = with_gap(frame, lost, &mut Trash::new());
-        let (owner, mut batch) = self.holds.open(|hold| {
+        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
             hold.begin(Id::NONE);
             hold.places.extend(frame.entries().map(|entry| entry.at));
             hold.show(frame)

@@ -34,7 +34,7 @@ impl Store {
             let frame = hold.frame.clone().ok_or_else(not_a_batch)?;
             Ok((frame, hold.places.clone()))
         })??;
-        let (owner, mut copy) = self.holds.open(|hold| {
+        let (owner, mut copy) = self.holds.open(batch.mailbox.index(), |hold| {
             hold.begin(Id::NONE);
             hold.places = places;
             hold.share(frame)

@@ -171,7 +171,7 @@ impl Store {
 
     /// A message outside any mailbox, with an owner of its own.
     pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
-        let (owner, mut message) = self.holds.open(|hold| hold.keep(block, copied, &[]))?;
+        let (owner, mut message) = self.holds.open(0, |hold| hold.keep(block, copied, &[]))?;
         message.owner = owner.0;
         Ok(message)
     }

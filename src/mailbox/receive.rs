@@ -75,7 +75,7 @@ impl Store {
                 slot.tail.lock().note_expired(from, place);
                 continue;
             }
-            let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;
+            let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
             // The entry's own share of the payload goes with the entry; the hold has its own.
             trash.extend(segment.pass());
             slot.consume(1, size);

@@ -171,7 +171,7 @@ impl Store {
     fn take_at(&self, slot: &Slot, head: &mut Head, segment: usize, at: At, trash: &mut Trash) -> Result<Message> {
         let (owner, mut message) = {
             let entry = head.segment(segment).entry(at);
-            self.holds.open(|hold| hold.fill(&entry))?
+            self.holds.open(slot.near(), |hold| hold.fill(&entry))?
         };
         let first = head.front().filter(|front| segment == 0 && front.begin() == Some(at)).map(|front| front.first);
         let chosen = head.segment_mut(segment);
@@ -242,7 +242,7 @@ impl Store {
             match self.unexpired(slot, head, &Match::default(), from, trash) {
                 Some((segment, at, place)) if place < stamp => {
                     let entry = head.segment(segment).entry(at);
-                    let (owner, mut message) = self.holds.open(|hold| hold.fill(&entry))?;
+                    let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
                     next.words = [place + 1, signal_from, place << 1 | 1, 0];
                     message.owner = owner.0;
                     return Ok(Some(message));
@@ -255,7 +255,7 @@ impl Store {
             let shot = self.shots.at(index);
             if shot.is(life, State::Queued) {
                 let (reference, shown) = (self.shots.id(index), self.shots.shown(index));
-                let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
+                let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
                 next.words = [from, shot.number(), 0, reference.0];
                 message.owner = owner.0;
                 return Ok(Some(message));

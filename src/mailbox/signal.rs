@@ -192,7 +192,7 @@ impl Store {
         let shot = self.shots.at(index);
         let reference = self.shots.shown(index);
         let said = snapshot.map(|snapshot| snapshot.say());
-        let (owner, mut message) = self.holds.open(|hold| hold.fill_signal(shot, reference, said))?;
+        let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_signal(shot, reference, said))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
         let stamp = shot.stamp();
         if shot.usage() == Use::Notify {

@@ -157,7 +157,7 @@ impl Store {
         let lost = std::mem::take(&mut tail.lost) as u64;
         let reason = tail.reason;
         drop(tail);
-        let (owner, mut message) = self.holds.open(|hold| hold.fill_end())?;
+        let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_end())?;
         (message.owner, message.lost, message.status) = (owner.0, lost, reason);
         Ok(message)
     }

@@ -21,7 +21,7 @@ fn visit(room: &mut Room) -> u32 {
 }
 
 fn claim(claims: &Claims<Room>) -> Id {
-    claims.open(|room| room.visits = 0).unwrap().0
+    claims.open(0, |room| room.visits = 0).unwrap().0
 }
 
 #[test]
@@ -67,5 +67,26 @@ fn a_visit_meets_the_next_claim() {
             Ok(next) => assert_eq!(claims.close(next, visit), Ok(1), "what was visited was not this claim"),
             Err(error) => assert_eq!((error, claims.close(id, visit)), (Error::Inval, Ok(2))),
         }
+    });
+}
+
+#[test]
+fn claims_opened_and_closed_at_once_have_rows_of_their_own() {
+    explore(|| {
+        let claims = Arc::new(Claims::<Room>::default());
+        let first = claim(&claims);
+        let other = claims.clone();
+        let thread = thread::spawn(move || {
+            let id = claim(&other);
+            let visits = other.with(id, visit);
+            other.close(id, |_| ()).map(|()| visits)
+        });
+        claims.close(first, |_| ()).unwrap();
+        let second = claim(&claims);
+        assert_eq!(claims.with(second, visit), Ok(1));
+        assert_eq!(thread.join().unwrap(), Ok(Ok(1)));
+        let third = claim(&claims);
+        assert!(third.index() != second.index());
+        assert_eq!(claims.with(second, visit), Ok(2));
     });
 }
