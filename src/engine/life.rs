@@ -168,6 +168,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let bare = handler.call.is_none() && handler.is_plain();
     let opening = Opening {
         engine: engine.index(),
+        by_hand: !owner.clock.is_real(),
         policy,
         limit: Limit { max_messages, max_bytes, block_timeout },
         reader,

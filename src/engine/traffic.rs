@@ -254,25 +254,25 @@ pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Res
     send(engine.registry.whereis(name)?, from, tag, data)
 }
 
-/// Polls first, so that what is there costs no look at the engine's clock; then waits on it.
+/// Receives with the patience of the mailbox's engine. The engine is looked at only for a clock that is moved by hand:
+/// receivers of different mailboxes then have no cache line in common.
 fn patiently<T>(
     id: Id,
     timeout: i64,
     interruptible: bool,
-    mut receive: impl FnMut(&World, &Patience<'_>) -> Result<T>,
+    receive: impl FnOnce(&World, &Patience<'_>) -> Result<T>,
 ) -> Result<T> {
     let world = world();
-    let poll = Patience { clock: &Clock::Real, deadline: None, interruptible };
-    match receive(world, &poll) {
-        Err(Error::Again) if timeout > 0 => {}
-        result => return result,
+    if timeout == 0 || !world.store.is_by_hand(id) {
+        return receive(world, &Patience { clock: &Clock::Real, timeout, interruptible });
     }
-    let engine = match world.engine_of(id) {
-        Ok(engine) => engine,
-        Err(_) => return Err(Error::Closed),
-    };
-    let deadline = Some(engine.clock.deadline(timeout));
-    receive(world, &Patience { clock: &engine.clock, deadline, interruptible })
+    match world.engine_of(id) {
+        Ok(engine) => receive(world, &Patience { clock: &engine.clock, timeout, interruptible }),
+        Err(_) => {
+            let result = receive(world, &Patience { clock: &Clock::Real, timeout: 0, interruptible });
+            result.map_err(|error| if error == Error::Again { Error::Closed } else { error })
+        }
+    }
 }
 
 pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {

@@ -10,7 +10,7 @@ use crate::message::{KIND_EXIT, REASON_KILLED, REASON_NORMAL};
 use crate::oneshot::Of;
 use std::collections::VecDeque;
 
-const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 
 #[derive(Default)]
 struct House {

@@ -125,8 +125,9 @@ struct Receiving {
     life: AtomicU32,
     /// Messages in batches that are open. Written under the lease, as are the flags.
     in_hand: AtomicU32,
-    /// How long a batch receive lets messages gather (see `spin`).
+    /// How long a batch receive lets messages gather, and how often spinning may still fail (see `spin`).
     pace: AtomicU8,
+    hope: AtomicU8,
     /// Senders wait for room.
     blocked: AtomicBool,
     /// Somebody has a descriptor.
@@ -239,6 +240,8 @@ struct Count {
 #[derive(Default)]
 pub struct Opening {
     pub engine: u32,
+    /// Its clock is moved by hand.
+    pub by_hand: bool,
     pub policy: Policy,
     pub limit: Limit,
     pub reader: Option<Arc<dyn Attend>>,
@@ -333,7 +336,9 @@ impl Store {
         }
         slot.engine.store(engine, Relaxed);
         let receiving = &slot.receiving;
-        receiving.barred.store(if is_handled { suspend::HANDLED } else { 0 }, Relaxed);
+        let handled = if is_handled { suspend::HANDLED } else { 0 };
+        receiving.barred.store(handled | if opening.by_hand { suspend::BY_HAND } else { 0 }, Relaxed);
+        receiving.hope.store(spin::HOPE, Relaxed);
         receiving.belled.store(false, Relaxed);
         receiving.blocked.store(false, Relaxed);
         receiving.receipts.store(false, Relaxed);

@@ -173,7 +173,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::message::KIND_NOTIFY;
 
-    const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+    const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 
     fn notifiable(store: &Store) -> Id {
         let id = store.open(Opening::default(), || true).unwrap();

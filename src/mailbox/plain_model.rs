@@ -84,7 +84,7 @@ struct Both {
     killed: Option<Remains>,
 }
 
-const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 
 fn blocks(bytes: &Bytes) -> Option<usize> {
     match bytes {

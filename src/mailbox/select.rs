@@ -255,7 +255,8 @@ impl Store {
             let shot = self.shots.at(index);
             if shot.is(life, State::Queued) {
                 let (reference, shown) = (self.shots.id(index), self.shots.shown(index));
-                let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
+                let (owner, mut message) =
+                    self.holds.open(slot.near(), |hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
                 next.words = [from, shot.number(), 0, reference.0];
                 message.owner = owner.0;
                 return Ok(Some(message));

@@ -1,58 +1,97 @@
 //! Spinning before parking: waking a parked thread on another core costs 20 to 40 microseconds on virtual machines.
 //!
-//! Guarantees: nobody spins longer than about the price of a wake-up, at most cores - 1 threads of the process spin at
-//! once, and nobody does on one core. A batch receive that caught a stream of single messages lets the next ones
-//! gather for up to about two microseconds, so that sender and receiver do not fight over one cache line; it stops
-//! doing so as soon as nothing is gained, so a lone request is not held up.
+//! Guarantees: nobody spins longer than about the price of a wake-up; but for the first microsecond at most cores - 1
+//! threads of the process spin at once, and nobody does on one core. In between a thread gives way once, for the other
+//! to run that may share its core: that costs less than being woken. Where all this was in vain a few times it is left
+//! off, until a wait is found that it would have met. A batch receive that caught a stream of single messages lets the
+//! next ones gather for up to about two microseconds, so that sender and receiver do not fight over one cache line; it
+//! stops doing so as soon as nothing is gained, so a lone request is not held up.
 
 use super::Slot;
 use crate::notify::fork::PerProcess;
+use crate::notify::Wake;
 use crate::sync::atomic::Ordering::*;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 
 /// Nanoseconds.
 const LONGEST: i64 = 15_000;
+/// A wait of less, two wake-ups in a row with time to spare, is one that spinning might have met. Nanoseconds.
+const SHORT: i64 = 60_000;
+/// How often spinning may fail more often than it succeeds before it is left off.
+pub(super) const HOPE: u8 = 4;
 /// In units of [`pause`].
 const LONGEST_PACE: u8 = 32;
 const SELDOM: u32 = 16;
+/// How often a thread looks within a first microsecond, for what is under way already.
+const LOOKS: u32 = 48;
+/// How many places it looks at.
+const PLACES: usize = 8;
 
-/// What the spinning threads of a process share. Those of a parent do not count in the child of a fork.
+/// The places for threads that spin. Those of a parent do not count in the child of a fork.
 struct Spinners {
-    cores: usize,
-    now: AtomicUsize,
+    places: Box<[Place]>,
 }
+
+/// Taken while a thread spins there. Alone in its cache line, so that leaving it is a store that nobody waits for.
+#[derive(Default)]
+#[repr(align(64))]
+struct Place(AtomicBool);
 
 fn spinners() -> &'static Spinners {
     static SPINNERS: PerProcess<Spinners> = PerProcess::new();
-    SPINNERS.get(|| Spinners {
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        now: AtomicUsize::new(0),
+    SPINNERS.get(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Spinners { places: (1..cores).map(|_| Place::default()).collect() }
     })
 }
 
-/// Spins until `done`, for at most [`LONGEST`]; false when it was not, or when this thread may not spin.
-fn spin(done: impl Fn() -> bool) -> bool {
+impl Spinners {
+    /// A free place, beginning to look at number `near`.
+    fn take(&self, near: u32) -> Option<&Place> {
+        let count = self.places.len();
+        let mut places = (0..count.min(PLACES)).map(|step| &self.places[(near as usize + step) % count]);
+        places.find(|place| !place.0.load(Relaxed) && !place.0.swap(true, Acquire))
+    }
+}
+
+/// Spins until `done`, for at most [`LONGEST`]; false when it was not, or when this thread may not spin. It is done
+/// `looks` times in about a microsecond.
+fn spin(near: u32, looks: u32, done: impl Fn() -> bool) -> bool {
+    if cfg!(loom) {
+        return false;
+    }
     let spinners = spinners();
-    if cfg!(loom) || spinners.cores < 2 {
-        return false;
+    let several = !spinners.places.is_empty();
+    if several && spin_briefly(looks, &done) {
+        return true;
     }
-    if spinners.now.fetch_add(1, AcqRel) + 1 >= spinners.cores {
-        spinners.now.fetch_sub(1, AcqRel);
-        return false;
+    std::thread::yield_now();
+    if done() {
+        return true;
     }
+    let Some(place) = spinners.take(near) else { return false };
     let until = crate::notify::now() + LONGEST;
-    let mut is_done = false;
-    while !is_done && crate::notify::now() < until {
-        for _ in 0..32 {
-            is_done = done();
-            if is_done {
-                break;
-            }
+    let is_done = loop {
+        if spin_briefly(looks, &done) {
+            break true;
+        }
+        if crate::notify::now() >= until {
+            break false;
+        }
+    };
+    place.0.store(false, Release);
+    is_done
+}
+
+#[inline]
+fn spin_briefly(looks: u32, done: impl Fn() -> bool) -> bool {
+    (0..looks).any(|_| {
+        let is_done = done();
+        if !is_done {
             std::hint::spin_loop();
         }
-    }
-    spinners.now.fetch_sub(1, AcqRel);
-    is_done
+        is_done
+    })
 }
 
 /// About fifty nanoseconds.
@@ -63,7 +102,26 @@ fn pause() {
 impl Slot {
     /// Spins until something newer than `seen` has come in.
     pub(super) fn spin_for_arrival(&self, seen: u32) -> bool {
-        spin(|| self.arrived.load(Acquire) != seen)
+        let hope = self.receiving.hope.load(Relaxed);
+        if hope == 0 {
+            return false;
+        }
+        let came = spin(self.near(), LOOKS, || self.arrived.load(Acquire) != seen);
+        self.receiving.hope.store(if came { HOPE.min(hope + 1) } else { hope - 1 }, Relaxed);
+        came
+    }
+
+    /// Waits by `wait`; when spinning is left off here, looks whether it would have pleased.
+    pub(super) fn watching_time(&self, wait: impl FnOnce() -> Wake) -> Wake {
+        if cfg!(loom) || self.receiving.hope.load(Relaxed) > 0 {
+            return wait();
+        }
+        let begun = crate::notify::now();
+        let wake = wait();
+        if wake == Wake::Notified && crate::notify::now() - begun < SHORT {
+            self.receiving.hope.store(HOPE / 2, Relaxed);
+        }
+        wake
     }
 
     /// Spins until `enough` messages have left the queue, and tells whether any has. It looks seldom, because each look
@@ -72,7 +130,7 @@ impl Slot {
     pub(super) fn spin_for_room(&self, enough: u64) -> bool {
         let seen = self.receiving.consumed.load(Acquire);
         let left = || self.receiving.consumed.load(Acquire).saturating_sub(seen);
-        spin(|| {
+        spin(self.near(), LOOKS / SELDOM, || {
             (0..SELDOM).for_each(|_| pause());
             left() >= enough
         }) || left() > 0
@@ -93,5 +151,50 @@ impl Slot {
             _ => pace,
         };
         self.receiving.pace.store(next, Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::{Opening, Store};
+    use super::*;
+
+    #[test]
+    fn what_is_in_vain_is_left_off_until_a_short_wait_is_met() {
+        let store = Store::default();
+        let slot = store.slot(store.open(Opening::default(), || true).unwrap()).unwrap();
+        let hope = || slot.receiving.hope.load(Relaxed);
+        let seen = slot.arrived.load(Acquire);
+        for left in (0..HOPE).rev() {
+            assert!(!slot.spin_for_arrival(seen));
+            assert_eq!(hope(), left);
+        }
+        assert!(!slot.spin_for_arrival(seen.wrapping_sub(1)), "left off");
+        for wake in [Wake::TimedOut, Wake::Interrupted] {
+            assert_eq!(slot.watching_time(|| wake), wake);
+            assert_eq!(hope(), 0);
+        }
+        let long = || {
+            std::thread::sleep(std::time::Duration::from_nanos(SHORT as u64));
+            Wake::Notified
+        };
+        slot.watching_time(long);
+        assert_eq!(hope(), 0);
+        // A busy machine may make this wait a long one.
+        while hope() == 0 {
+            slot.watching_time(|| Wake::Notified);
+        }
+        assert!(slot.spin_for_arrival(seen.wrapping_sub(1)));
+        assert_eq!(hope(), HOPE / 2 + 1);
+    }
+
+    #[test]
+    fn no_more_threads_spin_than_there_are_places() {
+        let spinners = Spinners { places: (0..3).map(|_| Place::default()).collect() };
+        let taken: Vec<_> = (0..3).map(|_| spinners.take(7).unwrap()).collect();
+        assert!(spinners.take(7).is_none());
+        taken[1].0.store(false, Release);
+        assert!(std::ptr::eq(spinners.take(2).unwrap(), taken[1]));
+        assert!(Spinners { places: Box::default() }.take(0).is_none());
     }
 }

@@ -18,6 +18,8 @@ pub(super) const SUSPENDED: u8 = 2;
 pub(super) const CUT: u8 = 8;
 /// Takes the bits of `td_notify`. Bars nothing; it is here to be read without a lock.
 pub(super) const NOTIFIABLE: u8 = 4;
+/// The clock of its engine is moved by hand. Bars nothing either.
+pub(super) const BY_HAND: u8 = 16;
 
 impl Store {
     /// Lets what comes in wait.
@@ -59,6 +61,14 @@ impl Tail {
     #[inline]
     pub(super) fn is_suspended(&self) -> bool {
         self.attention & QUIET != 0
+    }
+}
+
+impl Store {
+    /// Whether the clock of this mailbox's engine is moved by hand.
+    #[inline]
+    pub fn is_by_hand(&self, id: Id) -> bool {
+        self.slot(id).is_ok_and(|slot| slot.receiving.barred.load(Relaxed) & BY_HAND != 0)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::wake::Waiter;
 use super::{Receiving, Slot, Store};
-use crate::clock::Clock;
+use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Message, Trash};
@@ -15,8 +15,8 @@ use crate::sync::atomic::Ordering::*;
 /// How long a receive call waits.
 pub struct Patience<'a> {
     pub clock: &'a Clock,
-    /// On that clock; `None` polls.
-    pub deadline: Option<i64>,
+    /// On that clock, from when nothing was found; 0 polls.
+    pub timeout: i64,
     pub interruptible: bool,
 }
 
@@ -59,7 +59,7 @@ impl Store {
         T: Received,
     {
         let slot = self.slot(id)?;
-        let mut spun = false;
+        let (mut spun, mut deadline) = (false, None);
         loop {
             let mut seen = 0;
             match attempt(slot, &mut seen) {
@@ -73,10 +73,16 @@ impl Store {
                 Err(Error::Closed) => return self.closed(slot, id).and_then(T::from_end),
                 Err(error) => return Err(error),
             }
-            let Some(deadline) = patience.deadline else { return Err(Error::Again) };
-            if patience.clock.now() >= deadline {
-                return Err(Error::TimedOut);
+            if patience.timeout == 0 {
+                return Err(Error::Again);
             }
+            let deadline = match deadline {
+                None => *deadline.insert(patience.clock.deadline(patience.timeout)),
+                Some(deadline) if deadline != FOREVER && patience.clock.now() >= deadline => {
+                    return Err(Error::TimedOut);
+                }
+                Some(deadline) => deadline,
+            };
             spun = patience.clock.is_real() && !slot.is_suspended() && slot.spin_for_arrival(seen);
             if spun {
                 slot.gather();
@@ -112,7 +118,7 @@ impl Store {
             }
             tail.add_waiter(Waiter { parker: parker.clone(), selective });
         }
-        let wake = patience.clock.wait(&parker, deadline, patience.interruptible);
+        let wake = slot.watching_time(|| patience.clock.wait(&parker, deadline, patience.interruptible));
         crate::recorder::time_passed();
         let passed_on = {
             let mut tail = slot.tail.lock();

@@ -36,8 +36,8 @@ use crate::mailbox::{Limit, Opening, Outcome, Patience, Policy, Refusal, Store, 
 use crate::message::{FrameHeader, MailboxCounters, Message, Payload, KIND_MESSAGE};
 use crate::sync::{explore, thread, Arc};
 
-const FOREVER_REAL: Patience<'static> = Patience { clock: &Clock::Real, deadline: Some(FOREVER), interruptible: false };
-const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+const FOREVER_REAL: Patience<'static> = Patience { clock: &Clock::Real, timeout: FOREVER, interruptible: false };
+const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 /// A reason of the host's.
 const WHY: i32 = 2000;
 

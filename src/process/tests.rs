@@ -38,8 +38,7 @@ impl Scene {
 
     /// The DOWN that comes next: of which record, why, how.
     fn down(&self) -> (Id, i32, [u64; 2]) {
-        let deadline = Some(Clock::Real.deadline(PATIENCE));
-        let patience = Patience { clock: &Clock::Real, deadline, interruptible: false };
+        let patience = Patience { clock: &Clock::Real, timeout: PATIENCE, interruptible: false };
         let message = self.store.recv(self.watcher, &mut Wanted::Any, &patience).unwrap();
         self.store.release_message(Id(message.owner)).unwrap();
         assert_eq!((message.kind, message.tag, message.from), (KIND_DOWN, 7, Id::NONE));
@@ -47,7 +46,7 @@ impl Scene {
     }
 
     fn is_quiet(&self) -> bool {
-        let poll = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+        let poll = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
         self.store.recv(self.watcher, &mut Wanted::Any, &poll).err() == Some(Error::Again)
     }
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::message::{KIND_EXIT, REASON_KILLED};
 use crate::oneshot::{Body, Making, Use};
 
-const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 
 fn open(store: &Store) -> Id {
     store.open(Opening::default(), || true).unwrap()

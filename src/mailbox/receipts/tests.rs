@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::message::{Match, Payload, KIND_MESSAGE, KIND_REQUEST, KIND_TOPIC, MATCH_TAG, REASON_KILLED};
 use crate::oneshot::{Body, Making, Use};
 
-const POLL: Patience<'static> = Patience { clock: &Clock::Real, deadline: None, interruptible: false };
+const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
 
 /// A target, and watchers that send to it.
 struct Scene {
