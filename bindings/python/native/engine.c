@@ -137,7 +137,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "tidings._fast", NULL
 /* The second module of this shared object; tidings._native imports it from the same file as the cffi one. */
 PyMODINIT_FUNC PyInit__fast(void);
 PyMODINIT_FUNC PyInit__fast(void) {
-  if (tdpy_loop_ready() < 0) return NULL;
+  if (tdpy_loop_ready() < 0 || tdpy_async_ready() < 0) return NULL;
   if (tdpy_exit_ready() != 0) return PyErr_SetFromErrno(PyExc_OSError);
   PyObject *fast = PyModule_Create(&module);
   if (!fast) return NULL;
@@ -145,7 +145,8 @@ PyMODINIT_FUNC PyInit__fast(void) {
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
     if (PyModule_AddFunctions(fast, methods[i]) < 0) goto failed;
   if (PyModule_AddType(fast, &tdpy_message_type) < 0 || PyModule_AddType(fast, &tdpy_address_type) < 0 ||
-      PyModule_AddType(fast, &tdpy_batches_type) < 0 || PyModule_AddStringConstant(fast, "CDEF", tdpy_cdef) < 0)
+      PyModule_AddType(fast, &tdpy_batches_type) < 0 || PyModule_AddType(fast, &tdpy_async_batches_type) < 0 ||
+      PyModule_AddStringConstant(fast, "CDEF", tdpy_cdef) < 0)
     goto failed;
   return fast;
 failed:

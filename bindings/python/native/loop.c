@@ -59,7 +59,7 @@ int tdpy_down(tdpy_address *mailbox, PyObject *message) {
 static PyObject *deliver(registration *self, PyObject *message, uint8_t kind) {
   int down = kind == TD_KIND_DOWN ? tdpy_down((tdpy_address *)self->mailbox, message) : 0;
   if (down) return down > 0 ? Py_NewRef(Py_None) : NULL;
-  return PyObject_CallFunctionObjArgs(self->handler, message, NULL);
+  return PyObject_CallOneArg(self->handler, message);
 }
 
 static void run_batch(td_batch *batch, registration *self) {

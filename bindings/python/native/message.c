@@ -198,8 +198,8 @@ static PyObject *get_deadline(tdpy_message *self, void *unused) {
 }
 
 static PyMemberDef members[] = {
-    {"engine", T_OBJECT, offsetof(tdpy_message, engine), READONLY, "The engine it came through."},
-    {"data", T_OBJECT, offsetof(tdpy_message, data), READONLY, "The payload, as bytes."},
+    {"engine", T_OBJECT_EX, offsetof(tdpy_message, engine), READONLY, "The engine it came through."},
+    {"data", T_OBJECT_EX, offsetof(tdpy_message, data), READONLY, "The payload, as bytes."},
     {"kind", T_UBYTE, offsetof(tdpy_message, kind), READONLY, "What it is; a value of Kind."},
     {"status", T_INT, offsetof(tdpy_message, status), READONLY, "The reason of a DOWN, the status of a REPLY, else 0."},
     {"tag", T_ULONGLONG, offsetof(tdpy_message, tag), READONLY, "The number its sender chose."},

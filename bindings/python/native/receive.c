@@ -275,6 +275,16 @@ static PyObject *close_batches(batches *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+bool tdpy_in_hand(PyObject *of) {
+  const batches *self = (batches *)of;
+  return self->open && self->next < self->batch.count;
+}
+
+PyObject *tdpy_next_in_hand(PyObject *of) {
+  tdpy_rest_at_exit();
+  return next_in_batch((batches *)of);
+}
+
 static PyObject *in_hand(batches *self, void *unused) {
   return PyLong_FromLong(self->open ? (long)(self->batch.count - self->next) : 0);
 }

@@ -94,12 +94,19 @@ static inline uint64_t tdpy_take_lost(tdpy_address *mailbox) {   /* for the mess
 int tdpy_payload(PyObject *data, Py_buffer *view);     /* 0 ok, -1 raised */
 int tdpy_mailbox_id(PyObject *value, uint64_t *id);    /* None is nobody; 0 ok, -1 raised */
 
+/* receive.c: of a Batches object */
+bool tdpy_in_hand(PyObject *batches);          /* whether its batch has entries left */
+PyObject *tdpy_next_in_hand(PyObject *batches);   /* the next message of its batch; NULL without an exception when there is none */
+
+/* async.c */
+int tdpy_async_ready(void);
+
 /* loop.c */
 int tdpy_loop_ready(void);
 int tdpy_down(tdpy_address *mailbox, PyObject *message);   /* 1: a DOWN that went to the callbacks of its monitor; 0; -1 raised */
 
 /* methods of the module, by file */
 extern PyMethodDef tdpy_engine_methods[], tdpy_exit_methods[], tdpy_send_methods[], tdpy_receive_methods[], tdpy_loop_methods[];
-extern PyTypeObject tdpy_batches_type;
+extern PyTypeObject tdpy_batches_type, tdpy_async_batches_type;
 
 #endif

@@ -145,6 +145,46 @@ def test_breaking_out_puts_the_rest_back(engine: tidings.Engine) -> None:
     run(main())
 
 
+def test_a_step_that_is_not_taken_loses_no_message(engine: tidings.Engine) -> None:
+    inbox = engine.mailbox()
+    for n in range(4):
+        inbox.send(b"", n)
+
+    async def main() -> list[int]:
+        messages = inbox.__aiter__()
+        seen = [(await messages.__anext__()).tag]
+        messages.__anext__()  # nobody awaits it
+        early = asyncio.ensure_future(messages.__anext__())
+        early.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await early
+        seen.append((await asyncio.wait_for(messages.__anext__(), 30)).tag)
+        return [*seen, (await messages.__anext__()).tag, (await messages.__anext__()).tag]
+
+    assert run(main()) == [0, 1, 2, 3]
+
+
+def test_a_step_waits_when_the_rest_of_its_batch_was_withdrawn(engine: tidings.Engine) -> None:
+    inbox = engine.mailbox()
+    subscription = inbox.subscribe("news")
+    for n in range(3):
+        engine.publish("news", b"", n)
+
+    async def main() -> None:
+        messages = inbox.__aiter__()
+        assert (await messages.__anext__()).tag == 0
+        subscription.unsubscribe(flush=True)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(messages.__anext__(), 0.05)
+        asyncio.get_running_loop().call_later(0.05, inbox.send, b"", 7)
+        assert (await messages.__anext__()).tag == 7
+        inbox.close()
+        with pytest.raises(StopAsyncIteration):
+            await messages.__anext__()
+
+    run(main())
+
+
 def test_a_loop_attached_to_asyncio(engine: tidings.Engine) -> None:
     async def main() -> None:
         loop = engine.loop()

@@ -1,6 +1,6 @@
 """The message path, in C (bindings/python/native)."""
 
-from typing import Any, Callable, Iterable, Iterator, NoReturn, Optional, Tuple, TypeVar, Union
+from typing import Any, Awaitable, Callable, Iterable, Iterator, NoReturn, Optional, Tuple, TypeVar, Union
 
 from .engine import Engine
 from .message import Message
@@ -77,6 +77,15 @@ class Batches(Iterator[Message]):
     def close(self) -> None: ...
     @property
     def in_hand(self) -> int: ...
+
+_AsyncBatches = TypeVar("_AsyncBatches", bound="AsyncBatches")
+
+class AsyncBatches:
+    def __new__(cls: type[_AsyncBatches], mailbox: AddressBase, /) -> _AsyncBatches: ...
+    def __aiter__(self: _AsyncBatches) -> _AsyncBatches: ...
+    def __anext__(self) -> Awaitable[Message]: ...
+    @property
+    def _batches(self) -> Batches: ...
 
 def recv(mailbox: AddressBase, timeout: Optional[float], /) -> Message: ...
 def recv_match(

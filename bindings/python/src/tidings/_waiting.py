@@ -70,21 +70,20 @@ def _settle(waiter: asyncio.Future[bool], ready: bool) -> None:
         waiter.set_result(ready)
 
 
-class AsyncMessages:
+class AsyncMessages(_fast.AsyncBatches):
     """`async for` over a mailbox, by native batches. Ends when the mailbox has ended."""
 
-    __slots__ = ("_batches", "_readiness")
+    __slots__ = ("_readiness",)
+    _readiness: Readiness
 
-    def __init__(self, mailbox: Mailbox, readiness: Readiness) -> None:
-        self._batches = _fast.Batches(mailbox)
+    def __new__(cls, mailbox: Mailbox, readiness: Readiness) -> AsyncMessages:
+        self = super().__new__(cls, mailbox)
         self._readiness = readiness
-
-    def __aiter__(self) -> AsyncMessages:
         return self
 
-    async def __anext__(self) -> Message:
-        if not self._batches.in_hand:
-            await asyncio.sleep(0)  # between batches others get their turn, also under a flood
+    async def _next(self) -> Message:
+        """The next message when there is no batch in hand; called from native/async.c."""
+        await asyncio.sleep(0)  # between batches others get their turn, also under a flood
         while True:
             try:
                 message = self._batches.poll()
