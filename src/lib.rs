@@ -23,6 +23,7 @@ mod models;
 mod monitor;
 mod notify;
 mod oneshot;
+mod owed;
 mod presence;
 mod process;
 mod recorder;

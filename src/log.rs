@@ -4,7 +4,8 @@
 //! child of a fork begins in silence, and neither calls nor drops the sink of its parent.
 
 use crate::notify::fork::PerProcess;
-use crate::sync::{assert_unlocked, rank, Arc, Callback, Mutex};
+use crate::owed::Callback;
+use crate::sync::{assert_unlocked, rank, Arc, Mutex};
 use std::ffi::c_void;
 
 /// Levels, as in the C header.

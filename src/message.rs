@@ -4,7 +4,8 @@
 //! no lock held, and inside its release loop when it has one.
 
 use crate::id::Id;
-use crate::sync::{assert_unlocked, Arc, UserPtr};
+use crate::owed::Release;
+use crate::sync::Arc;
 use std::ffi::{c_char, c_void};
 
 pub const KIND_MESSAGE: u32 = 1;
@@ -219,27 +220,8 @@ pub struct EngineCounters {
 
 /// `fn(batch, user)`.
 pub type HandlerFn = extern "C" fn(*mut Batch, *mut c_void);
-/// `fn(data, size, user)`.
-pub type ReleaseFn = extern "C" fn(*mut c_void, usize, *mut c_void);
 /// `fn(user)`.
 pub type WakeFn = extern "C" fn(*mut c_void);
-
-/// One owed call of a release function.
-#[derive(Debug)]
-pub struct Release {
-    pub call: ReleaseFn,
-    pub data: UserPtr,
-    pub size: usize,
-    pub user: UserPtr,
-}
-
-impl Release {
-    /// Runs it; no lock may be held.
-    pub fn run(self) {
-        assert_unlocked("a release function");
-        (self.call)(self.data.get(), self.size, self.user.get());
-    }
-}
 
 /// Where a release function must run: a loop queues it for its next `td_loop_run`.
 pub trait ReleasePlace: Send + Sync {
@@ -365,6 +347,7 @@ impl Payload<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owed::UserPtr;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     static RELEASED: AtomicUsize = AtomicUsize::new(0);

@@ -207,49 +207,6 @@ pub fn nap(time: std::time::Duration) {
     let _ = time;
 }
 
-/// A pointer of the host's that travels with a callback. The engine only hands it back.
-#[derive(Debug)]
-pub struct UserPtr(std::sync::atomic::AtomicPtr<std::ffi::c_void>);
-
-impl UserPtr {
-    pub fn new(pointer: *mut std::ffi::c_void) -> Self {
-        UserPtr(std::sync::atomic::AtomicPtr::new(pointer))
-    }
-    #[inline]
-    pub fn get(&self) -> *mut std::ffi::c_void {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-/// `(function, user, drop)`: one registration of the host's. `drop` runs when the last clone of the `Arc` that holds
-/// it goes, which is after the last call has returned, and so exactly once, also when registering failed.
-#[derive(Debug)]
-pub struct Callback<F: Copy> {
-    pub call: F,
-    pub user: UserPtr,
-    drop: Option<extern "C" fn(*mut std::ffi::c_void)>,
-}
-
-impl<F: Copy> Callback<F> {
-    pub fn new(call: F, user: *mut std::ffi::c_void, drop: Option<extern "C" fn(*mut std::ffi::c_void)>) -> Self {
-        Callback { call, user: UserPtr::new(user), drop }
-    }
-
-    /// Nothing to hand back and nothing to drop.
-    pub fn is_plain(&self) -> bool {
-        self.user.get().is_null() && self.drop.is_none()
-    }
-}
-
-impl<F: Copy> Drop for Callback<F> {
-    fn drop(&mut self) {
-        if let Some(drop) = self.drop {
-            assert_unlocked("a drop function");
-            drop(self.user.get());
-        }
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

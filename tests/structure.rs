@@ -11,6 +11,7 @@ use std::process::Command;
 const STEPS: &[(u8, &[&str])] = &[
     (0, &["error", "sync", "json"]),
     (0, &["notify"]),
+    (0, &["owed"]),
     (0, &["log"]),
     (0, &["clock"]),
     (1, &["id"]),

@@ -45,7 +45,7 @@ impl Drop for Bound {
 mod tests {
     use super::*;
     use crate::message::{REASON_ENGINE_CLOSED, REASON_NORMAL};
-    use crate::sync::Callback;
+    use crate::owed::Callback;
 
     fn engine() -> Id {
         engine_open(EngineOptions { virtual_clock: true, ..EngineOptions::default() }).unwrap()

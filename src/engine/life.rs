@@ -12,7 +12,7 @@ use crate::message::{
 };
 use crate::notify::{Parker, Wake};
 use crate::oneshot::Of;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use crate::{call, monitor};
 use std::collections::VecDeque;
 use std::ffi::c_void;

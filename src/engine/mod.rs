@@ -40,15 +40,16 @@ use crate::error::{Error, Result};
 use crate::group::Groups;
 use crate::id::{Id, Kind};
 use crate::mailbox::Store;
-use crate::message::{Block, Release as Owed, INLINE_MAX};
+use crate::message::{Block, INLINE_MAX};
 use crate::notify::fork::PerProcess;
 use crate::oneshot::{State, Use};
+use crate::owed::{Release as Owed, ReleaseFn, UserPtr};
 use crate::presence::Presence;
 use crate::process::Processes;
 use crate::recorder::{record, record_often, Event};
 use crate::registry::Registry;
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::*};
-use crate::sync::{rank, Arc, Mutex, UserPtr};
+use crate::sync::{rank, Arc, Mutex};
 use crate::table::Table;
 use crate::timer::Timers;
 use crate::topic::Topics;
@@ -309,7 +310,7 @@ impl Engine {
 
 /// A release function, and where it must run.
 pub struct Release {
-    pub call: crate::message::ReleaseFn,
+    pub call: ReleaseFn,
     /// The payload as the host gave it, also when its size is 0.
     pub data: *mut std::ffi::c_void,
     pub user: *mut std::ffi::c_void,

@@ -10,7 +10,7 @@ use crate::engine as facade;
 use crate::error::Error;
 use crate::log;
 use crate::message as m;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 

@@ -10,7 +10,7 @@ use super::versioned::{self, Versioned};
 use super::{count, done, guard};
 use crate::engine as facade;
 use crate::message::WakeFn;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use std::ffi::c_void;
 use std::mem::offset_of;
 

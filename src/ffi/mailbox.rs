@@ -9,7 +9,7 @@ use super::versioned::{self, Versioned};
 use super::{done, guard};
 use crate::engine as facade;
 use crate::message as m;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 
@@ -237,7 +237,8 @@ pub extern "C" fn td_mailbox_close(mailbox: td_mailbox) -> i32 {
 ///   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
 /// Threads: any, also inside its own handler.
 /// Blocks: no; see td_mailbox_wait.
-/// Owns: data is copied. Release functions of what was queued run.
+/// Owns: data is copied. Release functions of what was queued have run when this returns, those with a release_loop in
+///   that loop; but called inside a release or drop function, they run when that has returned (see td_release_fn).
 /// Since: 0.1
 #[no_mangle]
 pub unsafe extern "C" fn td_mailbox_exit(

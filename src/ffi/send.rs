@@ -12,7 +12,9 @@ use crate::message as m;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 
-/// Runs exactly once when the last reader of a payload that was sent without copying is done with it.
+/// Runs exactly once when the last reader of a payload that was sent without copying is done with it. It may call
+/// anything, also what ends mailboxes; what else has to be released or dropped for that on this thread is, in its order,
+/// once this function has returned, and before the call that it runs in returns. It must not throw or longjmp.
 pub type td_release_fn = Option<extern "C" fn(data: *mut c_void, size: usize, user: *mut c_void)>;
 
 /// Options of td_send_ex and td_publish. Zero is the default of every field but size.

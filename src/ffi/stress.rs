@@ -3,6 +3,7 @@
 //! Guarantees: what the models show for two or three operations holds for a hundred thousand: order, exactly-once
 //! delivery, exactly-once release, one outcome for each race. Every wait has a deadline; a test that is stuck fails.
 
+mod chains;
 mod loops;
 mod payloads;
 mod races;
@@ -12,7 +13,7 @@ use crate::engine::*;
 use crate::error::Error;
 use crate::id::Id;
 use crate::message::*;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{mpsc, Arc, Mutex};

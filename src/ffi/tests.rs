@@ -7,7 +7,7 @@ use crate::engine::*;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::*;
-use crate::sync::Callback;
+use crate::owed::Callback;
 use std::ffi::c_void;
 use std::sync::Mutex as StdMutex;
 

@@ -215,7 +215,7 @@ pub struct td_frame_trailer {
 }
 
 /// Runs exactly once for the registration it was given with, after the last call of the registered function has
-/// returned; also when registering fails.
+/// returned; also when registering fails. It may call what a td_release_fn may, with the same effect.
 pub type td_drop_fn = Option<extern "C" fn(user: *mut c_void)>;
 
 macro_rules! ids {

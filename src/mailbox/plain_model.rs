@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::message::*;
 use crate::oneshot::{Body, Making, State};
-use crate::sync::UserPtr;
+use crate::owed::{Release, UserPtr};
 use proptest::prelude::*;
 use queue::{Bytes, Counts, Entry, Item, Plain, Verdict, What};
 use std::cell::RefCell;
@@ -148,7 +148,7 @@ impl Both {
         let Bytes::Lent(number, size) = *bytes else { return None };
         let data = UserPtr::new(self.lent[number].as_mut_ptr().cast());
         let user = UserPtr::new(number as *mut c_void);
-        Some(Block::lend(crate::message::Release { call: released, data, size, user }, None))
+        Some(Block::lend(Release { call: released, data, size, user }, None))
     }
 
     fn offer(&mut self, item: Item) {

@@ -207,6 +207,37 @@ static void test_fork_inside_a_handler(void) {
   }
 }
 
+/* What waits for a release function to return is the parent's to release, also when that function forks. */
+static int released_in_parent;
+static void count_release(void *data, size_t size, void *user) {
+  no_release(data, size, user);
+  released_in_parent++;
+}
+
+static td_mailbox open_with_lent(td_release_fn release, void *user) {
+  td_send_options lending = TD_SEND_OPTIONS_INIT;
+  td_mailbox mailbox = open_mailbox(engine);
+  lending.release = release;
+  lending.release_user = user;
+  CHECK_OK(td_send_ex(mailbox, TD_NOBODY, 1, NULL, 0, &lending));
+  return mailbox;
+}
+
+static void close_another_and_fork(void *data, size_t size, void *user) {
+  (void)data, (void)size;
+  CHECK_OK(td_mailbox_close(open_with_lent(count_release, NULL)));
+  CHECK_EQ(released_in_parent, 0);
+  *(pid_t *)user = fork();
+}
+
+static void test_fork_inside_a_release(void) {
+  pid_t pid = -1;
+  CHECK_OK(td_mailbox_close(open_with_lent(close_another_and_fork, &pid)));
+  if (pid == 0) _exit(dropped_in_child || released_in_parent ? 1 : 7);
+  CHECK_EQ(released_in_parent, 1);
+  CHECK_EQ(child_status(pid), 7);
+}
+
 int main(void) {
   static int lent;
   td_send_options lending = TD_SEND_OPTIONS_INIT;
@@ -233,6 +264,7 @@ int main(void) {
   CHECK_OK(td_send_after(quiet, TD_MS(1000000), 1, NULL, 0, &timer));
   CHECK_OK(td_call_start(flooded[0], quiet, 1, NULL, 0, TD_FOREVER, &ticket));
   test_fork_inside_a_handler();
+  test_fork_inside_a_release();
   test_forks_under_flood();
   CHECK_OK(td_message_release(&held));
   CHECK_OK(td_engine_close(engine));
