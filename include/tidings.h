@@ -243,7 +243,7 @@ typedef struct td_frame_trailer {
 } td_frame_trailer;
 
 /* Runs exactly once for the registration it was given with, after the last call of the registered function has
- * returned; also when registering fails. */
+ * returned; also when registering fails. It may call what a td_release_fn may, with the same effect. */
 typedef void (*td_drop_fn)(void *user);
 
 /* Sees a thread of the engine begin, on that thread. The name is NUL-terminated; it must not throw or longjmp. */
@@ -269,7 +269,7 @@ typedef struct td_engine_counters {
   size_t size;             /* set by the caller: sizeof(td_engine_counters) */
   uint64_t mailboxes;      /* open now */
   uint64_t names;          /* registered now */
-  uint64_t timers;         /* armed now */
+  uint64_t timers;         /* of td_send_after, td_send_after_name and td_send_every, armed now */
   uint64_t subscriptions;  /* alive now */
   uint64_t dead_letters;   /* sends to the ended, late and second replies */
   uint64_t published;      /* messages that td_publish and td_publish_many took */
@@ -338,7 +338,9 @@ typedef struct td_mailbox_counters {
   uint64_t conflated;     /* replaced by a newer one (TD_CONFLATE) */
 } td_mailbox_counters;
 
-/* Runs exactly once when the last reader of a payload that was sent without copying is done with it. */
+/* Runs exactly once when the last reader of a payload that was sent without copying is done with it. It may call
+ * anything, also what ends mailboxes; what else has to be released or dropped for that on this thread is, in its order,
+ * once this function has returned, and before the call that it runs in returns. It must not throw or longjmp. */
 typedef void (*td_release_fn)(void *data, size_t size, void *user);
 
 /* Options of td_send_ex and td_publish. Zero is the default of every field but size. */
@@ -585,7 +587,8 @@ int32_t td_mailbox_close(td_mailbox mailbox);
  *   TD_REASON_USER on, nor TD_REASON_NORMAL, TD_REASON_CALLBACK_FAILED or TD_REASON_RUNTIME_EXIT.
  * Threads: any, also inside its own handler.
  * Blocks: no; see td_mailbox_wait.
- * Owns: data is copied. Release functions of what was queued run.
+ * Owns: data is copied. Release functions of what was queued have run when this returns, those with a release_loop in
+ *   that loop; but called inside a release or drop function, they run when that has returned (see td_release_fn).
  * Since: 0.1 */
 int32_t td_mailbox_exit(td_mailbox mailbox, int32_t reason, const void *data, size_t data_size);
 
@@ -721,8 +724,9 @@ int32_t td_notify(td_mailbox mailbox, uint64_t bits);
  * TD_KIND_MESSAGE with its tag and data, which is shared, not copied, where it travels by reference.
  *
  * Returns: as td_send; for a request TD_EFULL whatever the policy, TD_ESTALE when it was answered already or its caller
- *   no longer waits, and TD_EDEADLK when to is the mailbox that waits for it in td_call. After an error the request is
- *   still with the mailbox that had it. TD_ESTALE when message was released.
+ *   no longer waits, and TD_EDEADLK when to waits in td_call, itself or through others, for the mailbox that waits for
+ *   the answer, or is that one. After an error the request is still with the mailbox that had it. TD_ESTALE when
+ *   message was released.
  * Threads: any.
  * Blocks: as td_send; for a request no.
  * Owns: the caller keeps message.
@@ -742,7 +746,8 @@ int32_t td_forward(td_mailbox to, td_mailbox from, const td_message *message);
 int32_t td_recv(td_mailbox mailbox, int64_t timeout, uint32_t flags, td_message *message);
 
 /* Takes the oldest message that matches and leaves the rest in order. Waiting for a reply or a DOWN by its ref does
- * not get slower as the queue grows. flags: TD_INTERRUPTIBLE.
+ * not get slower as the queue grows. Another match looks at the queue from its front, and goes on from where it was
+ * when it is the next one again. flags: TD_INTERRUPTIBLE.
  *
  * Returns: as td_recv.
  * Threads: any; each message goes to exactly one.
@@ -752,7 +757,7 @@ int32_t td_recv(td_mailbox mailbox, int64_t timeout, uint32_t flags, td_message 
 int32_t td_recv_match(td_mailbox mailbox, const td_match *match, int64_t timeout, uint32_t flags, td_message *message);
 
 /* Copies the next message after cursor, which moves to it, and leaves the message in the queue. With td_recv_take it
- * makes any condition a selective receive. flags: TD_INTERRUPTIBLE.
+ * makes any condition a selective receive. A step costs the same however long the queue is. flags: TD_INTERRUPTIBLE.
  *
  * Returns: as td_recv; TD_EINVAL for a cursor that is neither TD_CURSOR_INIT nor left by an earlier peek.
  * Threads: any; each with its own cursor.
@@ -937,7 +942,8 @@ int32_t td_call_many(const td_mailbox *to, size_t count, td_mailbox from, uint64
                      size_t data_size, int64_t timeout, td_ticket *gathering);
 
 /* Gives up a call of td_call_start, or all of a td_call_many: nothing with its ref will be seen, also nothing that is
- * queued, replies and parts alike.
+ * queued, replies and parts alike. Where parts came, the queue is looked through from the first to the last of them;
+ * all of it for a td_call_many.
  *
  * Returns: 0; TD_ESTALE when its reply was delivered, or it was cancelled already.
  * Threads: any.
@@ -1146,7 +1152,7 @@ int32_t td_subscribe(td_mailbox mailbox, const char *pattern, size_t pattern_siz
                      td_subscription *subscription);
 
 /* Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH: then
- * none is or will be seen, also not from a batch already begun.
+ * none is or will be seen, also not from a batch already begun. TD_FLUSH looks through the mailbox's queue.
  *
  * Returns: 0; TD_ESTALE when it was ended already.
  * Threads: any.
@@ -1323,7 +1329,8 @@ int32_t td_unwatch(td_watch watch, uint32_t flags);
  * Since: 0.1 */
 int32_t td_send_after(td_mailbox to, int64_t delay, uint64_t tag, const void *data, size_t data_size, td_timer *timer);
 
-/* As td_send_after, to whoever holds the name when the time has come; a dead letter when nobody does.
+/* As td_send_after, to whoever holds the name when the time has come; a dead letter when nobody does. The topic of the
+ * TD_KIND_TIMER message is the name.
  *
  * Returns: 0; TD_ESTALE when the engine was closed; TD_EINVAL for a delay below 0, and as td_register; TD_ETOOBIG,
  *   TD_ENOMEM.
@@ -1384,7 +1391,7 @@ int32_t td_timer_read(td_timer timer, int64_t *remaining);
  * Threads: any, at any time.
  * Blocks: no.
  * Owns: data of json is the text, without NUL; the caller releases it with td_message_release.
- * Since: 0.2 */
+ * Since: 0.1 */
 int32_t td_engine_inspect(td_engine engine, td_message *json);
 
 /* What an id is and how it stands, as text for people: for a mailbox its queue and what fills it, who reads it and is
@@ -1395,7 +1402,7 @@ int32_t td_engine_inspect(td_engine engine, td_message *json);
  * Threads: any, at any time.
  * Blocks: no.
  * Owns: data of text is the text, without NUL; the caller releases it with td_message_release.
- * Since: 0.2 */
+ * Since: 0.1 */
 int32_t td_explain(uint64_t id, td_message *text);
 
 /* What the threads of this process have done lately with the library, as text: lines in the order of their times,
@@ -1407,7 +1414,7 @@ int32_t td_explain(uint64_t id, td_message *text);
  * Threads: any, at any time.
  * Blocks: no.
  * Owns: data of text is the text, without NUL; the caller releases it with td_message_release.
- * Since: 0.2 */
+ * Since: 0.1 */
 int32_t td_recorder_dump(td_message *text);
 
 /* ---------------------------------------------------------------------------------------------- functions: testing */

@@ -137,7 +137,7 @@ pub const MATCH_FROM: u32 = 4;
 pub const MATCH_REF: u32 = 8;
 
 /// Which messages a selective receive takes: `td_match`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Match {
     pub size: usize,

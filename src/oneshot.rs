@@ -11,6 +11,10 @@
 //! that waits for a blocking call; whoever ends the last one frees the row. Links are guarded by the lock of the slot
 //! whose list it is, or, once that mailbox has ended, belong to the thread that ended it.
 
+mod list;
+
+pub use list::{List, Of};
+
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLIES, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
@@ -97,17 +101,6 @@ struct Link {
     next: AtomicU32,
 }
 
-/// Which of its lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
-    /// Records of the mailbox that will hear of it.
-    Owner = 0,
-    /// Records that watch a mailbox.
-    Target = 1,
-    /// Signals in a mailbox's queue.
-    Signal = 2,
-}
-
 /// See the file's comment.
 #[derive(Debug)]
 pub struct OneShot {
@@ -128,6 +121,8 @@ pub struct OneShot {
     repeats: AtomicU8,
     /// Parts of its answer were sent.
     streams: AtomicU8,
+    /// Of a call: places of the first and the last part that was queued, plus one.
+    parts: [AtomicU64; 2],
     gathering: AtomicU64,
     body: Mutex<Body, { rank::RECORD }>,
 }
@@ -149,6 +144,7 @@ impl Default for OneShot {
             home: AtomicU32::new(0),
             repeats: AtomicU8::new(0),
             streams: AtomicU8::new(0),
+            parts: Default::default(),
             gathering: AtomicU64::new(0),
             body: Mutex::new(Body::default()),
         }
@@ -239,6 +235,21 @@ impl OneShot {
         self.streams.store(1, Release);
     }
 
+    /// A part was queued at this place. Call it under the lock of the owner's slot.
+    pub fn note_part(&self, place: u64) {
+        let [first, last] = &self.parts;
+        if first.load(Relaxed) == 0 {
+            first.store(place + 1, Relaxed);
+        }
+        last.store(place + 1, Relaxed);
+    }
+
+    /// Where its parts may be queued. Exact under the lock of the owner's slot.
+    pub fn parts(&self) -> std::ops::Range<u64> {
+        let [first, last] = self.parts.each_ref().map(|place| place.load(Relaxed));
+        first.saturating_sub(1)..last
+    }
+
     /// A request that is forwarded has a new target. It must be in no list of watchers.
     pub fn set_target(&self, target: Id) {
         self.target.store(target.0, Release);
@@ -324,6 +335,7 @@ impl Shots {
         shot.home.store(making.home, Relaxed);
         shot.repeats.store((making.body.period > 0 || making.usage == Use::Watch) as u8, Relaxed);
         shot.streams.store(0, Relaxed);
+        shot.parts.iter().for_each(|place| place.store(0, Relaxed));
         shot.gathering.store(making.body.gathering.0, Relaxed);
         *shot.body.lock() = making.body;
         shot.word.store(word(life, State::Armed), Release);
@@ -349,6 +361,13 @@ impl Shots {
             return Err(id.bad(kind));
         }
         Ok(shot)
+    }
+
+    /// The live record of this id, whatever it stands for.
+    pub fn any(&self, id: Id) -> Option<&OneShot> {
+        let shot = self.rows.get(id.index())?;
+        // Looked at after the use, as in `find`.
+        (id.is(shot.usage().kind()) && shot.life() == id.life()).then_some(shot)
     }
 
     /// The full id of a record in a list.
@@ -379,98 +398,6 @@ impl Shots {
             self.rows.give_back(index, life);
             drop(body);
         }
-    }
-}
-
-/// A list of records linked through themselves.
-#[derive(Debug)]
-pub struct List {
-    pub first: u32,
-    pub last: u32,
-    pub len: u32,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        List { first: NONE, last: NONE, len: 0 }
-    }
-}
-
-impl List {
-    pub fn is_empty(&self) -> bool {
-        self.first == NONE
-    }
-
-    /// Appends a record that is in no list of this sort.
-    pub fn push_back(&mut self, shots: &Shots, of: Of, index: u32) {
-        self.insert_after(shots, of, self.last, index);
-    }
-
-    /// Puts a record back before those of a higher number.
-    pub fn insert(&mut self, shots: &Shots, of: Of, index: u32) {
-        let number = shots.at(index).number();
-        let mut previous = NONE;
-        let mut next = self.first;
-        while next != NONE && shots.at(next).number() < number {
-            (previous, next) = (next, Self::next(shots, of, next));
-        }
-        self.insert_after(shots, of, previous, index);
-    }
-
-    fn insert_after(&mut self, shots: &Shots, of: Of, previous: u32, index: u32) {
-        let shot = shots.at(index);
-        debug_assert!(!shot.is_linked(of));
-        let next = if previous == NONE { self.first } else { Self::next(shots, of, previous) };
-        shot.links[of as usize].previous.store(previous, Relaxed);
-        shot.links[of as usize].next.store(next, Relaxed);
-        match previous {
-            NONE => self.first = index,
-            _ => shots.at(previous).links[of as usize].next.store(index, Relaxed),
-        }
-        match next {
-            NONE => self.last = index,
-            _ => shots.at(next).links[of as usize].previous.store(index, Relaxed),
-        }
-        shot.linked.fetch_or(1 << of as u8, AcqRel);
-        self.len += 1;
-    }
-
-    /// Takes a record out, if it is in.
-    pub fn remove(&mut self, shots: &Shots, of: Of, index: u32) -> bool {
-        let shot = shots.at(index);
-        if !shot.is_linked(of) {
-            return false;
-        }
-        let link = &shot.links[of as usize];
-        let (previous, next) = (link.previous.load(Relaxed), link.next.load(Relaxed));
-        match previous {
-            NONE => self.first = next,
-            _ => shots.at(previous).links[of as usize].next.store(next, Relaxed),
-        }
-        match next {
-            NONE => self.last = previous,
-            _ => shots.at(next).links[of as usize].previous.store(previous, Relaxed),
-        }
-        shot.linked.fetch_and(!(1 << of as u8), AcqRel);
-        self.len -= 1;
-        true
-    }
-
-    /// The record behind this one.
-    pub fn next(shots: &Shots, of: Of, index: u32) -> u32 {
-        shots.at(index).links[of as usize].next.load(Relaxed)
-    }
-
-    /// The records from first to last. The list must not change meanwhile.
-    pub fn iter<'a>(&'a self, shots: &'a Shots, of: Of) -> impl Iterator<Item = u32> + 'a {
-        let mut at = self.first;
-        std::iter::from_fn(move || {
-            let here = at;
-            if here != NONE {
-                at = Self::next(shots, of, here);
-            }
-            (here != NONE).then_some(here)
-        })
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn cancel_many(store: &Store, gathering: Id, leave: &dyn Fn(Id)) -> R
     };
     let cancelled = store.cancel(gathering.index(), gathering.life(), true);
     take_back(store, &calls, leave);
-    store.flush_parts(owner, gathering);
+    store.flush_parts(owner, gathering, 0..u64::MAX);
     match cancelled {
         Cancelled::Armed | Cancelled::Flushed => Ok(()),
         Cancelled::Queued | Cancelled::Over => Err(Error::Stale.because("the gathering has ended already")),

@@ -292,17 +292,21 @@ pub fn cancel(store: &Store, ticket: Id, leave: &dyn Fn(Id)) -> Result<()> {
     if !shot.gathering().is_none() {
         return Err(Error::Inval.because("the call is one of td_call_many; cancel all of them by their gathering"));
     }
-    let (owner, streams) = (shot.owner(), shot.streams());
-    let cancelled = store.cancel(ticket.index(), ticket.life(), true);
+    let (owner, mut parts, mut streams) = (shot.owner(), 0..0, false);
+    let look = |shot: &OneShot| (parts, streams) = (shot.parts(), shot.streams());
+    let cancelled = store.cancel_and(ticket.index(), ticket.life(), true, look);
     if cancelled == Cancelled::Armed {
         store.unwatch(ticket.index(), ticket.life());
     }
     leave(ticket);
     match cancelled {
         Cancelled::Armed | Cancelled::Flushed => {
-            // A part may have come just before; from here on none does.
-            if streams || cancelled == Cancelled::Armed {
-                store.flush_parts(owner, ticket);
+            // From where it was cancelled on, no part comes.
+            if !parts.is_empty() {
+                store.flush_parts(owner, ticket, parts);
+            } else if streams {
+                // Who waits to send the first sees that it is too late.
+                store.wake_blocked(owner);
             }
             Ok(())
         }

@@ -124,7 +124,8 @@ pub unsafe extern "C" fn td_call_many(
 }
 
 /// Gives up a call of td_call_start, or all of a td_call_many: nothing with its ref will be seen, also nothing that is
-/// queued, replies and parts alike.
+/// queued, replies and parts alike. Where parts came, the queue is looked through from the first to the last of them;
+/// all of it for a td_call_many.
 ///
 /// Returns: 0; TD_ESTALE when its reply was delivered, or it was cancelled already.
 /// Threads: any.

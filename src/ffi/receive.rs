@@ -97,7 +97,8 @@ pub unsafe extern "C" fn td_recv(mailbox: td_mailbox, timeout: i64, flags: u32, 
 }
 
 /// Takes the oldest message that matches and leaves the rest in order. Waiting for a reply or a DOWN by its ref does
-/// not get slower as the queue grows. flags: TD_INTERRUPTIBLE.
+/// not get slower as the queue grows. Another match looks at the queue from its front, and goes on from where it was
+/// when it is the next one again. flags: TD_INTERRUPTIBLE.
 ///
 /// Returns: as td_recv.
 /// Threads: any; each message goes to exactly one.
@@ -135,7 +136,7 @@ pub unsafe extern "C" fn td_recv_match(
 }
 
 /// Copies the next message after cursor, which moves to it, and leaves the message in the queue. With td_recv_take it
-/// makes any condition a selective receive. flags: TD_INTERRUPTIBLE.
+/// makes any condition a selective receive. A step costs the same however long the queue is. flags: TD_INTERRUPTIBLE.
 ///
 /// Returns: as td_recv; TD_EINVAL for a cursor that is neither TD_CURSOR_INIT nor left by an earlier peek.
 /// Threads: any; each with its own cursor.

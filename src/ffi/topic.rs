@@ -91,7 +91,7 @@ pub unsafe extern "C" fn td_subscribe(
 }
 
 /// Ends a subscription: no new delivery starts after the return. What is queued stays, unless flags has TD_FLUSH: then
-/// none is or will be seen, also not from a batch already begun.
+/// none is or will be seen, also not from a batch already begun. TD_FLUSH looks through the mailbox's queue.
 ///
 /// Returns: 0; TD_ESTALE when it was ended already.
 /// Threads: any.

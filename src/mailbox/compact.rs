@@ -10,17 +10,18 @@ use super::segment::{At, Segment};
 use super::{Head, Slot, Store, Tail};
 use crate::message::{Trash, FRAME_BOUNDED};
 use crate::oneshot::Of;
+use std::ops::Range;
 
 impl Head {
-    /// Buries the first live entry at or after `from` that is wanted, and gives its place and sender. `stamps` are those of the
-    /// queued signals.
+    /// Buries the first live entry in these places that is wanted, and gives its place and sender. `stamps` are those of
+    /// the queued signals.
     #[allow(clippy::too_many_arguments)] // one step of several policies
     pub(super) fn bury_first(
         &mut self,
         store: &Store,
         slot: &Slot,
         wanted: &impl Fn(u8, u64) -> bool,
-        from: u64,
+        places: Range<u64>,
         lost: u64,
         stamps: &dyn Fn() -> Vec<u64>,
         trash: &mut Trash,
@@ -28,8 +29,9 @@ impl Head {
         self.trim(&store.pool, slot);
         let Head { current, more } = self;
         let rest = more.iter_mut().flat_map(|more| more.rest.iter_mut());
-        for segment in current.iter_mut().chain(rest).filter(|segment| segment.end() > from) {
-            if let Some((at, place)) = first(segment, from, wanted) {
+        let here = |segment: &&mut Box<Segment>| segment.end() > places.start && segment.first < places.end;
+        for segment in current.iter_mut().chain(rest).filter(here) {
+            if let Some((at, place)) = first(segment, &places, wanted) {
                 let from = sender(segment.entry(at).header);
                 store.bury(slot, segment, at, lost, trash);
                 let spent = segment.live() == 0;
@@ -79,11 +81,14 @@ impl Head {
     }
 }
 
-/// The first live entry at or after `from` that is wanted, and its place.
-fn first(segment: &Segment, from: u64, wanted: &impl Fn(u8, u64) -> bool) -> Option<(At, u64)> {
+/// The first live entry in these places that is wanted, and its place.
+fn first(segment: &Segment, places: &Range<u64>, wanted: &impl Fn(u8, u64) -> bool) -> Option<(At, u64)> {
     let mut place = segment.first;
     for entry in segment.entries() {
-        if entry.is_live() && place >= from && wanted(entry.header.kind, entry.header.r#ref) {
+        if place >= places.end {
+            return None;
+        }
+        if entry.is_live() && place >= places.start && wanted(entry.header.kind, entry.header.r#ref) {
             return Some((entry.at, place));
         }
         place += entry.messages();

@@ -210,10 +210,3 @@ fn look(latest: &Latest, key: Key, head: &mut Head, tail: &mut Tail, draft: &Dra
     let entry = at_place(holding(head, tail, place)?, place)?;
     same(&entry, draft).then_some(place)
 }
-
-impl Tail {
-    /// How many values were replaced: a scan that found nothing must look at them again.
-    pub(super) fn conflated(&self) -> u64 {
-        self.cold.as_ref().map_or(0, |cold| cold.count.conflated)
-    }
-}

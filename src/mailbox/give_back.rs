@@ -205,6 +205,7 @@ impl Store {
                 head.lose(slot, passed.unshown, self.shots.at(first.index).stamp().saturating_sub(1));
             }
             let roused = if live && back > 0 {
+                tail.cold().count.signals_changed += 1;
                 slot.note_first_signal(&tail, self);
                 slot.note_arrival();
                 tail.roused_by(mailbox, back)

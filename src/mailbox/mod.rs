@@ -27,6 +27,7 @@ mod part;
 mod plain_model;
 mod policy;
 mod queue;
+mod quota;
 mod receipts;
 mod receive;
 mod room;
@@ -63,7 +64,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::
 use crate::sync::{rank, Arc, Mutex};
 use crate::table::{Claims, Table};
 use segment::Segment;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Weak;
 
 /// Default bound in messages.
@@ -83,7 +84,7 @@ pub type Handler = Callback<Option<HandlerFn>>;
 pub struct Store {
     pub slots: Slots,
     pub shots: Shots,
-    pub quotas: policy::Quotas,
+    pub quotas: quota::Quotas,
     pub budgets: budget::Budgets,
     pub(crate) holds: Claims<hold::Hold>,
     pool: queue::Pool,
@@ -217,7 +218,11 @@ pub(crate) struct Cold {
     /// After the end: the beginning of the reason's bytes.
     last_words: Box<[u8]>,
     /// Refs of parts in hand that are not to be delivered.
-    cut: Vec<u64>,
+    cut: HashSet<u64>,
+    /// The last search that found nothing in a long queue.
+    sought: Option<Box<select::Select>>,
+    /// The signal behind the one that was peeked at and taken last.
+    behind_taken: Id,
     /// Once something was conflated.
     latest: Option<Box<conflate::Latest>>,
 }
@@ -235,6 +240,8 @@ struct Count {
     signals_in: u64,
     signals_delivered: u64,
     signals_flushed: u64,
+    /// How often a queued signal may have become one that a search wants: put back, or with more bits.
+    signals_changed: u64,
 }
 
 /// How a mailbox opens.

@@ -137,6 +137,7 @@ impl Store {
             let bits = slot.noticed.swap(0, SeqCst);
             if waits {
                 shot.body().tag |= bits;
+                tail.cold().count.signals_changed += 1;
                 None
             } else {
                 shot.body().tag = bits;

@@ -13,6 +13,7 @@ use crate::id::{Id, Kind};
 use crate::message::{FrameHeader, Payload, Trash, KIND_PART};
 use crate::oneshot::{Of, State};
 use crate::sync::atomic::Ordering::*;
+use std::ops::Range;
 
 pub(super) const PART: u8 = KIND_PART as u8;
 
@@ -35,6 +36,7 @@ impl Store {
             }
             shot.set_streams();
             tail.admit(self, slot, &draft)?;
+            shot.note_part(tail.accepted - 1);
             Ok(tail.roused(owner))
         };
         match push() {
@@ -51,10 +53,10 @@ impl Store {
         self.shots.at(ticket.index()).is(ticket.life(), State::Armed)
     }
 
-    /// Takes the parts with this ref out, also of the batches that are in hand.
-    pub fn flush_parts(&self, mailbox: Id, reference: Id) {
+    /// Takes the parts with this ref out of these places, and of the batches that are in hand.
+    pub fn flush_parts(&self, mailbox: Id, reference: Id, places: Range<u64>) {
         let _ = self.flush_messages(mailbox, |slot, head, tail, trash| {
-            self.flush_of(slot, head, tail, reference, trash);
+            self.flush_in(slot, head, tail, &|other| other == reference.0, places, trash);
             slot.cut(tail, reference);
         });
     }
@@ -62,9 +64,9 @@ impl Store {
     /// Takes out what was handed back of what was flushed meanwhile.
     pub(super) fn flush_cut(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, trash: &mut Trash) {
         if slot.receiving.barred.load(Relaxed) & CUT != 0 {
-            for reference in tail.cold().cut.clone() {
-                self.flush_of(slot, head, tail, Id(reference), trash);
-            }
+            let cut = std::mem::take(&mut tail.cold().cut);
+            self.flush_in(slot, head, tail, &|reference| cut.contains(&reference), 0..u64::MAX, trash);
+            tail.cold().cut = cut;
         }
     }
 
@@ -126,7 +128,7 @@ impl Slot {
     /// edges of a watch. Call it under the lease and the slot lock.
     pub(super) fn cut(&self, tail: &mut Tail, reference: Id) {
         if self.receiving.in_hand.load(Relaxed) > 0 {
-            tail.cold().cut.push(reference.0);
+            tail.cold().cut.insert(reference.0);
             self.receiving.barred.fetch_or(CUT, Release);
         }
     }

@@ -7,14 +7,14 @@ use super::conflate::{conflates, shared};
 use super::draft::Draft;
 use super::{Head, Refusal, Remains, Slot, Store, Tail, MAX_BYTES, MAX_MESSAGES};
 use crate::error::{Error, Result};
-use crate::id::{Id, Kind};
+use crate::id::Id;
 use crate::mailbox::wake::Roused;
-use crate::message::{is_kept, Trash, FRAME_BOUNDED, KIND_REQUEST, KIND_TOPIC, REASON_OVERFLOW};
+use crate::message::{is_kept, Trash, KIND_REQUEST, KIND_TOPIC, REASON_OVERFLOW};
 use crate::notify::Parker;
 use crate::recorder::{record_often, Event};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::atomic::Ordering::*;
 use crate::sync::Arc;
-use crate::table::Table;
+use std::ops::Range;
 
 /// What a full mailbox does with the next message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,130 +74,6 @@ impl Limit {
             MAX_BYTES
         } else {
             self.max_bytes
-        }
-    }
-}
-
-/// A subscription's share of a mailbox's queue.
-#[derive(Default)]
-pub struct Quota {
-    /// Life, and how many of its messages are queued, in one word: a count never reaches the row's next subscription.
-    state: AtomicU64,
-    mailbox: AtomicU64,
-    limit: AtomicU32,
-    policy: AtomicU32,
-    /// No message of it is queued before this place. Written under the lease.
-    oldest: AtomicU64,
-}
-
-impl Quota {
-    pub fn mailbox(&self) -> Id {
-        Id(self.mailbox.load(Acquire))
-    }
-
-    #[inline]
-    pub fn is_live(&self, id: Id) -> bool {
-        self.life() == id.life()
-    }
-
-    #[inline]
-    fn life(&self) -> u32 {
-        (self.state.load(Acquire) >> 32) as u32
-    }
-
-    #[inline]
-    pub(super) fn queued(&self) -> u32 {
-        self.state.load(Acquire) as u32
-    }
-
-    /// Changes the state, unless this life is over.
-    fn change(&self, life: u32, to: impl Fn(u64) -> u64) -> bool {
-        let to = |state: u64| ((state >> 32) as u32 == life).then(|| to(state));
-        self.state.fetch_update(AcqRel, Acquire, to).is_ok()
-    }
-
-    /// Counts messages under this quota that came into the queue or left it.
-    fn count(&self, life: u32, by: i32) {
-        self.change(life, |state| state & !0xFFFF_FFFF | (state as u32).wrapping_add_signed(by) as u64);
-    }
-
-    pub(super) fn limit(&self) -> u32 {
-        self.limit.load(Relaxed)
-    }
-
-    fn policy(&self) -> Policy {
-        Policy::of(self.policy.load(Relaxed)).unwrap_or_default()
-    }
-
-    pub fn is_bounded(&self) -> bool {
-        self.limit() > 0
-    }
-
-    /// A publication as it goes to this subscription.
-    fn mark<'a>(&self, own: Id, draft: &Draft<'a>) -> Draft<'a> {
-        let mut draft = *draft;
-        draft.header.r#ref = own.0;
-        draft.header.flags = if self.is_bounded() { FRAME_BOUNDED } else { 0 };
-        draft
-    }
-}
-
-/// The table of quotas; a subscription's id is the id of its quota.
-pub struct Quotas(Table<Quota>);
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Quotas(Table::new(0))
-    }
-}
-
-impl Quotas {
-    /// A new quota; the caller puts it in its mailbox's list.
-    pub fn open(&self, mailbox: Id, limit: u32, policy: Policy) -> Result<Id> {
-        let (index, quota) = self.0.take()?;
-        let life = quota.life() + 1;
-        quota.mailbox.store(mailbox.0, Relaxed);
-        quota.limit.store(limit, Relaxed);
-        quota.policy.store(policy as u32, Relaxed);
-        quota.oldest.store(0, Relaxed);
-        quota.state.store((life as u64) << 32, Release);
-        Ok(Id::new(Kind::Subscription, life, index))
-    }
-
-    /// The quota of a live subscription.
-    pub fn find(&self, id: Id) -> Result<&Quota> {
-        id.expect(Kind::Subscription)?;
-        let quota = self.0.get(id.index()).ok_or_else(|| id.bad(Kind::Subscription))?;
-        if quota.is_live(id) {
-            Ok(quota)
-        } else {
-            Err(id.gone(Kind::Subscription, quota.life(), Error::Stale))
-        }
-    }
-
-    /// Ends it, once: no message is admitted under it any more. Call it under the mailbox's slot lock, or when the
-    /// mailbox has ended.
-    pub fn close(&self, id: Id) -> bool {
-        match self.find(id) {
-            Ok(quota) => quota.change(id.life(), |_| (id.life() as u64 + 1) << 32),
-            Err(_) => false,
-        }
-    }
-
-    /// Gives the row of an ended quota back.
-    pub fn give_back(&self, id: Id) {
-        self.0.give_back(id.index(), id.life() + 1);
-    }
-
-    /// One message under this quota left the queue, or came back into it.
-    pub(super) fn count(&self, reference: u64, by: i32) {
-        let id = Id(reference);
-        if let Some(quota) = self.0.get(id.index()) {
-            quota.count(id.life(), by);
-            if by > 0 {
-                // One that comes back may lie anywhere.
-                quota.oldest.store(0, Relaxed);
-            }
         }
     }
 }
@@ -396,9 +272,10 @@ impl Store {
         let quota = of.and_then(|of| self.quotas.find(of).ok());
         let from = quota.map_or(0, |quota| quota.oldest.load(Relaxed));
         let stamps = |tail: &Tail| self.stamps(tail);
-        let buried = head.bury_first(self, slot, &wanted, from, 1, &|| stamps(tail), trash).or_else(|| {
+        let places = from..u64::MAX;
+        let buried = head.bury_first(self, slot, &wanted, places.clone(), 1, &|| stamps(tail), trash).or_else(|| {
             head.draw(&self.pool, tail);
-            head.bury_first(self, slot, &wanted, from, 1, &|| stamps(tail), trash)
+            head.bury_first(self, slot, &wanted, places, 1, &|| stamps(tail), trash)
         });
         let Some((place, sender)) = buried else { return false };
         tail.gone_for_receipts(sender, place);
@@ -417,13 +294,26 @@ impl Store {
         })
     }
 
-    /// Takes the queued messages with a ref out; not requests, whose ref is their caller's. Call it when the tail was
-    /// drawn.
+    /// Takes the queued messages with a ref out. Call it when the tail was drawn.
     pub(super) fn flush_of(&self, slot: &Slot, head: &mut Head, tail: &mut Tail, of: Id, trash: &mut Trash) {
-        let wanted = |kind: u8, reference: u64| reference == of.0 && kind as u32 != KIND_REQUEST;
-        let (mut flushed, mut from) = (0, 0);
-        while let Some(buried) = head.bury_first(self, slot, &wanted, from, 0, &|| self.stamps(tail), trash) {
-            from = buried.0;
+        self.flush_in(slot, head, tail, &|reference| reference == of.0, 0..u64::MAX, trash);
+    }
+
+    /// Takes the queued messages in these places whose ref is one of some out; not requests, whose ref is their
+    /// caller's. Call it when the tail was drawn.
+    pub(super) fn flush_in(
+        &self,
+        slot: &Slot,
+        head: &mut Head,
+        tail: &mut Tail,
+        of: &dyn Fn(u64) -> bool,
+        mut places: Range<u64>,
+        trash: &mut Trash,
+    ) {
+        let wanted = |kind: u8, reference: u64| of(reference) && kind as u32 != KIND_REQUEST;
+        let mut flushed = 0;
+        while let Some(buried) = head.bury_first(self, slot, &wanted, places.clone(), 0, &|| self.stamps(tail), trash) {
+            places.start = buried.0;
             tail.gone_for_receipts(buried.1, buried.0);
             flushed += 1;
         }

@@ -154,12 +154,13 @@ impl Tail {
     }
 
     /// A monitor with a receipt is taken back.
-    pub(super) fn forget_receipt(&mut self, slot: &Slot, record: u32) {
+    pub(super) fn forget_receipt(&mut self, slot: &Slot, watcher: Id, record: u32) {
         let Some(receipts) = self.receipts() else { return };
-        for wanted in receipts.wanted.values_mut() {
-            wanted.retain(|receipt| receipt.record != record);
+        let Some(wanted) = receipts.wanted.get_mut(&watcher.0) else { return };
+        wanted.retain(|receipt| receipt.record != record);
+        if wanted.is_empty() {
+            receipts.wanted.remove(&watcher.0);
         }
-        receipts.wanted.retain(|_, wanted| !wanted.is_empty());
         self.stop_unwanted_receipts(slot);
     }
 

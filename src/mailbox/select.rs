@@ -1,7 +1,8 @@
 //! Selective receive: by fields, by ref, and by place (peek and take).
 //!
-//! Guarantees: what does not match stays in order; a scan that found nothing is not repeated over the same messages;
-//! a reply or DOWN that is awaited by its ref is found through its record, however long the queue is.
+//! Guarantees: what does not match stays in order; a scan is not repeated over the messages and signals that it has
+//! passed, also not by the next receive with the same match; a reply or DOWN that is awaited by its ref is found through
+//! its record, and the signal behind one that was passed or peeked at is, too, however long the queue is.
 
 use super::compact::compact;
 use super::segment::{At, Segment};
@@ -10,22 +11,59 @@ use super::{Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::{Cursor, Match, Message, Trash, MATCH_REF};
-use crate::oneshot::{Of, OneShot, State};
+use crate::oneshot::{List, Of, OneShot, Shots, State, NONE};
 use crate::sync::atomic::Ordering::*;
 
+/// So long a queue is worth remembering how far it was searched.
+const LONG: u64 = 32;
+
 /// A match, and how far the queue was searched for it.
+#[derive(Clone, Default)]
 pub struct Select {
     wanted: Match,
+    begun: bool,
     /// Messages before this place were looked at and not wanted.
     searched: u64,
     in_hand: bool,
     /// Values replaced so far: those looked at may have another sender now.
     conflated: u64,
+    /// Signals up to this number, which this one had, were looked at and not wanted, unless some have changed since.
+    heard: u64,
+    heard_last: Id,
+    changed: u64,
 }
 
 impl Select {
     pub fn new(wanted: Match) -> Select {
-        Select { wanted, searched: 0, in_hand: false, conflated: 0 }
+        Select { wanted, ..Select::default() }
+    }
+
+    /// Goes on from where the last search for the same ended.
+    fn begin(&mut self, tail: &Tail) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let sought = tail.cold.as_ref().and_then(|cold| cold.sought.as_deref());
+            if let Some(sought) = sought.filter(|sought| sought.wanted == self.wanted) {
+                self.clone_from(sought);
+            }
+        }
+    }
+
+    /// Looks at everything again that may have become another since.
+    fn doubt(&mut self, tail: &Tail) {
+        let count = tail.cold.as_ref().map(|cold| cold.count).unwrap_or_default();
+        if std::mem::replace(&mut self.conflated, count.conflated) != count.conflated {
+            self.searched = 0;
+        }
+        if std::mem::replace(&mut self.changed, count.signals_changed) != count.signals_changed {
+            self.heard = 0;
+        }
+    }
+
+    /// The signals up to this one were looked at and not wanted.
+    fn hear(&mut self, shots: &Shots, last: u32) {
+        if last != NONE {
+            (self.heard, self.heard_last) = (shots.at(last).number(), shots.id(last));
+        }
     }
 
     /// The signal record this match can only be met by, if it names one.
@@ -67,7 +105,7 @@ impl Store {
         if let Some(record) = select.record() {
             // The request of a call to oneself bears its ticket, too, and lies among the messages.
             let own = |shot: &&OneShot| shot.owner() == id && shot.target() != id;
-            if let Some(shot) = self.shots.find(record, record_kind(record)).ok().filter(own) {
+            if let Some(shot) = self.shots.any(record).filter(own) {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
                 let queued = shot.is(record.life(), State::Queued) && shot.is_linked(Of::Signal);
@@ -83,30 +121,36 @@ impl Store {
                 }
             }
         }
-        // Messages in open batches were not looked at and may have come back.
-        let in_hand = slot.receiving.in_hand.load(Relaxed) > 0;
-        if std::mem::replace(&mut select.in_hand, in_hand) || in_hand {
-            select.searched = 0;
-        }
         loop {
             let (signal, stamp) = {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
                 head.draw(&self.pool, &mut tail);
-                if std::mem::replace(&mut select.conflated, tail.conflated()) != select.conflated {
+                select.begin(&tail);
+                // Messages in open batches were not looked at and may have come back.
+                let in_hand = slot.receiving.in_hand.load(Relaxed) > 0;
+                if std::mem::replace(&mut select.in_hand, in_hand) || in_hand {
                     select.searched = 0;
                 }
-                self.first_signal(&tail, |index| self.signal_matches(index, &select.wanted))
+                select.doubt(&tail);
+                let found = self.wanted_signal(&tail, id, select);
+                let passed = found.map_or(tail.signals.last, |at| List::previous(&self.shots, Of::Signal, at));
+                select.hear(&self.shots, passed);
+                self.with_stamp(found)
             };
             head.trim(&self.pool, slot);
             match self.unexpired(slot, head, &select.wanted, select.searched, trash) {
                 Some((segment, at, place)) if place < stamp => {
+                    select.searched = place;
+                    slot.tail.lock().remember(slot, select);
                     return self.take_at(slot, head, segment, at, trash).map(Some);
                 }
-                _ => {}
+                Some((.., place)) => select.searched = place,
+                None => select.searched = head.end(),
             }
-            let Some((index, life)) = signal else { break };
             let mut tail = slot.tail.lock();
+            tail.remember(slot, select);
+            let Some((index, life)) = signal else { return Ok(None) };
             // It may have been flushed since, and its record be something else by now.
             if self.shots.at(index).is(life, State::Queued) {
                 let snapshot = self.unqueue(slot, &mut tail, index);
@@ -115,8 +159,6 @@ impl Store {
                 return self.signal_message(slot, head, index, snapshot).map(Some);
             }
         }
-        select.searched = head.end();
-        Ok(None)
     }
 
     /// The first live message at or after `from` that is wanted, as [`Head::search`] gives it. Requests on the way
@@ -160,11 +202,57 @@ impl Store {
         wanted.accepts(shot.message_kind(), tag, from.0, self.shots.shown(index))
     }
 
-    /// The first queued signal that is wanted: index and life of its record, and its stamp.
-    fn first_signal(&self, tail: &Tail, wanted: impl Fn(u32) -> bool) -> (Option<(u32, u32)>, u64) {
-        let found = tail.signals.iter(&self.shots, Of::Signal).find(|index| wanted(*index));
+    /// The first queued signal that is wanted, of those not looked at yet.
+    fn wanted_signal(&self, tail: &Tail, id: Id, select: &Select) -> Option<u32> {
+        let first = self.signal_behind(tail, id, select.heard, select.heard_last);
+        let behind = |index: &u32| Some(List::next(&self.shots, Of::Signal, *index)).filter(|next| *next != NONE);
+        std::iter::successors(first, behind).find(|index| self.signal_matches(*index, &select.wanted))
+    }
+
+    /// Index and life of a record, and its stamp.
+    fn with_stamp(&self, found: Option<u32>) -> (Option<(u32, u32)>, u64) {
         let shot = found.map(|index| (index, self.shots.at(index)));
         (shot.map(|(index, shot)| (index, shot.life())), shot.map_or(u64::MAX, |(_, shot)| shot.stamp()))
+    }
+
+    /// The first queued signal with a number above this one, which the signal `reference` had.
+    fn signal_behind(&self, tail: &Tail, id: Id, number: u64, reference: Id) -> Option<u32> {
+        let queued = |index: u32| {
+            let shot = self.shots.at(index);
+            shot.owner() == id && shot.is_linked(Of::Signal)
+        };
+        let number_of = |index: u32| self.shots.at(index).number();
+        let behind = |index: u32| Some(List::next(&self.shots, Of::Signal, index)).filter(|next| *next != NONE);
+        let List { first, last, .. } = tail.signals;
+        if number == 0 || first == NONE {
+            return (first != NONE).then_some(first);
+        }
+        let peeked = self.shots.any(reference).map(|_| reference.index());
+        if let Some(peeked) = peeked.filter(|index| queued(*index) && number_of(*index) == number) {
+            return behind(peeked);
+        }
+        // It was taken: the one behind it is known, if it still is.
+        let known =
+            tail.cold.as_ref().and_then(|cold| self.shots.any(cold.behind_taken).map(|_| cold.behind_taken.index()));
+        let follows = |index: u32| {
+            let before = List::previous(&self.shots, Of::Signal, index);
+            number_of(index) > number && (before == NONE || number_of(before) <= number)
+        };
+        if let Some(known) = known.filter(|index| queued(*index) && follows(*index)) {
+            return Some(known);
+        }
+        let (mut front, mut back) = (first, last);
+        loop {
+            if number_of(front) > number {
+                return Some(front);
+            }
+            if number_of(back) <= number {
+                return behind(back);
+            }
+            // Neither is at its end: there are signals on both sides of the number.
+            front = List::next(&self.shots, Of::Signal, front);
+            back = List::previous(&self.shots, Of::Signal, back);
+        }
     }
 
     /// Takes one live entry out of the middle of the queue, with the losses just before it.
@@ -216,7 +304,7 @@ impl Store {
         if slot.is_barred(true, seen)? {
             return Ok(None);
         }
-        let what = self.peeked(slot, &mut head, cursor, next, (&mut trash, seen))?;
+        let what = self.peeked(slot, id, &mut head, cursor, next, (&mut trash, seen))?;
         let taken = slot.taken(what, trash);
         drop(head);
         Ok(self.after_taking(slot, id, taken))
@@ -225,25 +313,26 @@ impl Store {
     fn peeked(
         &self,
         slot: &Slot,
+        id: Id,
         head: &mut Head,
         cursor: &Cursor,
         next: &mut Cursor,
         (trash, seen): (&mut Trash, &mut u32),
     ) -> Result<Option<Message>> {
-        let [from, signal_from, ..] = cursor.words;
+        let [from, signal_from, _, reference] = cursor.words;
         loop {
             let (signal, stamp) = {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
                 head.draw(&self.pool, &mut tail);
-                self.first_signal(&tail, |index| self.shots.at(index).number() > signal_from)
+                self.with_stamp(self.signal_behind(&tail, id, signal_from, Id(reference)))
             };
             head.trim(&self.pool, slot);
             match self.unexpired(slot, head, &Match::default(), from, trash) {
                 Some((segment, at, place)) if place < stamp => {
                     let entry = head.segment(segment).entry(at);
                     let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
-                    next.words = [place + 1, signal_from, place << 1 | 1, 0];
+                    next.words = [place + 1, signal_from, place << 1 | 1, reference];
                     message.owner = owner.0;
                     return Ok(Some(message));
                 }
@@ -282,13 +371,15 @@ impl Store {
     fn take_peeked(&self, slot: &Slot, id: Id, head: &mut Head, cursor: &Cursor, trash: &mut Trash) -> Result<Message> {
         let [.., place, reference] = cursor.words;
         let gone = || Error::Stale.because("the message peeked at was taken, flushed or dropped meanwhile");
-        if reference != 0 {
+        if place & 1 == 0 && reference != 0 {
             let record = Id(reference);
-            let shot = self.shots.find(record, record_kind(record)).map_err(|_| gone())?;
+            let shot = self.shots.any(record).ok_or_else(gone)?;
             let mut tail = slot.tail.lock();
             if shot.owner() != id || !shot.is(record.life(), State::Queued) || !shot.is_linked(Of::Signal) {
                 return Err(gone());
             }
+            let behind = List::next(&self.shots, Of::Signal, record.index());
+            tail.cold().behind_taken = if behind == NONE { Id::NONE } else { self.shots.id(behind) };
             let snapshot = self.unqueue(slot, &mut tail, record.index());
             tail.cold().count.signals_delivered += 1;
             drop(tail);
@@ -311,9 +402,13 @@ impl Store {
     }
 }
 
-fn record_kind(record: Id) -> Kind {
-    let kinds = [Kind::Monitor, Kind::Timer, Kind::Link, Kind::Watch];
-    kinds.into_iter().find(|kind| record.is(*kind)).unwrap_or(Kind::Ticket)
+impl Tail {
+    /// Has the next search for the same go on from where this one is, if that is worth it.
+    fn remember(&mut self, slot: &Slot, select: &Select) {
+        if slot.queued(self) + self.signals.len as u64 > LONG {
+            **self.cold().sought.get_or_insert_default() = select.clone();
+        }
+    }
 }
 
 impl Head {

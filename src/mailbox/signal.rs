@@ -118,6 +118,11 @@ impl Store {
     /// Cancels a record for its owner. Whoever gets `Armed` lets go of the record's other place; the place at the
     /// owner is let go of here.
     pub fn cancel(&self, index: u32, life: u32, flush: bool) -> Cancelled {
+        self.cancel_and(index, life, flush, |_| ())
+    }
+
+    /// As [`cancel`](Self::cancel); `look` sees a record that never fires now, or was flushed, under the owner's lock.
+    pub fn cancel_and(&self, index: u32, life: u32, flush: bool, look: impl FnOnce(&OneShot)) -> Cancelled {
         let shot = self.shots.at(index);
         let owner = shot.owner();
         let Ok(slot) = self.slot(owner) else {
@@ -127,6 +132,7 @@ impl Store {
         let mut tail = slot.tail.lock();
         let live = slot.is_live(owner);
         if shot.shift(life, State::Armed, State::Cancelled) {
+            look(shot);
             let linked = live && shot.is_linked(Of::Owner);
             if linked {
                 tail.cold().disown(&self.shots, index);
@@ -146,6 +152,7 @@ impl Store {
         if !live || !shot.shift(life, State::Queued, State::Flushed) {
             return Cancelled::Over;
         }
+        look(shot);
         tail.cold().count.signals_flushed += 1;
         let mut holds = 0;
         if tail.signals.remove(&self.shots, Of::Signal, index) {
@@ -268,7 +275,7 @@ impl Store {
             let linked = slot.is_live(target) && shot.is_linked(Of::Target);
             let linked = linked && shot.life() == life && tail.cold().watched.remove(&self.shots, Of::Target, index);
             if linked {
-                tail.forget_receipt(slot, index);
+                tail.forget_receipt(slot, shot.owner(), index);
             }
             linked
         };

@@ -52,6 +52,8 @@ struct Inner {
 
 struct Subscribed {
     text: Box<str>,
+    /// Of its insertion into the patterns.
+    number: u64,
     queue: Option<(Box<str>, Arc<Member>)>,
 }
 
@@ -164,7 +166,7 @@ impl Topics {
         let id = store.quotas.open(mailbox, limit, policy)?;
         let (mut wakes, mut trash) = (Wakes::new(), Trash::new());
         let mut locked = self.inner.lock();
-        if let Err(error) = store.with_cold(mailbox, |cold| cold.quotas.push(id)) {
+        if let Err(error) = store.list_quota(mailbox, id) {
             drop(locked);
             store.quotas.close(id);
             store.quotas.give_back(id);
@@ -176,7 +178,7 @@ impl Topics {
             *members += 1;
             (name.into(), Member::join(turns, id))
         });
-        inner.patterns.insert(text, id);
+        let number = inner.patterns.insert(text, id);
         if queue.is_none() {
             for (topic, value) in inner.retained.matching(text) {
                 let draft = retained_draft(topic, value);
@@ -188,7 +190,7 @@ impl Topics {
                 }
             }
         }
-        inner.of.insert(id, Subscribed { text: text.into(), queue });
+        inner.of.insert(id, Subscribed { text: text.into(), number, queue });
         inner.forget_matches();
         self.mourners.fetch_add(usize::from(text == DEAD), AcqRel);
         inner.notice(store, text, true, &mut wakes);
@@ -202,11 +204,7 @@ impl Topics {
     pub fn unsubscribe(&self, store: &Store, id: Id, flush: bool) -> Result<()> {
         let mailbox = store.quotas.find(id)?.mailbox();
         let over = || Error::Stale.because("the subscription is over");
-        let closed = store.with_cold(mailbox, |cold| {
-            cold.quotas.retain(|other| *other != id);
-            store.quotas.close(id)
-        });
-        if !closed.map_err(|_| over())? {
+        if !store.close_quota(mailbox, id).map_err(|_| over())? {
             return Err(over());
         }
         self.remove(store, &[id]);
@@ -235,8 +233,8 @@ impl Topics {
         {
             let inner = &mut *self.inner.lock();
             for id in subscriptions {
-                let Some(Subscribed { text, queue }) = inner.of.remove(id) else { continue };
-                inner.patterns.remove(&text, *id);
+                let Some(Subscribed { text, number, queue }) = inner.of.remove(id) else { continue };
+                inner.patterns.remove(&text, number);
                 if let Some((name, _)) = queue {
                     let left = inner.queues.get_mut(&name).map_or(0, |(_, members)| {
                         *members -= 1;

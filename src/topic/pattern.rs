@@ -156,15 +156,61 @@ pub struct Patterns<T> {
 struct Node<T> {
     words: HashMap<Box<str>, Node<T>>,
     star: Option<Box<Node<T>>>,
-    /// Patterns that end here, in insertion order.
-    here: Vec<Numbered<T>>,
-    /// Patterns whose last token, after this node, is `>`, in insertion order.
-    tail: Vec<Numbered<T>>,
+    /// Patterns that end here.
+    here: Run<T>,
+    /// Patterns whose last token, after this node, is `>`.
+    tail: Run<T>,
 }
 
 type Numbered<T> = (u64, T);
 
-impl<T: Copy + Eq> Patterns<T> {
+/// Values by their numbers, in order. One that is removed leaves its place, until half of all have: so removing takes a
+/// search and, shared among all, a sweep.
+#[derive(Debug)]
+struct Run<T> {
+    values: Vec<Numbered<T>>,
+    gone: usize,
+}
+
+/// Marks the number of a value that was removed.
+const GONE: u64 = 1 << 63;
+
+impl<T: Copy> Run<T> {
+    fn new() -> Self {
+        Run { values: Vec::new(), gone: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.len() == self.gone
+    }
+
+    fn push(&mut self, number: u64, value: T) {
+        self.values.push((number, value));
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, number: u64) -> bool {
+        let place = self.values.binary_search_by_key(&number, |(other, _)| other & !GONE);
+        let Some((found, _)) = place.ok().map(|place| &mut self.values[place]).filter(|(found, _)| *found == number)
+        else {
+            return false;
+        };
+        *found |= GONE;
+        self.gone += 1;
+        if self.gone > self.values.len() / 2 {
+            self.values.retain(|(number, _)| number & GONE == 0);
+            self.values.shrink_to(2 * self.values.len());
+            self.gone = 0;
+        }
+        true
+    }
+
+    fn collect(&self, found: &mut Vec<Numbered<T>>) {
+        found.extend(self.values.iter().filter(|(number, _)| number & GONE == 0));
+    }
+}
+
+impl<T: Copy> Patterns<T> {
     pub fn new() -> Self {
         Patterns { root: Node::new(), len: 0, next: 0 }
     }
@@ -180,17 +226,19 @@ impl<T: Copy + Eq> Patterns<T> {
         self.len == 0
     }
 
-    /// Adds `value` under the checked `pattern`; the same pair again counts again.
-    pub fn insert(&mut self, pattern: &str, value: T) {
+    /// Adds `value` under the checked `pattern`, and gives the number to remove it by.
+    pub fn insert(&mut self, pattern: &str, value: T) -> u64 {
         debug_assert_eq!(check_pattern(pattern), Ok(()), "check a pattern before it is inserted: {pattern:?}");
-        self.root.list(pattern).push((self.next, value));
+        let number = self.next;
+        self.root.list(pattern).push(number, value);
         self.next += 1;
         self.len += 1;
+        number
     }
 
-    /// Takes out the oldest insertion of `value` under `pattern`; false when there is none.
-    pub fn remove(&mut self, pattern: &str, value: T) -> bool {
-        let found = self.root.remove(Some(pattern), value);
+    /// Takes out what was inserted under `pattern` with this number; false when it is not there.
+    pub fn remove(&mut self, pattern: &str, number: u64) -> bool {
+        let found = self.root.remove(Some(pattern), number);
         self.len -= usize::from(found);
         found
     }
@@ -211,7 +259,7 @@ impl<T: Copy + Eq> Patterns<T> {
     }
 }
 
-impl<T: Copy + Eq> Default for Patterns<T> {
+impl<T: Copy> Default for Patterns<T> {
     fn default() -> Self {
         Patterns::new()
     }
@@ -225,9 +273,9 @@ fn split(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-impl<T: Copy + Eq> Node<T> {
+impl<T: Copy> Node<T> {
     fn new() -> Self {
-        Node { words: HashMap::new(), star: None, here: Vec::new(), tail: Vec::new() }
+        Node { words: HashMap::new(), star: None, here: Run::new(), tail: Run::new() }
     }
 
     fn is_empty(&self) -> bool {
@@ -235,7 +283,7 @@ impl<T: Copy + Eq> Node<T> {
     }
 
     /// The list that `pattern` ends in, its branch made where there is none.
-    fn list(&mut self, pattern: &str) -> &mut Vec<Numbered<T>> {
+    fn list(&mut self, pattern: &str) -> &mut Run<T> {
         let (mut node, mut rest) = (self, Some(pattern));
         while let Some(text) = rest {
             let (token, after) = split(text);
@@ -250,17 +298,17 @@ impl<T: Copy + Eq> Node<T> {
     }
 
     /// Whether it was there. Nodes left empty go on the way back.
-    fn remove(&mut self, pattern: Option<&str>, value: T) -> bool {
+    fn remove(&mut self, pattern: Option<&str>, number: u64) -> bool {
         let Some((token, rest)) = pattern.map(split) else {
-            return take(&mut self.here, value);
+            return self.here.remove(number);
         };
         let child = match token {
-            ">" => return take(&mut self.tail, value),
+            ">" => return self.tail.remove(number),
             "*" => self.star.as_deref_mut(),
             word => self.words.get_mut(word),
         };
         let Some(child) = child else { return false };
-        let found = child.remove(rest, value);
+        let found = child.remove(rest, number);
         if child.is_empty() {
             match token {
                 "*" => self.star = None,
@@ -272,19 +320,14 @@ impl<T: Copy + Eq> Node<T> {
 
     fn collect(&self, topic: Option<&str>, found: &mut Vec<Numbered<T>>) {
         let Some((token, rest)) = topic.map(split) else {
-            return found.extend_from_slice(&self.here);
+            return self.here.collect(found);
         };
-        found.extend_from_slice(&self.tail);
+        self.tail.collect(found);
         let (star, word) = (self.star.as_deref(), self.words.get(token));
         for child in star.into_iter().chain(word) {
             child.collect(rest, found);
         }
     }
-}
-
-fn take<T: Copy + Eq>(list: &mut Vec<Numbered<T>>, value: T) -> bool {
-    let place = list.iter().position(|&(_, other)| other == value);
-    place.map(|place| list.remove(place)).is_some()
 }
 
 #[cfg(test)]
@@ -355,7 +398,7 @@ mod tests {
         }
     }
 
-    fn no_empty_branch<T: Copy + Eq>(node: &Node<T>) -> bool {
+    fn no_empty_branch<T: Copy>(node: &Node<T>) -> bool {
         let mut children = node.words.values().chain(node.star.as_deref());
         children.all(|child| !child.is_empty() && no_empty_branch(child))
     }
@@ -410,28 +453,28 @@ mod tests {
         fn collect_is_matches_over_a_list(
             steps in prop::collection::vec((0..6, PATTERN, 0..2u8, any::<Index>(), TOPIC), 1..60),
         ) {
-            let (mut trie, mut list) = (Patterns::new(), Vec::<(String, u8)>::new());
+            let (mut trie, mut list) = (Patterns::new(), Vec::<(String, u8, u64)>::new());
             for (kind, pattern, value, index, topic) in steps {
                 // Three inserts, two removals of what is there, one of what may be.
                 let known = (3..5).contains(&kind) && !list.is_empty();
-                let pair = if known { index.get(&list).clone() } else { (pattern, value) };
+                let one = if known { index.get(&list).clone() } else { (pattern, value, list.len() as u64) };
                 if kind < 3 {
-                    trie.insert(&pair.0, pair.1);
-                    list.push(pair);
+                    let number = trie.insert(&one.0, one.1);
+                    list.push((one.0, one.1, number));
                 } else {
-                    let place = list.iter().position(|other| *other == pair);
-                    prop_assert_eq!(trie.remove(&pair.0, pair.1), place.is_some());
+                    let place = list.iter().position(|other| other.0 == one.0 && other.2 == one.2);
+                    prop_assert_eq!(trie.remove(&one.0, one.2), place.is_some());
                     place.map(|place| list.remove(place));
                 }
-                let matching = list.iter().filter(|(pattern, _)| matches(pattern, &topic));
-                let expected: Vec<u8> = matching.map(|&(_, value)| value).collect();
+                let matching = list.iter().filter(|(pattern, ..)| matches(pattern, &topic));
+                let expected: Vec<u8> = matching.map(|&(_, value, _)| value).collect();
                 let mut found = Vec::new();
                 trie.collect(&topic, &mut found);
                 prop_assert_eq!(found, expected);
                 prop_assert_eq!((trie.len(), trie.is_empty()), (list.len(), list.is_empty()));
                 prop_assert!(no_empty_branch(&trie.root));
             }
-            prop_assert!(list.iter().all(|(pattern, value)| trie.remove(pattern, *value)));
+            prop_assert!(list.iter().all(|(pattern, _, number)| trie.remove(pattern, *number)));
             prop_assert!(trie.root.is_empty());
         }
     }

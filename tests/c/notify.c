@@ -123,6 +123,35 @@ static void test_one_waits_at_most(void) {
   CHECK_IS(td_recv(noticed, 0, 0, &message), TD_EAGAIN);
 }
 
+/* A waiting notice that was looked at in vain is looked at again when it has more bits; and one peeked at can be taken. */
+static void test_looking_for_bits(void) {
+  td_match match = TD_MATCH_INIT;
+  td_cursor cursor = TD_CURSOR_INIT;
+  td_message message;
+  int64_t until = check_clock() + check_patience(TD_MS(20000));
+  match.fields = TD_MATCH_KIND | TD_MATCH_TAG;
+  match.kind = TD_KIND_NOTIFY;
+  match.tag = match.tag_mask = 2;
+  for (uint64_t i = 0; i < 10; i++) CHECK_OK(send_tag(noticed, i));
+  CHECK_OK(td_notify(noticed, 1));
+  CHECK_IS(td_recv_match(noticed, &match, TD_MS(1), 0, &message), TD_ETIMEDOUT);
+  CHECK_OK(td_notify(noticed, 2));
+  while (td_recv_match(noticed, &match, 0, 0, &message) != TD_OK) CHECK(check_clock() < until);
+  CHECK_EQ(message.tag & 2, 2);
+  CHECK_OK(td_message_release(&message));
+  CHECK_OK(td_notify(noticed, 4));
+  do {
+    CHECK_OK(td_recv_peek(noticed, &cursor, check_patience(TD_MS(20000)), 0, &message));
+    CHECK_OK(td_message_release(&message));
+  } while (message.kind != TD_KIND_NOTIFY);
+  CHECK_OK(td_recv_take(noticed, &cursor, &message));
+  CHECK_EQ(message.kind, TD_KIND_NOTIFY);
+  CHECK_EQ(message.tag & 4, 4);
+  CHECK_OK(td_message_release(&message));
+  CHECK_IS(td_recv_take(noticed, &cursor, &message), TD_ESTALE);
+  for (uint64_t i = 0; i < 10; i++) RECV_TAG(noticed, i, 0);
+}
+
 int main(void) {
   td_engine engine;
   td_mailbox_options options = TD_MAILBOX_OPTIONS_INIT;
@@ -137,6 +166,7 @@ int main(void) {
   CHECK_OK(td_mailbox_open(engine, &options, &noticed));
   CHECK_OK(td_notify(noticed, 0));
   test_one_waits_at_most();
+  test_looking_for_bits();
   test_storm();
   CHECK_OK(td_mailbox_close(noticed));
   CHECK_IS(td_notify(noticed, 1), TD_ENOPROC);

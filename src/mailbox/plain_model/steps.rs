@@ -136,7 +136,7 @@ impl Both {
             Step::Expire(which, gone) => self.expire(which, gone),
             Step::Subscribe(limit, policy) => {
                 let id = self.store.quotas.open(self.id, limit, policy).unwrap();
-                self.store.with_cold(self.id, |cold| cold.quotas.push(id)).unwrap();
+                self.store.list_quota(self.id, id).unwrap();
                 self.subscriptions.push(id);
                 let subscription = queue::Subscription { limit: limit as u64, policy };
                 self.plain.subscriptions.insert(id.0, subscription);
@@ -248,8 +248,7 @@ impl Both {
     fn unsubscribe(&mut self, which: usize, flush: bool) {
         let Some(at) = one_of(&self.subscriptions, which) else { return };
         let id = self.subscriptions.remove(at);
-        self.store.with_cold(self.id, |cold| cold.quotas.retain(|other| *other != id)).unwrap();
-        assert!(self.store.quotas.close(id) && !self.store.quotas.close(id));
+        assert_eq!([(); 2].map(|()| self.store.close_quota(self.id, id)), [Ok(true), Ok(false)]);
         self.plain.subscriptions.remove(&id.0);
         if flush {
             self.store.flush_subscription(self.id, id).unwrap();
@@ -379,7 +378,7 @@ impl Both {
         let got = self.store.take(self.id, &self.cursor);
         let Some(key) = self.peeked.2 else { return assert_eq!(got.unwrap_err(), Error::Inval) };
         // A signal goes by its record: of a repeating timer it may be the next tick.
-        let record = self.cursor.words[3];
+        let record = if self.cursor.words[2] & 1 == 0 { self.cursor.words[3] } else { 0 };
         let at = match record {
             0 => self.plain.unexpired_at(key),
             _ => self.plain.first_signal(|_, item| item.reference == record),
