@@ -184,7 +184,10 @@ export interface MonitorOptions {
   died?: (reason: ReasonName, down: Message) => void;
   /** The target was not there when the monitor was made. */
   alreadyDown?: (down: Message) => void;
-  /** The "down" then says how many of this mailbox's messages the target has `consumed` since, and how many it `discarded`. */
+  /**
+   * The "down" then says how many of this mailbox's messages the target has `consumed` since, and how many it `discarded`. Of a target in
+   * Node that another thread ends while it is walking a batch, messages of that batch may count as discarded that it was handed just then.
+   */
   receipt?: boolean;
   tag?: Tag;
 }

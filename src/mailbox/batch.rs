@@ -390,34 +390,19 @@ impl Store {
         }
         let place = place_at(frame, entry.at);
         let one = Withdrawn { number, flushed: !entry.is_request(), from: sender(entry.header), place };
-        let counted = self.count_withdrawn(mailbox, &one, 1, passed);
+        let counted = self.count_withdrawn(mailbox, &one, passed);
         if counted {
             withdrawn.push(one);
         }
         counted
     }
 
-    /// Counts an entry of an open batch that was not delivered; negative when it goes back unread. False when the
-    /// mailbox has ended and counted it as discarded for its receipts.
-    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32, passed: Option<&Passed>) -> bool {
+    /// Counts an entry of an open batch that was not delivered. False when the mailbox has ended and counted it as
+    /// discarded for its receipts.
+    fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, passed: Option<&Passed>) -> bool {
         let Ok(slot) = self.slot(mailbox) else { return true };
         let _head = slot.receiving.head.lock();
-        let life = slot.receiving.life.load(Acquire);
-        if life != mailbox.life() && life != mailbox.life() + 1 {
-            return true;
-        }
-        let mut tail = slot.tail.lock();
-        // The end looks how far the cursor is under the same lock.
-        if passed.is_some_and(|passed| !passed.pass(one.number as u32)) {
-            return false;
-        }
-        let in_hand = slot.receiving.in_hand.load(Relaxed).wrapping_add_signed(-by);
-        slot.receiving.in_hand.store(in_hand, Relaxed);
-        let count = &mut tail.cold().count;
-        let of = if one.flushed { &mut count.flushed } else { &mut count.expired };
-        *of = of.wrapping_add_signed(by as i64);
-        tail.withdrawn_for_receipts(one.from, one.place, by);
-        true
+        slot.count_withdrawn(mailbox, one, 1, passed)
     }
 
     fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {
@@ -426,6 +411,29 @@ impl Store {
             Some(Signal { claimed: Some(_), life: 0, .. }) => true,
             Some(signal) => *signal.claimed.get_or_insert_with(|| self.claim(signal.index, signal.life)),
         }
+    }
+}
+
+impl Slot {
+    /// Counts an entry of an open batch that was not delivered; negative when it goes back unread. False when the mailbox
+    /// has ended and counted it as discarded for its receipts. Call it under the lease, which the end takes, too.
+    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32, passed: Option<&Passed>) -> bool {
+        let life = self.receiving.life.load(Acquire);
+        if life != mailbox.life() && life != mailbox.life() + 1 {
+            return true;
+        }
+        let mut tail = self.tail.lock();
+        // The end looks how far the cursor is under the same lock.
+        if passed.is_some_and(|passed| !passed.pass(one.number as u32)) {
+            return false;
+        }
+        let in_hand = self.receiving.in_hand.load(Relaxed).wrapping_add_signed(-by);
+        self.receiving.in_hand.store(in_hand, Relaxed);
+        let count = &mut tail.cold().count;
+        let of = if one.flushed { &mut count.flushed } else { &mut count.expired };
+        *of = of.wrapping_add_signed(by as i64);
+        tail.withdrawn_for_receipts(one.from, one.place, by);
+        true
     }
 }
 

@@ -96,9 +96,6 @@ impl Store {
         let (frame, noted) = back;
         // Those that the host moved its cursor back before are in the queue again.
         let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
-        for one in back {
-            self.count_withdrawn(mailbox, one, -1, None);
-        }
         let (total, first) = (frame.live() - gone.len() as u32, frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
         let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
@@ -108,6 +105,9 @@ impl Store {
         // Dropped behind the locks: its frame may be the last.
         let _noted;
         let mut head = slot.receiving.head.lock();
+        for one in back {
+            slot.count_withdrawn(mailbox, one, -1, None);
+        }
         _noted = noted.and_then(|noted| self.note_back(slot, &noted));
         let life = slot.receiving.life.load(Acquire);
         if life != mailbox.life() && life != mailbox.life() + 1 {

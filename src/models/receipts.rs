@@ -3,6 +3,7 @@
 //! Guarantees: consumed is what a reader was given, discarded the rest, however the reader and the end meet.
 
 use super::*;
+use crate::call::{self, Request};
 use crate::monitor::{demonitor, monitor_receipt};
 
 fn send_from(m: &Meeting, to: Id, from: Id, tag: u64) {
@@ -47,6 +48,49 @@ fn a_batch_goes_back_while_its_mailbox_ends() {
         death.join().unwrap();
         assert_eq!(m.poll(w).unwrap().info, [1, 1]);
         assert_eq!(m.stats(t).delivered, 1);
+    });
+}
+
+/// A batch of one request of the watcher's, which has been taken back.
+fn withdrawn(m: &Meeting, w: Id, t: Id) -> crate::message::Batch {
+    monitor_receipt(&m.store, w, t, 1).unwrap();
+    let request = Request { to: t, from: w, tag: 1, payload: Payload::Copy(&[]), deadline: FOREVER };
+    let ticket = call::start(&m.store, &request, false).unwrap();
+    let batch = m.store.recv_batch(t, &POLL).unwrap();
+    call::cancel(&m.store, ticket, &|_| ()).unwrap();
+    batch
+}
+
+#[test]
+fn what_was_withdrawn_from_a_batch_meets_the_end() {
+    explore(|| {
+        let m = meeting();
+        let (w, t) = (m.open(), m.open());
+        let mut batch = withdrawn(&m, w, t);
+        let death = spawn(&m, move |m| m.end(t));
+        assert!(m.store.batch_next(&mut batch).unwrap().is_none());
+        death.join().unwrap();
+        // Withdrawn, or discarded, but nobody was given it.
+        assert_eq!(m.poll(w).unwrap().info[0], 0);
+        m.store.batch_release(&mut batch).unwrap();
+        assert_eq!(m.stats(t).delivered, 0);
+    });
+}
+
+#[test]
+fn what_was_withdrawn_goes_back_while_its_mailbox_ends() {
+    explore(|| {
+        let m = meeting();
+        let (w, t) = (m.open(), m.open());
+        let mut batch = withdrawn(&m, w, t);
+        assert!(m.store.batch_next(&mut batch).unwrap().is_none());
+        // As a host may that has not looked at it yet.
+        batch.cursor = 0;
+        let death = spawn(&m, move |m| m.end(t));
+        m.store.batch_release(&mut batch).unwrap();
+        death.join().unwrap();
+        assert_eq!(m.poll(w).unwrap().info[0], 0);
+        assert_eq!(m.stats(t).delivered, 0);
     });
 }
 
