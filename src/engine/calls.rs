@@ -9,6 +9,7 @@ use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::Policy;
 use crate::message::{Message, Payload, KIND_REPLY, KIND_REQUEST};
+use crate::notify::Parker;
 
 /// What cannot be waited for: yourself, and a mailbox of the loop that this thread runs.
 fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: bool) -> Result<Option<Away>> {
@@ -46,28 +47,23 @@ pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     }
 }
 
-/// Notes who waits for whom while a mailbox's name is lent to a blocking call.
+/// Notes whom this thread waits for while a mailbox's name is lent to its blocking call.
 struct Calling<'a> {
     store: &'a Store,
     from: Id,
-    to: Id,
+    thread: Arc<Parker>,
 }
 
 impl<'a> Calling<'a> {
     /// `TD_EDEADLK` when `to` itself waits, through any number of others, for `from`. Each caller notes itself before
     /// it looks, so of a cycle that closes at once at least the last one sees it.
     fn begin(store: &'a Store, from: Id, to: Id) -> Result<Self> {
-        let calling = Calling { store, from, to };
+        let calling = Calling { store, from, thread: Parker::current() };
         if !from.is_none() {
-            store.with_cold(from, |cold| cold.calling.push(to)).map_err(|_| Error::Closed)?;
-            let mut seen = vec![to];
-            let mut at = 0;
-            while let Some(mailbox) = seen.get(at).copied() {
-                if mailbox == from {
-                    return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
-                }
-                seen.extend(store.calling(mailbox).into_iter().filter(|next| !seen.contains(next)).collect::<Vec<_>>());
-                at += 1;
+            let noted = (calling.thread.clone(), to);
+            store.with_cold(from, |cold| cold.calling.push(noted)).map_err(|_| Error::Closed)?;
+            if waits_for(store, to, from) {
+                return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
             }
         }
         Ok(calling)
@@ -78,9 +74,68 @@ impl Drop for Calling<'_> {
     fn drop(&mut self) {
         if !self.from.is_none() {
             let _ = self.store.with_cold(self.from, |cold| {
-                let at = cold.calling.iter().position(|to| *to == self.to);
+                let at = cold.calling.iter().position(|(thread, _)| Arc::ptr_eq(thread, &self.thread));
                 at.map(|at| cold.calling.swap_remove(at))
             });
+        }
+    }
+}
+
+/// Whether `mailbox` is, or waits through blocked calls for, `other`.
+fn waits_for(store: &Store, mailbox: Id, other: Id) -> bool {
+    let mut seen = vec![mailbox];
+    let mut at = 0;
+    while let Some(mailbox) = seen.get(at).copied() {
+        if mailbox == other {
+            return true;
+        }
+        seen.extend(store.calling(mailbox).into_iter().filter(|next| !seen.contains(next)).collect::<Vec<_>>());
+        at += 1;
+    }
+    false
+}
+
+/// A request on its way from the mailbox that a thread waits for to another, which then is the one it waits for.
+/// Given up, it is as before.
+pub(super) struct Redirected<'a> {
+    store: &'a Store,
+    caller: Id,
+    thread: Option<Arc<Parker>>,
+    before: Id,
+}
+
+impl<'a> Redirected<'a> {
+    /// `TD_EDEADLK` when `to` waits, through any number of others, for the caller. As with calls, the new way is noted
+    /// before it is looked along.
+    pub fn begin(store: &'a Store, ticket: Id, to: Id) -> Result<Self> {
+        let mut redirected = Redirected { store, caller: Id::NONE, thread: None, before: Id::NONE };
+        let Ok(shot) = store.shots.find(ticket, Kind::Ticket) else { return Ok(redirected) };
+        let thread = shot.body().caller.clone();
+        let (Some(thread), false) = (thread, shot.owner().is_none()) else { return Ok(redirected) };
+        redirected.caller = shot.owner();
+        redirected.before = redirected.turn(&thread, to);
+        redirected.thread = Some(thread);
+        if redirected.before.is_none() || !waits_for(store, to, redirected.caller) {
+            return Ok(redirected);
+        }
+        redirected.undo();
+        Err(Error::Deadlock
+            .because("the mailbox it would go to waits, through others, for the one that waits for its answer"))
+    }
+
+    /// Has the thread wait for `to`, and gives whom it waited for; nobody when it waits no longer.
+    fn turn(&self, thread: &Arc<Parker>, to: Id) -> Id {
+        let turned = self.store.with_cold(self.caller, |cold| {
+            let waiting = cold.calling.iter_mut().find(|(other, _)| Arc::ptr_eq(other, thread));
+            waiting.map(|(_, target)| std::mem::replace(target, to))
+        });
+        turned.ok().flatten().unwrap_or(Id::NONE)
+    }
+
+    /// It stays where it was.
+    pub fn undo(&self) {
+        if let Some(thread) = self.thread.as_ref().filter(|_| !self.before.is_none()) {
+            self.turn(thread, self.before);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Guarantees: who waits to send a part is woken when nobody wants it any more; a request that cannot be handed on stays
 //! where it is.
 
-use super::calls::{engine_of_ticket, late, late_reply};
+use super::calls::{engine_of_ticket, late, late_reply, Redirected};
 use super::traffic::{check_from, draft, overflowed, refused, send_slowly, wait_a_while};
 use super::*;
 use crate::call::{self, Request, Ties};
@@ -137,7 +137,12 @@ pub fn forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
     let trailer = FrameTrailer { deadline: message.deadline, status: 0, reserved: 0, info: message.info };
     let mut draft = Draft { trailer: Some(trailer), ..plain };
     draft.header.r#ref = ticket.0;
-    match call::forward(store, to, ticket, &draft) {
+    let redirected = Redirected::begin(store, ticket, to)?;
+    let forwarded = call::forward(store, to, ticket, &draft);
+    if !matches!(forwarded, Ok(Outcome::Queued(_))) {
+        redirected.undo();
+    }
+    match forwarded {
         Ok(Outcome::Queued(roused)) => {
             store.rouse(roused);
             Ok(())

@@ -126,7 +126,7 @@ impl Store {
             view.keys.extend(cold.ties.keys.iter().cloned());
             view.will = cold.ties.will.as_ref().map(|will| will.topic.clone());
             view.traps = cold.links.trap;
-            view.calling.clone_from(&cold.calling);
+            view.calling.extend(cold.calling.iter().map(|(_, to)| *to));
             view.last_words.clone_from(&cold.last_words);
         }
         Ok(view)

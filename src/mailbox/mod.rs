@@ -202,8 +202,8 @@ pub(crate) struct Cold {
     pub ties: Ties,
     waiters: VecDeque<Waiter>,
     blocked: VecDeque<Arc<Parker>>,
-    /// Whom threads are calling in this mailbox's name, waiting.
-    pub calling: Vec<Id>,
+    /// Which threads are calling whom in this mailbox's name, waiting.
+    pub calling: Vec<(Arc<Parker>, Id)>,
     links: links::Links,
     receipts: Option<Box<receipts::Receipts>>,
     /// Threads that wait for this mailbox to end, or that send in its name and wait for room.

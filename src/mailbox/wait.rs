@@ -151,7 +151,7 @@ impl Store {
         let Ok(slot) = self.slot(id) else { return Vec::new() };
         let tail = slot.tail.lock();
         let cold = tail.cold.as_ref().filter(|_| slot.is_live(id));
-        cold.map_or_else(Vec::new, |cold| cold.calling.clone())
+        cold.map_or_else(Vec::new, |cold| cold.calling.iter().map(|(_, to)| *to).collect())
     }
 
     /// What a receive call on an ended mailbox gives: once an end marker, if losses were not shown, then the error.

@@ -182,6 +182,55 @@ static void a_circle_of_calls_is_a_deadlock(void) {
   CHECK(deadlocks >= 1); /* at least one of the circle is told */
 }
 
+/* front's request of `waiting` goes on to `to`; whoever waits for whom is what it is after that. */
+static void forward_next(td_mailbox front, td_mailbox to, int32_t result) {
+  td_message request;
+  CHECK_OK(td_recv(front, check_patience(TD_MS(20000)), 0, &request));
+  CHECK_IS(td_forward(to, front, &request), result);
+  if (result != TD_OK) CHECK_OK(td_reply(ticket_of(&request), NULL, 0));
+  CHECK_OK(td_message_release(&request));
+}
+
+static void forwarding_moves_who_is_waited_for(void) {
+  struct circle waiting;
+  pthread_t thread;
+  td_message reply;
+  td_mailbox back = open_mailbox(engine), front = open_mailbox(engine);
+  waiting.own = open_mailbox(engine);
+  waiting.next = front;
+  CHECK_EQ(pthread_create(&thread, NULL, call_next, &waiting), 0);
+  forward_next(front, back, TD_OK);
+  /* It waits for back now, and no longer for front. */
+  CHECK_IS(td_call(waiting.own, back, 0, NULL, 0, TD_FOREVER, 0, &reply), TD_EDEADLK);
+  CHECK_IS(td_call(waiting.own, front, 0, NULL, 0, TD_MS(1), 0, &reply), TD_ETIMEDOUT);
+  CHECK_OK(td_mailbox_close(back));
+  CHECK_EQ(pthread_join(thread, NULL), 0);
+  CHECK_EQ(waiting.result, TD_EDOWN);
+  CHECK_OK(td_mailbox_close(front));
+}
+
+static void forwarding_does_not_close_a_circle(void) {
+  struct circle first, second;
+  pthread_t threads[2];
+  td_message request;
+  td_mailbox front = open_mailbox(engine);
+  first.own = open_mailbox(engine);
+  second.own = open_mailbox(engine);
+  first.next = front;
+  second.next = first.own;
+  CHECK_EQ(pthread_create(&threads[0], NULL, call_next, &first), 0);
+  CHECK_EQ(pthread_create(&threads[1], NULL, call_next, &second), 0);
+  /* The second waits for the first. */
+  CHECK_OK(td_recv(first.own, check_patience(TD_MS(20000)), 0, &request));
+  CHECK_OK(td_message_release(&request));
+  /* If the first waited for the second, nobody would ever go on: so it stays with front, which answers. */
+  forward_next(front, second.own, TD_EDEADLK);
+  for (int i = 0; i < 2; i++) CHECK_EQ(pthread_join(threads[i], NULL), 0);
+  CHECK_EQ(first.result, TD_OK);
+  CHECK_EQ(second.result, TD_EDOWN);
+  CHECK_OK(td_mailbox_close(front));
+}
+
 static void take_reply(td_mailbox caller, td_ticket ticket, int32_t status, uint64_t tag, const char *text) {
   td_message message;
   CHECK_OK(td_recv(caller, 0, 0, &message));
@@ -306,6 +355,8 @@ int main(void) {
   calling_oneself_is_a_deadlock();
   calling_ones_own_loop_is_a_deadlock();
   a_circle_of_calls_is_a_deadlock();
+  forwarding_moves_who_is_waited_for();
+  forwarding_does_not_close_a_circle();
   started_calls_answer_into_the_mailbox();
   cancelled_calls_are_not_seen();
   a_caller_that_ends_leaves_nothing_behind();
