@@ -310,7 +310,7 @@ fn about_engine(text: &mut String, world: &World, id: Id, engine: &Engine) {
         "  {} mailboxes, {} names, {} timers, {} subscriptions, {} threads of its own; {} published, {} dead letters",
         engine.mailboxes.load(Acquire),
         engine.registry.len(),
-        engine.timers.len(),
+        engine.timers.armed(),
         engine.topics.len(),
         engine.threads.load(Acquire),
         engine.published.load(Acquire),

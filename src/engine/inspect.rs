@@ -40,7 +40,7 @@ fn write_engine(json: &mut Json, world: &World, engine: &Engine, id: Id) {
     json.key("counters").object(|json| {
         json.key("mailboxes").number(engine.mailboxes.load(Acquire));
         json.key("names").number(engine.registry.len() as u64);
-        json.key("timers").number(engine.timers.len() as u64);
+        json.key("timers").number(engine.timers.armed() as u64);
         json.key("subscriptions").number(engine.topics.len() as u64);
         json.key("dead_letters").number(engine.dead_letters.load(Acquire));
         json.key("published").number(engine.published.load(Acquire));

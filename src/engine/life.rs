@@ -118,7 +118,7 @@ pub fn engine_stats(id: Id) -> Result<EngineCounters> {
         size: std::mem::size_of::<EngineCounters>(),
         mailboxes: engine.mailboxes.load(Acquire),
         names: engine.registry.len() as u64,
-        timers: engine.timers.len() as u64,
+        timers: engine.timers.armed() as u64,
         subscriptions: engine.topics.len() as u64,
         dead_letters: engine.dead_letters.load(Acquire),
         published: engine.published.load(Acquire),

@@ -66,7 +66,7 @@ pub struct td_engine_counters {
     pub mailboxes: u64,
     /// registered now
     pub names: u64,
-    /// armed now
+    /// of td_send_after, td_send_after_name and td_send_every, armed now
     pub timers: u64,
     /// alive now
     pub subscriptions: u64,

@@ -48,7 +48,7 @@ fn pass_time(m: &Meeting) {
 /// All that was made is gone again.
 fn assert_clean(m: &Meeting, server: Id) {
     let c = m.stats(server);
-    assert_eq!((c.monitored_by, m.engine.timers.len()), (0, 0));
+    assert_eq!((c.monitored_by, m.engine.timers.rows().len()), (0, 0));
     assert!(m.store.shots.at(0).life() % 2 == 0, "the ticket is free");
 }
 
@@ -199,7 +199,7 @@ fn a_started_call_and_both_ends_meet() {
         m.end(own);
         (death.join().unwrap(), clock.join().unwrap());
         m.assert_freed(ticket);
-        assert_eq!(m.engine.timers.len(), 0);
+        assert_eq!(m.engine.timers.rows().len(), 0);
     });
 }
 

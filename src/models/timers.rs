@@ -35,7 +35,7 @@ fn a_cancel_meets_the_expiry() {
             Ok(left) => assert_eq!((left, m.tags(a)), (LATER, vec![])),
             Err(error) => assert_eq!((error, m.poll(a).unwrap().kind, m.tags(a)), (Error::Stale, KIND_TIMER, vec![])),
         }
-        assert_eq!((m.engine.timers.len(), m.stats(a).timers), (0, 0));
+        assert_eq!((m.engine.timers.rows().len(), m.stats(a).timers), (0, 0));
         m.assert_freed(timer);
     });
 }
@@ -69,7 +69,7 @@ fn a_cancelled_repeating_timer_leaves_no_tick() {
         assert!(m.tags(a).is_empty());
         clock.join().unwrap();
         assert!(m.tags(a).is_empty());
-        assert_eq!((m.engine.timers.len(), m.stats(a).timers), (0, 0));
+        assert_eq!((m.engine.timers.rows().len(), m.stats(a).timers), (0, 0));
         m.assert_freed(timer);
     });
 }
@@ -86,7 +86,7 @@ fn a_tick_is_received_cancelled_and_due_again_at_once() {
         assert!(cancel(&m, timer).is_ok());
         (clock.join().unwrap(), receiver.join().unwrap());
         assert!(m.tags(a).is_empty());
-        assert_eq!((m.engine.timers.len(), m.stats(a).timers), (0, 0));
+        assert_eq!((m.engine.timers.rows().len(), m.stats(a).timers), (0, 0));
         m.assert_freed(timer);
     });
 }
@@ -100,7 +100,7 @@ fn an_end_meets_the_expiry() {
         let clock = spawn(&m, |m| expire(m, 1));
         m.end(a);
         clock.join().unwrap();
-        assert_eq!(m.engine.timers.len(), 0);
+        assert_eq!(m.engine.timers.rows().len(), 0);
         timers.into_iter().for_each(|timer| m.assert_freed(timer));
         m.stats(a);
     });
@@ -114,7 +114,7 @@ fn a_timer_armed_while_its_mailbox_ends_is_gone() {
         let death = spawn(&m, move |m| m.end(a));
         let timer = m.engine.timers.arm(&m.store, a, alarm(&m, LATER));
         death.join().unwrap();
-        assert_eq!(m.engine.timers.len(), 0);
+        assert_eq!(m.engine.timers.rows().len(), 0);
         match timer {
             Ok(timer) => m.assert_freed(timer),
             Err(error) => assert_eq!(error, Error::NoProc),
@@ -129,7 +129,7 @@ fn a_timer_armed_while_its_engine_closes_is_gone() {
         let closing = spawn(&m, |m| m.engine.timers.stop(&m.store));
         let timer = m.engine.timers.arm_name(&m.store, "later", alarm(&m, 0));
         closing.join().unwrap();
-        assert_eq!(m.engine.timers.len(), 0);
+        assert_eq!(m.engine.timers.rows().len(), 0);
         timer.into_iter().for_each(|timer| m.assert_freed(timer));
     });
 }

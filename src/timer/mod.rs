@@ -25,6 +25,8 @@ pub struct Timers {
 #[derive(Debug, Default)]
 struct State {
     heap: Heap,
+    /// Those of the heap that are timers: calls and graces of presence have deadlines there, too.
+    armed: usize,
     made: u64,
     /// Threads that wait for the first deadline: the timer thread, or hosts in their loops.
     sleepers: Vec<Arc<Parker>>,
@@ -48,6 +50,23 @@ pub struct Alarm {
     pub period: i64,
     pub tag: u64,
     pub data: Option<Arc<Block>>,
+}
+
+impl State {
+    fn push(&mut self, store: &Store, e: Entry) {
+        self.heap.push(e, &mut place(store));
+        self.armed += usize::from(is_timer(store, e.record));
+    }
+
+    /// An entry has left the heap.
+    fn left(&mut self, store: &Store, record: u32) {
+        self.armed -= usize::from(is_timer(store, record));
+    }
+}
+
+/// Of a record that is, or was just now, in the heap, which keeps its row.
+fn is_timer(store: &Store, record: u32) -> bool {
+    store.shots.at(record).usage() == Use::Timer
 }
 
 impl Timers {
@@ -89,7 +108,7 @@ impl Timers {
             }
             // The owner may have ended since the record was made; whoever ended it found it in no heap.
             if shot.is(id.life(), crate::oneshot::State::Armed) {
-                state.heap.push(Entry { deadline, seq, record: id.index() }, &mut place(store));
+                state.push(store, Entry { deadline, seq, record: id.index() });
                 if earliest {
                     std::mem::take(&mut state.sleepers)
                 } else {
@@ -112,6 +131,7 @@ impl Timers {
             let is_in = shot.life() == life && at != NONE;
             if is_in {
                 state.heap.remove(at, &mut place(store));
+                state.left(store, index);
             }
             is_in
         };
@@ -130,6 +150,7 @@ impl Timers {
             return None;
         }
         state.heap.pop(&mut place(store));
+        state.left(store, first.record);
         let shot = store.shots.at(first.record);
         let due = Due { index: first.record, life: shot.life(), held: !shot.repeats() };
         if shot.repeats() {
@@ -140,7 +161,7 @@ impl Timers {
             state.made += 1;
             let entry = Entry { deadline: body.deadline, seq, record: first.record };
             drop(body);
-            state.heap.push(entry, &mut place(store));
+            state.push(store, entry);
         }
         Some(due)
     }
@@ -155,8 +176,9 @@ impl Timers {
         self.state.lock().heap.iter().map(|entry| entry.record).collect()
     }
 
-    pub fn len(&self) -> usize {
-        self.state.lock().heap.len()
+    /// How many timers are armed.
+    pub fn armed(&self) -> usize {
+        self.state.lock().armed
     }
 
     /// Cancels a timer and gives the time that was left. `TD_ESTALE` when it has fired or was cancelled.
@@ -211,6 +233,7 @@ impl Timers {
             let mut state = self.state.lock();
             state.stopped = true;
             while let Some(entry) = state.heap.pop(&mut place(store)) {
+                state.left(store, entry.record);
                 left.push(entry.record);
             }
             std::mem::take(&mut state.sleepers)

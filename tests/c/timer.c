@@ -251,6 +251,37 @@ static void by_the_host(void) {
   CHECK_OK(td_engine_close(host));
 }
 
+static uint64_t armed(void) {
+  td_engine_counters counters;
+  counters.size = sizeof counters;
+  CHECK_OK(td_engine_stats(engine, &counters));
+  return counters.timers;
+}
+
+/* The deadlines of calls and the grace of a presence are not timers of the user's. */
+static void the_engine_counts_timers_only(void) {
+  td_mailbox mailbox = open_mailbox(engine), caller = open_mailbox(engine), member = open_mailbox(engine);
+  td_timer once, again, named;
+  td_ticket ticket;
+  int64_t left;
+  uint64_t before = armed();
+  CHECK_OK(td_call_start(mailbox, caller, 1, NULL, 0, TD_MS(50), &ticket));
+  CHECK_OK(td_presence_enter(member, TD_STR("group"), TD_STR("key"), TD_MS(50)));
+  CHECK_OK(td_mailbox_close(member));
+  CHECK_EQ(armed(), before);
+  CHECK_OK(td_send_after(mailbox, TD_MS(10), 1, NULL, 0, &once));
+  CHECK_OK(td_send_every(mailbox, TD_MS(10), 1, NULL, 0, &again));
+  CHECK_OK(td_send_after_name(engine, TD_STR("name"), TD_MS(20), 1, NULL, 0, &named));
+  CHECK_EQ(armed(), before + 3);
+  CHECK_OK(td_clock_advance(engine, TD_MS(10)));
+  CHECK_EQ(armed(), before + 2);
+  CHECK_OK(td_clock_advance(engine, TD_MS(90)));
+  CHECK_EQ(armed(), before + 1);
+  CHECK_OK(td_timer_cancel(again, &left));
+  CHECK_EQ(armed(), before);
+  CHECK_OK(td_mailbox_close(mailbox));
+}
+
 int main(void) {
   check_begin();
   engine = open_engine(TD_ENGINE_VIRTUAL_CLOCK);
@@ -263,6 +294,7 @@ int main(void) {
   timers_ignore_bounds();
   timers_are_checked();
   waits_follow_the_virtual_clock();
+  the_engine_counts_timers_only();
   by_the_timer_thread();
   by_the_host();
   CHECK_OK(td_engine_close(engine));
