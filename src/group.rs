@@ -10,13 +10,13 @@ use crate::mailbox::Store;
 use crate::message::{KIND_MEMBER, STATUS_JOINED, STATUS_LEFT};
 use crate::snapshot::{Bag, Edge, Snapshot};
 use crate::sync::{rank, Arc, Mutex};
-use crate::watch::{self, Wakes, Watching};
-use std::collections::{BTreeSet, HashMap};
+use crate::watch::{self, Named, Wakes, Watched};
+use std::collections::BTreeSet;
 
 /// The groups of one engine.
 #[derive(Default)]
 pub struct Groups {
-    groups: Mutex<HashMap<Arc<str>, Group>, { rank::GROUPS }>,
+    groups: Mutex<Named<Group>, { rank::GROUPS }>,
 }
 
 #[derive(Default)]
@@ -25,14 +25,26 @@ struct Group {
     watches: Vec<Id>,
 }
 
-impl Group {
+impl Watched for Group {
+    const KIND: u32 = KIND_MEMBER;
+
+    fn watches(&mut self) -> &mut Vec<Id> {
+        &mut self.watches
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::Members(self.members.clone())
+    }
+
     fn is_empty(&self) -> bool {
         self.members.is_empty() && self.watches.is_empty()
     }
+}
 
+impl Group {
     fn tell(&self, store: &Store, status: i32, from: Id, wakes: &mut Wakes) {
         let edge = Edge { status, from, key: None, count: 0 };
-        watch::tell(store, &self.watches, &edge, &|| Snapshot::Members(self.members.clone()), wakes);
+        watch::tell(store, &self.watches, &edge, &|| self.snapshot(), wakes);
     }
 }
 
@@ -100,29 +112,16 @@ impl Groups {
     }
 
     pub fn members(&self, name: &str) -> Snapshot {
-        let groups = self.groups.lock();
-        Snapshot::Members(groups.get(name).map_or_else(Bag::default, |group| group.members.clone()))
+        watch::look(&self.groups.lock(), name)
     }
 
     /// Begins a watch, and gives the members at its beginning.
     pub fn watch(&self, store: &Store, watcher: Id, name: &str, tag: u64, home: u32) -> Result<(Id, Snapshot)> {
-        let mut groups = self.groups.lock();
-        let subject = groups.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
-        let id = watch::begin(store, &Watching { watcher, tag, kind: KIND_MEMBER, subject: subject.clone(), home })?;
-        let group = groups.entry(subject).or_default();
-        group.watches.push(id);
-        Ok((id, Snapshot::Members(group.members.clone())))
+        watch::watch(&mut self.groups.lock(), store, watcher, name, tag, home)
     }
 
     /// Tells a watch nothing any more. False when it was not told anything.
     pub fn unwatch(&self, name: &str, watch: Id) -> bool {
-        let mut groups = self.groups.lock();
-        let Some(group) = groups.get_mut(name) else { return false };
-        let at = group.watches.iter().position(|other| *other == watch);
-        at.map(|at| group.watches.remove(at));
-        if group.is_empty() {
-            groups.remove(name);
-        }
-        at.is_some()
+        watch::unwatch(&mut self.groups.lock(), name, watch)
     }
 }

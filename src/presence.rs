@@ -12,13 +12,13 @@ use crate::oneshot::{Body, Making, State, Use};
 use crate::snapshot::{Bag, Edge, Snapshot};
 use crate::sync::{rank, Arc, Mutex};
 use crate::timer::Timers;
-use crate::watch::{self, Wakes, Watching};
+use crate::watch::{self, Named, Wakes, Watched};
 use std::collections::{BTreeSet, HashMap};
 
 /// The keys of one engine.
 #[derive(Default)]
 pub struct Presence {
-    groups: Mutex<HashMap<Arc<str>, Group>, { rank::PRESENCE }>,
+    groups: Mutex<Named<Group>, { rank::PRESENCE }>,
 }
 
 #[derive(Default)]
@@ -61,20 +61,32 @@ fn absent(mailbox: Id, group: &str, key: &str) -> Error {
     Error::NotFound.because(format!("{:#018x} has not entered {key:?} in {group:?}", mailbox.0))
 }
 
+impl Watched for Group {
+    const KIND: u32 = KIND_PRESENCE;
+
+    fn watches(&mut self) -> &mut Vec<Id> {
+        &mut self.watches
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::Keys(self.order.clone())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.watches.is_empty()
+    }
+}
+
 impl Group {
     fn tell(&self, store: &Store, status: i32, from: Id, key: &Arc<str>, wakes: &mut Wakes) {
         let edge = Edge { status, from, key: Some(key), count: 0 };
-        watch::tell(store, &self.watches, &edge, &|| Snapshot::Keys(self.order.clone()), wakes);
+        watch::tell(store, &self.watches, &edge, &|| self.snapshot(), wakes);
     }
 
     fn remove(&mut self, store: &Store, from: Id, key: &Arc<str>, wakes: &mut Wakes) {
         self.keys.remove(key);
         self.order.take(key);
         self.tell(store, STATUS_LEFT, from, key, wakes);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.watches.is_empty()
     }
 }
 
@@ -188,30 +200,17 @@ impl Presence {
     }
 
     pub fn keys(&self, name: &str) -> Snapshot {
-        let groups = self.groups.lock();
-        Snapshot::Keys(groups.get(name).map_or_else(Bag::default, |group| group.order.clone()))
+        watch::look(&self.groups.lock(), name)
     }
 
     /// Begins a watch, and gives the keys at its beginning.
     pub fn watch(&self, store: &Store, watcher: Id, name: &str, tag: u64, home: u32) -> Result<(Id, Snapshot)> {
-        let mut groups = self.groups.lock();
-        let subject = groups.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
-        let id = watch::begin(store, &Watching { watcher, tag, kind: KIND_PRESENCE, subject: subject.clone(), home })?;
-        let group = groups.entry(subject).or_default();
-        group.watches.push(id);
-        Ok((id, Snapshot::Keys(group.order.clone())))
+        watch::watch(&mut self.groups.lock(), store, watcher, name, tag, home)
     }
 
     /// Tells a watch nothing any more. False when it was not told anything.
     pub fn unwatch(&self, name: &str, watch: Id) -> bool {
-        let mut groups = self.groups.lock();
-        let Some(group) = groups.get_mut(name) else { return false };
-        let at = group.watches.iter().position(|other| *other == watch);
-        at.map(|at| group.watches.remove(at));
-        if group.is_empty() {
-            groups.remove(name);
-        }
-        at.is_some()
+        watch::unwatch(&mut self.groups.lock(), name, watch)
     }
 }
 

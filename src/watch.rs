@@ -13,6 +13,7 @@ use crate::mailbox::{Roused, Store};
 use crate::oneshot::{Body, Making, Use};
 use crate::snapshot::{Edge, Snapshot};
 use crate::sync::Arc;
+use std::collections::HashMap;
 
 /// Wake-ups that are owed once the lock is gone.
 pub type Wakes = Vec<Roused>;
@@ -28,6 +29,51 @@ pub struct Watching {
     pub subject: Arc<str>,
     /// Row of the engine.
     pub home: u32,
+}
+
+/// What can be watched by its name: a group's members, or its keys.
+pub trait Watched: Default {
+    /// Kind of the edges.
+    const KIND: u32;
+    fn watches(&mut self) -> &mut Vec<Id>;
+    fn snapshot(&self) -> Snapshot;
+    /// Nothing is in it, and nobody watches it.
+    fn is_empty(&self) -> bool;
+}
+
+/// All of one sort, by name.
+pub type Named<W> = HashMap<Arc<str>, W>;
+
+/// Begins a watch of what has a name, and gives how that is at its beginning.
+pub fn watch<W: Watched>(
+    all: &mut Named<W>,
+    store: &Store,
+    watcher: Id,
+    name: &str,
+    tag: u64,
+    home: u32,
+) -> Result<(Id, Snapshot)> {
+    let subject = all.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
+    let id = begin(store, &Watching { watcher, tag, kind: W::KIND, subject: subject.clone(), home })?;
+    let watched = all.entry(subject).or_default();
+    watched.watches().push(id);
+    Ok((id, watched.snapshot()))
+}
+
+/// Tells a watch of what has a name nothing any more. False when it was not told anything.
+pub fn unwatch<W: Watched>(all: &mut Named<W>, name: &str, watch: Id) -> bool {
+    let Some(watched) = all.get_mut(name) else { return false };
+    let at = watched.watches().iter().position(|other| *other == watch);
+    at.map(|at| watched.watches().remove(at));
+    if watched.is_empty() {
+        all.remove(name);
+    }
+    at.is_some()
+}
+
+/// How what has a name is now.
+pub fn look<W: Watched>(all: &Named<W>, name: &str) -> Snapshot {
+    all.get(name).map_or_else(|| W::default().snapshot(), W::snapshot)
 }
 
 /// Begins a watch: from here on it is told what changes.
