@@ -11,18 +11,19 @@ use crate::notify::process::{wait, Process, Status};
 use crate::notify::Bell;
 use crate::oneshot::{Body, Making, State, Use};
 use crate::sync::{rank, Arc, Mutex};
+use once_cell::sync::OnceCell;
 
 /// The processes that mailboxes of one engine watch.
 #[derive(Debug, Default)]
 pub struct Processes {
     state: Mutex<Watching, { rank::TIMERS }>,
+    /// Has the thread look again; there is one once the thread runs.
+    bell: OnceCell<Arc<Bell>>,
 }
 
 #[derive(Debug, Default)]
 struct Watching {
     watched: Vec<Watched>,
-    /// Has the thread look again; there is one once the thread was asked for.
-    bell: Option<Arc<Bell>>,
     stopped: bool,
 }
 
@@ -33,7 +34,7 @@ struct Watched {
 }
 
 impl Processes {
-    /// Watches a process. `start` starts the thread that calls [`run`](Self::run), with the first one.
+    /// Watches a process. `start` starts the thread that calls [`run`](Self::run) with the bell, for the first one.
     pub fn monitor(
         &self,
         store: &Store,
@@ -41,7 +42,7 @@ impl Processes {
         watcher: Id,
         pid: i64,
         tag: u64,
-        start: impl FnOnce() -> Result<()>,
+        start: impl FnOnce(Arc<Bell>) -> Result<()>,
     ) -> Result<Id> {
         if pid <= 0 {
             return Err(Error::Inval.because(format!("pid is {pid}; give that of one process")));
@@ -75,16 +76,17 @@ impl Processes {
         Ok(record)
     }
 
-    fn make_ready(&self, start: impl FnOnce() -> Result<()>) -> Result<()> {
-        let bell = Arc::new(Bell::new()?);
-        {
-            let mut state = self.state.lock();
-            if state.bell.is_some() {
-                return Ok(());
-            }
-            state.bell = Some(bell);
+    /// Returns when the thread runs; of several that come at once each waits for it, or tries in its turn.
+    fn make_ready(&self, start: impl FnOnce(Arc<Bell>) -> Result<()>) -> Result<()> {
+        let bell = self.bell.get_or_try_init(|| {
+            let bell = Arc::new(Bell::new()?);
+            start(bell.clone()).map(|()| bell)
+        })?;
+        if self.state.lock().stopped {
+            // Whoever stopped it may have found no bell.
+            bell.set();
         }
-        start().inspect_err(|_| self.state.lock().bell = None)
+        Ok(())
     }
 
     fn enter(&self, store: &Store, watched: Watched) {
@@ -97,7 +99,7 @@ impl Processes {
         // The watcher may have ended since the record was made; whoever ended it did not find it here.
         if shot.is(record.life(), State::Armed) {
             state.watched.push(watched);
-            state.bell.iter().for_each(|bell| bell.set());
+            self.bell.get().into_iter().for_each(|bell| bell.set());
         } else {
             drop(state);
             store.shots.let_go(record.index());
@@ -118,15 +120,17 @@ impl Processes {
     }
 
     /// What the thread does until the engine closes.
-    pub fn run(&self, store: &Store) {
+    pub fn run(&self, store: &Store, bell: &Bell) {
         loop {
-            let (processes, bell) = {
+            let processes = {
                 let state = self.state.lock();
-                let Some(bell) = state.bell.clone().filter(|_| !state.stopped) else { return };
+                if state.stopped {
+                    return;
+                }
                 bell.clear();
-                (state.watched.iter().map(|watched| watched.process.clone()).collect(), bell)
+                state.watched.iter().map(|watched| watched.process.clone()).collect()
             };
-            for process in wait(processes, &bell) {
+            for process in wait(processes, bell) {
                 self.ended(store, &process);
             }
         }
@@ -153,7 +157,7 @@ impl Processes {
         let left = {
             let mut state = self.state.lock();
             state.stopped = true;
-            state.bell.iter().for_each(|bell| bell.set());
+            self.bell.get().into_iter().for_each(|bell| bell.set());
             std::mem::take(&mut state.watched)
         };
         for Watched { record, .. } in left {

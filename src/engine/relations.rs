@@ -42,7 +42,7 @@ pub fn monitor_os_process(watcher: Id, pid: i64, tag: u64) -> Result<Id> {
     let world = world();
     world.store.live(watcher)?;
     let engine = world.engine_of(watcher)?;
-    let start = || engine.watch_processes();
+    let start = |bell| engine.watch_processes(bell);
     let id = engine.processes.monitor(&world.store, engine.index, watcher, pid, tag, start)?;
     record(Event::Monitor, id, Id::NONE, pid);
     Ok(id)

@@ -6,7 +6,7 @@
 use super::*;
 use crate::dispatch::Workers;
 use crate::mailbox::Attend;
-use crate::notify::{spawn, KeepErrno, Parker};
+use crate::notify::{spawn, Bell, KeepErrno, Parker};
 use std::ffi::{c_char, c_void, CString};
 
 /// Workers of one engine at most.
@@ -67,9 +67,9 @@ impl Engine {
     }
 
     /// Starts the thread that waits for processes of the system.
-    pub(super) fn watch_processes(self: &Arc<Self>) -> Result<()> {
-        self.start("tidings-process".into(), |engine| {
-            engine.processes.run(&world().store);
+    pub(super) fn watch_processes(self: &Arc<Self>, bell: Arc<Bell>) -> Result<()> {
+        self.start("tidings-process".into(), move |engine| {
+            engine.processes.run(&world().store, &bell);
             Ok(())
         })
     }

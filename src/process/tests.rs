@@ -29,8 +29,8 @@ impl Scene {
     /// Watches, and starts the thread when it is asked for.
     fn monitor(&self, pid: i64) -> Result<Id> {
         let (store, processes) = (self.store.clone(), self.processes.clone());
-        let start = move || {
-            std::thread::spawn(move || processes.run(&store));
+        let start = move |bell: Arc<Bell>| {
+            std::thread::spawn(move || processes.run(&store, &bell));
             Ok(())
         };
         self.processes.monitor(&self.store, 0, self.watcher, pid, 7, start)
@@ -197,10 +197,35 @@ fn a_thread_that_does_not_start_is_asked_for_again() {
     let scene = Scene::new();
     let Some(mut one) = child() else { return };
     let pid = one.id().into();
-    let fails = || Err(Error::Sys);
+    let fails = |_| Err(Error::Sys);
     assert_eq!(scene.processes.monitor(&scene.store, 0, scene.watcher, pid, 7, fails), Err(Error::Sys));
     let record = scene.monitor(pid).unwrap();
     drop(one.stdin.take());
     assert_eq!(scene.down(), (record, REASON_OS_EXIT, [1, 42]));
+    end(one);
+}
+
+// (rule 18)
+#[test]
+fn a_monitor_that_meets_a_failing_start_starts_the_thread_itself() {
+    let scene = Scene::new();
+    let Some(mut one) = child() else { return };
+    let pid = one.id().into();
+    let (began, beginning) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let failing = scope.spawn(|| {
+            scene.processes.monitor(&scene.store, 0, scene.watcher, pid, 7, |_| {
+                began.send(()).unwrap();
+                // Time for the other to come in between.
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                Err(Error::Sys)
+            })
+        });
+        beginning.recv().unwrap();
+        let record = scene.monitor(pid).unwrap();
+        assert_eq!(failing.join().unwrap(), Err(Error::Sys));
+        drop(one.stdin.take());
+        assert_eq!(scene.down(), (record, REASON_OS_EXIT, [1, 42]));
+    });
     end(one);
 }
