@@ -27,7 +27,7 @@ use crate::message as m;
 /// Threads: any, at any time.
 /// Blocks: no.
 /// Owns: data of json is the text, without NUL; the caller releases it with td_message_release.
-/// Since: 0.2
+/// Since: 0.1
 #[no_mangle]
 pub unsafe extern "C" fn td_engine_inspect(engine: td_engine, json: *mut td_message) -> i32 {
     guard(|| {
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn td_engine_inspect(engine: td_engine, json: *mut td_mess
 /// Threads: any, at any time.
 /// Blocks: no.
 /// Owns: data of text is the text, without NUL; the caller releases it with td_message_release.
-/// Since: 0.2
+/// Since: 0.1
 #[no_mangle]
 pub unsafe extern "C" fn td_explain(id: u64, text: *mut td_message) -> i32 {
     guard(|| {
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn td_explain(id: u64, text: *mut td_message) -> i32 {
 /// Threads: any, at any time.
 /// Blocks: no.
 /// Owns: data of text is the text, without NUL; the caller releases it with td_message_release.
-/// Since: 0.2
+/// Since: 0.1
 #[no_mangle]
 pub unsafe extern "C" fn td_recorder_dump(text: *mut td_message) -> i32 {
     guard(|| {

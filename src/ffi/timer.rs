@@ -33,7 +33,8 @@ pub unsafe extern "C" fn td_send_after(
     })
 }
 
-/// As td_send_after, to whoever holds the name when the time has come; a dead letter when nobody does.
+/// As td_send_after, to whoever holds the name when the time has come; a dead letter when nobody does. The topic of the
+/// TD_KIND_TIMER message is the name.
 ///
 /// Returns: 0; TD_ESTALE when the engine was closed; TD_EINVAL for a delay below 0, and as td_register; TD_ETOOBIG,
 ///   TD_ENOMEM.

@@ -1,7 +1,8 @@
 //! The ABI is what it is said to be: the symbols that the shared library exports, the functions that the header
 //! declares, and the committed list `tests/abi/symbols.txt`, which says since when, are the same.
 //!
-//! The list only grows. A line is taken out, or its version changed, only with a new `TD_ABI_VERSION`.
+//! The list only grows. A line is taken out, or its version changed, only with a new `TD_ABI_VERSION`; in a version that
+//! is not released yet, everything new has that version.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -77,6 +78,18 @@ fn the_header_declares_what_the_list_has_since_when_it_says() {
     assert!(gone.is_empty(), "listed and no longer in the header, which breaks programs: {gone:?}");
     assert!(new.is_empty(), "new in the header; add to tests/abi/symbols.txt with their version: {new:?}");
     assert_eq!(list, header, "the versions differ");
+}
+
+/// Before it is released a version gets all that is new; so nothing came with a later one than that of Cargo.toml.
+#[test]
+fn nothing_is_said_to_come_with_a_later_version() {
+    let number = |version: &str| -> Vec<u32> {
+        version.split('.').map(|part| part.parse().expect("a version is numbers with dots")).collect()
+    };
+    let own = number(env!("CARGO_PKG_VERSION"));
+    let later: Vec<_> =
+        listed(&read("tests/abi/symbols.txt")).into_iter().filter(|(_, since)| number(since) > own).collect();
+    assert!(later.is_empty(), "this is {}: {later:?}", env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
