@@ -1,8 +1,9 @@
 /* What must not get slower with how much there is: each operation is timed among some and among ten times as many, by the
- * processor's time of this thread, and may cost three times as much at most; a search would cost ten. (rules 6 15 21 27) */
+ * processor's time of this thread, and may cost three times as much at most; a search would cost ten. What is cheap may
+ * cost some misses of the cache more, in nanoseconds less than any search among so many. (rules 6 15 21 27) */
 #include "check.h"
 
-enum { SOME = 2000, ROUNDS = 3, ATTEMPTS = 5 };
+enum { SOME = 2000, ROUNDS = 3, ATTEMPTS = 5, MISSES = 500 };
 static td_engine engine;
 static td_mailbox mailbox, other;
 static td_mailbox *mailboxes;
@@ -44,7 +45,7 @@ static void try_thing(const thing *what, uint64_t some) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     few = cost(what, some);
     many = cost(what, 10 * some);
-    if (some < SOME || many < 3 * few) return; /* too few to tell under valgrind and its like */
+    if (some < SOME || many < 3 * few + MISSES) return; /* too few to tell under valgrind and its like */
   }
   fprintf(stderr, "%s: %.0f ns among %d, %.0f ns among %d\n", what->name, few, SOME, many, 10 * SOME);
   check_give_up();
