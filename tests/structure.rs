@@ -27,7 +27,7 @@ const STEPS: &[(u8, &[&str])] = &[
     (4, &["models"]),
 ];
 const UNSAFE_MAY_STAND_IN: &[&str] =
-    &["ffi/", "mailbox/segment.rs", "models/loops.rs", "models/workers.rs", "table.rs", "notify/"];
+    &["ffi/", "mailbox/segment.rs", "mailbox/segment/", "models/loops.rs", "models/workers.rs", "table.rs", "notify/"];
 const DEPENDENCIES: &[&str] = &["crossbeam-channel", "libc", "once_cell", "parking_lot"];
 const LONGEST_FILE: usize = 500;
 

@@ -319,6 +319,12 @@ pub fn message_release(owner: u64) -> Result<()> {
     world().store.release_message(Id(owner))
 }
 
+#[inline]
+pub fn batch_step(batch: &mut Batch, put: impl FnOnce(Message)) -> Result<bool> {
+    world().store.batch_step(batch, put)
+}
+
+#[cfg(test)]
 pub fn batch_next(batch: &mut Batch) -> Result<Option<Message>> {
     world().store.batch_next(batch)
 }

@@ -72,15 +72,20 @@ pub fn name_of<T>() -> String {
 }
 
 /// Refuses NULL, and what cannot be the address of a `T`.
-#[inline]
+#[inline(always)]
 pub fn check_pointer<T>(what: &str, pointer: *const T) -> Result<()> {
+    if pointer.is_null() || !pointer.is_aligned() {
+        return bad_pointer(what, pointer);
+    }
+    Ok(())
+}
+
+#[cold]
+fn bad_pointer<T>(what: &str, pointer: *const T) -> Result<()> {
     if pointer.is_null() {
         return invalid(format!("{what} is NULL; give the address of: {}", name_of::<T>()));
     }
-    if !pointer.is_aligned() {
-        return invalid(format!("{what} is {pointer:p}, which is not aligned for a {}", name_of::<T>()));
-    }
-    Ok(())
+    invalid(format!("{what} is {pointer:p}, which is not aligned for a {}", name_of::<T>()))
 }
 
 /// An object of the caller's to read.

@@ -247,13 +247,7 @@ pub unsafe extern "C" fn td_batch_next(batch: *mut td_batch, message: *mut td_me
                 args::reference_mut("batch", batch.cast::<m::Batch>())?,
             )
         };
-        match facade::batch_next(batch)? {
-            Some(message) => {
-                out.set(shown(message));
-                Ok(1)
-            }
-            None => Ok(0),
-        }
+        facade::batch_step(batch, |message| out.set(shown(message))).map(i32::from)
     })
 }
 

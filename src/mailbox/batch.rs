@@ -15,7 +15,7 @@ use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, FrameHeader, FrameTrailer, Message, Payload, Trash};
-use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE, KIND_REQUEST, REASON_NORMAL};
+use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE, KIND_REQUEST};
 use crate::oneshot::Of;
 use crate::sync::atomic::Ordering::*;
 
@@ -143,7 +143,9 @@ impl Store {
         let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
             hold.begin(id);
             let mut bytes = 0;
+            hold.plain = !slot.receiving.receipts.load(Relaxed);
             for entry in segment.entries() {
+                hold.plain &= entry.header.kind as u32 == KIND_MESSAGE;
                 if entry.is_live() {
                     bytes += entry.size() as u64;
                     if entry.header.flags & FRAME_BOUNDED != 0 {
@@ -268,64 +270,72 @@ impl Store {
         Ok(Some(batch))
     }
 
-    /// Moves the cursor to the next message that may be delivered.
-    pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
+    /// Moves the cursor to the next message that may be delivered, and gives that to `put`; false when there is none.
+    /// It is given on rather than returned, because it is large, and most of the time of a step would go into copies.
+    #[inline]
+    pub fn batch_step(&self, batch: &mut Batch, put: impl FnOnce(Message)) -> Result<bool> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
-            let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, withdrawn, .. } =
-                hold
-            else {
-                return Err(not_a_batch());
+            let (true, Some(frame)) = (hold.plain, &hold.frame) else {
+                return Ok(self.next_of(hold, cursor)?.map(put).is_some());
             };
-            loop {
-                let Some(at) = places.get(*cursor as usize).copied() else { return Ok(None) };
-                if !mailbox.is_none() && !self.slot(*mailbox)?.is_live(*mailbox) {
-                    return Ok(None);
-                }
-                let number = *cursor as usize;
-                if signals.is_empty() && self.withdraw(*mailbox, frame, at, withdrawn, number, passed.as_deref()) {
-                    *cursor += 1;
-                    continue;
-                }
-                if passed.as_ref().is_some_and(|passed| !passed.pass(*cursor)) {
-                    return Ok(None);
-                }
-                *cursor += 1;
-                let entry = frame.entry(at);
-                if entry.header.kind == GAP {
-                    // Once, also when the host moves its cursor back.
-                    if number >= *reached {
-                        (*lost, *reached) = (*lost + entry.header.tag, number + 1);
-                    }
-                    continue;
-                }
-                if !self.claim_entry(signals, number) {
-                    continue;
-                }
-                let lost = std::mem::take(lost);
-                if lost > 0 && !mailbox.is_none() {
-                    *shown += lost;
-                    let _ = self.with_cold(*mailbox, |cold| cold.count.lost_shown += lost);
-                }
-                let trailer = entry.trailer();
-                let (data, topic) = (entry.data(), entry.topic());
-                return Ok(Some(Message {
-                    kind: entry.header.kind as u32,
-                    status: trailer.map_or(REASON_NORMAL, |trailer| trailer.status),
-                    data: data.as_ptr().cast(),
-                    data_size: data.len(),
-                    from: Id(entry.header.from),
-                    tag: entry.header.tag,
-                    r#ref: entry.header.r#ref,
-                    topic: topic.as_ptr().cast(),
-                    topic_size: topic.len(),
-                    deadline: trailer.map_or(FOREVER, |trailer| trailer.deadline),
-                    lost,
-                    owner: 0,
-                    info: trailer.map_or([0; 2], |trailer| trailer.info),
-                }));
+            let Some(at) = hold.places.get(*cursor as usize) else { return Ok(false) };
+            if !self.slots.0.at(hold.mailbox.index()).is_live(hold.mailbox) {
+                return Ok(false);
             }
+            *cursor += 1;
+            put(frame.entry(*at).message(0));
+            Ok(true)
         })?
+    }
+
+    /// As [`batch_step`](Self::batch_step), for tests.
+    #[cfg(test)]
+    pub fn batch_next(&self, batch: &mut Batch) -> Result<Option<Message>> {
+        let mut next = None;
+        self.batch_step(batch, |message| next = Some(message))?;
+        Ok(next)
+    }
+
+    /// The next message of a batch that has more to be looked at.
+    #[cold]
+    fn next_of(&self, hold: &mut Hold, cursor: &mut u32) -> Result<Option<Message>> {
+        let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, withdrawn, .. } = hold
+        else {
+            return Err(not_a_batch());
+        };
+        loop {
+            let Some(at) = places.get(*cursor as usize).copied() else { return Ok(None) };
+            if !mailbox.is_none() && !self.slot(*mailbox)?.is_live(*mailbox) {
+                return Ok(None);
+            }
+            let number = *cursor as usize;
+            if signals.is_empty() && self.withdraw(*mailbox, frame, at, withdrawn, number, passed.as_deref()) {
+                *cursor += 1;
+                continue;
+            }
+            if passed.as_ref().is_some_and(|passed| !passed.pass(*cursor)) {
+                return Ok(None);
+            }
+            *cursor += 1;
+            let entry = frame.entry(at);
+            if entry.header.kind == GAP {
+                // Once, also when the host moves its cursor back.
+                if number >= *reached {
+                    (*lost, *reached) = (*lost + entry.header.tag, number + 1);
+                }
+                continue;
+            }
+            if !self.claim_entry(signals, number) {
+                continue;
+            }
+            let lost = std::mem::take(lost);
+            if lost > 0 && !mailbox.is_none() {
+                *shown += lost;
+                let _ = self.with_cold(*mailbox, |cold| cold.count.lost_shown += lost);
+            }
+            return Ok(Some(entry.message(lost)));
+        }
     }
 
     /// Whether entry `number` may be delivered; moves the cursor past it.

@@ -35,6 +35,8 @@ pub(crate) struct Hold {
     pub(super) withdrawn: Vec<Withdrawn>,
     /// The loop that runs the handler releases it.
     pub(super) by_loop: bool,
+    /// A batch of plain messages without losses, for which nobody wants a receipt: only the end may hold any back.
+    pub(super) plain: bool,
 }
 
 /// One signal of a batch. The entry of a gap has no record and the life 0.
@@ -128,7 +130,7 @@ impl Hold {
         self.places.clear();
         self.signals.clear();
         self.withdrawn.clear();
-        (self.mailbox, self.by_loop, self.passed) = (mailbox, false, None);
+        (self.mailbox, self.by_loop, self.plain, self.passed) = (mailbox, false, false, None);
         (self.lost, self.shown, self.reached) = (0, 0, 0);
     }
 
