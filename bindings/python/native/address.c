@@ -19,6 +19,10 @@ int tdpy_mailbox_id(PyObject *value, uint64_t *id) {
 }
 
 int tdpy_payload(PyObject *data, Py_buffer *view) {
+  if (PyBytes_CheckExact(data)) {              /* they cannot change, and the caller keeps them */
+    *view = (Py_buffer){.buf = PyBytes_AS_STRING(data), .len = PyBytes_GET_SIZE(data)};
+    return 0;
+  }
   if (PyObject_GetBuffer(data, view, PyBUF_SIMPLE) == 0) return 0;
   if (PyUnicode_Check(data)) PyErr_SetString(PyExc_TypeError, "a payload is bytes; encode the str first");
   return -1;

@@ -91,7 +91,7 @@ static inline uint64_t tdpy_take_lost(tdpy_address *mailbox) {   /* for the mess
   mailbox->lost = 0;
   return lost;
 }
-int tdpy_payload(PyObject *data, Py_buffer *view);     /* 0 ok, -1 raised */
+int tdpy_payload(PyObject *data, Py_buffer *view);     /* 0 ok, -1 raised; data must outlive the view */
 int tdpy_mailbox_id(PyObject *value, uint64_t *id);    /* None is nobody; 0 ok, -1 raised */
 
 /* receive.c: of a Batches object */
