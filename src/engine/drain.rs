@@ -3,7 +3,8 @@
 //! Guarantees: once it has begun, sends without a sender, publications without one and new mailboxes are refused, until
 //! the engine is closed; mailboxes' own sends, replies and armed timers pass. It is over when every queue and every
 //! open batch was empty at one moment, or the time is up. Whatever came in by the end of its mailbox is in the report,
-//! as delivered or as not: each mailbox is counted at its end, before its slot can be another's.
+//! as delivered or as not: each mailbox is counted at its end, before its slot can be another's. What the closing itself
+//! has to say, to those that end a moment later, is not.
 
 use super::*;
 use crate::mailbox::Attend;
@@ -18,9 +19,18 @@ pub(super) type Drain = Mutex<Option<Begun>, { rank::ENGINE }>;
 /// The mailboxes there were, and what became of those that are over.
 #[derive(Default)]
 pub(super) struct Begun {
-    /// What each that may live had delivered by then.
-    mailboxes: BTreeMap<Id, u64>,
+    /// Those that may live.
+    mailboxes: BTreeMap<Id, Since>,
     over: Look,
+}
+
+/// Where the counting of a mailbox begins and ends.
+#[derive(Clone, Copy)]
+struct Since {
+    /// What it had delivered when the drain began.
+    delivered: u64,
+    /// How much had come in when the engine closed. What comes behind that are signals of the closing.
+    sent: Option<u64>,
 }
 
 /// What became of what was queued.
@@ -55,7 +65,7 @@ pub fn engine_drain(id: Id, timeout: i64) -> (Result<()>, Drained) {
         Ok(engine)
     });
     match begun {
-        Ok(engine) => engine.drain(&world.store, timeout, &|| engine_close(id)),
+        Ok(engine) => engine.drain(&world.store, timeout, &|last| life::close(id, last)),
         Err(error) => (Err(error), Drained::default()),
     }
 }
@@ -82,8 +92,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Begins or goes on; `close` closes the engine.
-    pub(crate) fn drain(&self, store: &Store, timeout: i64, close: &dyn Fn() -> Result<()>) -> (Result<()>, Drained) {
+    /// Begins or goes on; `close` closes the engine, and calls what it is given before anything ends.
+    pub(crate) fn drain(
+        &self,
+        store: &Store,
+        timeout: i64,
+        close: &dyn Fn(&dyn Fn()) -> Result<()>,
+    ) -> (Result<()>, Drained) {
         self.begin_to_drain(store);
         let deadline = self.clock.deadline(timeout);
         loop {
@@ -100,7 +115,7 @@ impl Engine {
             }
             if quiet || self.clock.now() >= deadline {
                 let in_time = if quiet { Ok(()) } else { Err(Error::TimedOut) };
-                return (close().and(in_time), self.look(store).report);
+                return (close(&|| self.seal(store)).and(in_time), self.look(store).report);
             }
             if self.is_closed() {
                 return (Err(Error::Stale.because("the engine was closed meanwhile")), look.report);
@@ -120,8 +135,18 @@ impl Engine {
         for mailbox in &mailboxes {
             let _ = store.close_to_outside(*mailbox);
         }
-        let delivered = |mailbox| Some((mailbox, store.stats(mailbox).ok()?.delivered));
-        *drain = Some(Begun { mailboxes: mailboxes.into_iter().filter_map(delivered).collect(), ..Begun::default() });
+        let since = |mailbox| {
+            let delivered = store.stats(mailbox).ok()?.delivered;
+            Some((mailbox, Since { delivered, sent: None }))
+        };
+        *drain = Some(Begun { mailboxes: mailboxes.into_iter().filter_map(since).collect(), ..Begun::default() });
+    }
+
+    /// The engine closes now: nothing more is taken in that would have to be delivered.
+    fn seal(&self, store: &Store) {
+        for (mailbox, since) in self.drain.lock().iter_mut().flat_map(|begun| &mut begun.mailboxes) {
+            since.sent = store.close_to_all(*mailbox).ok();
+        }
     }
 
     /// A mailbox has ended, and its slot is not given back yet.
@@ -131,8 +156,8 @@ impl Engine {
         }
         let mut drain = self.drain.lock();
         let Some(Begun { mailboxes, over }) = &mut *drain else { return };
-        if let Some(before) = mailboxes.remove(&mailbox) {
-            over.add(store, mailbox, before);
+        if let Some(since) = mailboxes.remove(&mailbox) {
+            over.add(store, mailbox, since);
         }
     }
 
@@ -140,24 +165,26 @@ impl Engine {
         let drain = self.drain.lock();
         let Some(Begun { mailboxes, over }) = &*drain else { return Look::default() };
         let mut look = over.clone();
-        for (mailbox, before) in mailboxes {
-            look.add(store, *mailbox, *before);
+        for (mailbox, since) in mailboxes {
+            look.add(store, *mailbox, *since);
         }
         look
     }
 }
 
 impl Look {
-    /// Adds what became of the messages of one mailbox, which had delivered so many before.
-    fn add(&mut self, store: &Store, mailbox: Id, before: u64) {
+    /// Adds what became of the messages of one mailbox.
+    fn add(&mut self, store: &Store, mailbox: Id, since: Since) {
         let Ok(counters) = store.stats(mailbox) else { return };
-        let undelivered = counters.queued + counters.discarded;
-        self.report.delivered += counters.delivered - before;
+        // What came last is the first not to be delivered.
+        let late = since.sent.map_or(0, |sent| counters.sent - sent);
+        let undelivered = (counters.queued + counters.discarded).saturating_sub(late);
+        self.report.delivered += counters.delivered - since.delivered;
         self.report.undelivered += undelivered;
         self.left += counters.queued;
         self.moved += counters.sent + counters.discarded;
-        let is_left = counters.queued > 0 || counters.discarded > 0 && counters.reason == REASON_ENGINE_CLOSED;
-        if is_left && store.is_suspended(mailbox) {
+        let left_here = counters.queued > 0 || counters.reason == REASON_ENGINE_CLOSED;
+        if left_here && undelivered > 0 && store.is_suspended(mailbox) {
             self.report.suspended.push(mailbox);
         }
     }

@@ -94,10 +94,16 @@ pub fn engine_default() -> Result<Id> {
 
 /// Ends every mailbox and loop of an engine, and then the engine.
 pub fn engine_close(id: Id) -> Result<()> {
+    close(id, &|| ())
+}
+
+/// As [`engine_close`]; `last` is called before anything ends, by the one who closes it.
+pub(super) fn close(id: Id, last: &dyn Fn()) -> Result<()> {
     let world = world();
     let engine = world.engine(id)?;
     engine.shut()?;
     record(Event::EngineClose, id, Id::NONE, 0);
+    last();
     engine.end_all(&world.store);
     let loops: Vec<Id> = world.loops.ids(|looped| looped.engine == id.index());
     for looped in loops {

@@ -192,7 +192,9 @@ pub(crate) struct Cold {
     owned: List,
     timers: u32,
     monitors: u32,
+    /// Nothing is taken in from outside, nothing at all (see `drain`).
     draining: bool,
+    sealed: bool,
     /// The record that delivers the bits of `td_notify`.
     notice: Option<Id>,
     /// Records that watch this mailbox.

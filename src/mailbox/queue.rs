@@ -195,7 +195,7 @@ impl Tail {
 
     /// Whether no send may pass without a look: it may be refused, replace another or be counted.
     fn looks_always(&self) -> bool {
-        let cold = |cold: &super::Cold| cold.draining || cold.receipts.is_some();
+        let cold = |cold: &super::Cold| cold.draining || cold.sealed || cold.receipts.is_some();
         self.policy == Policy::Conflate || self.cold.as_deref().is_some_and(cold)
     }
 

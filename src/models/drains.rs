@@ -7,8 +7,9 @@ use super::*;
 use crate::engine::Drained;
 
 fn drain(m: &Meeting, timeout: i64) -> (Result<()>, Drained) {
-    let close = || {
+    let close = |last: &dyn Fn()| {
         m.engine.shut()?;
+        last();
         m.engine.end_all(&m.store);
         Ok(())
     };
