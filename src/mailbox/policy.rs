@@ -216,7 +216,9 @@ impl Store {
             return None;
         }
         let over_own = quota.is_bounded() && quota.queued() >= quota.limit();
-        let conflates = quota.policy() == Policy::Conflate || tail.policy == Policy::Conflate;
+        // What says something in `info` is no value: a dead letter tells of one message.
+        let is_value = draft.trailer.is_none_or(|trailer| trailer.info == [0; 2]);
+        let conflates = is_value && (quota.policy() == Policy::Conflate || tail.policy == Policy::Conflate);
         let block = if conflates { shared(draft.payload).ok() } else { None };
         let draft = &block.as_ref().map_or(*draft, |block| draft.replaceable(block));
         let replaced = match block {
@@ -224,8 +226,8 @@ impl Store {
             None => Ok(false),
         };
         let room = |tail: &mut Tail| match block {
-            Some(_) => tail.admit_new(self, slot, draft).is_ok(),
-            None => tail.admit(self, slot, draft).is_ok(),
+            None if is_value => tail.admit(self, slot, draft).is_ok(),
+            _ => tail.admit_new(self, slot, draft).is_ok(),
         };
         let never = replaced.is_err() || draft.payload.size() as u64 > tail.limits().bytes();
         let policy = if over_own { quota.policy() } else { tail.policy };

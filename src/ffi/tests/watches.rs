@@ -369,6 +369,28 @@ fn a_will_is_published_before_down_and_not_at_close() {
 }
 
 #[test]
+fn a_dead_letter_takes_no_others_place() {
+    let engine = virtual_engine();
+    let (w, dead) = (bounded(engine, 5, 3), mailbox(engine));
+    let values = bounded(engine, 0, 0);
+    mailbox_kill(dead).unwrap();
+    subscribe(w, "$dead", 5, 0, None).unwrap();
+    subscribe(values, "$dead", 5, 2, None).unwrap();
+    for _ in 0..4 {
+        assert_eq!(send(dead, Id::NONE, 1, b""), Err(Error::NoProc));
+    }
+    for (mailbox, queued) in [(w, 3), (values, 2)] {
+        for _ in 0..queued {
+            let message = recv(mailbox, 0, false).unwrap();
+            assert_eq!(message.info, [dead.0, KIND_MESSAGE as u64]);
+            message_release(message.owner).unwrap();
+        }
+        let counters = mailbox_stats(mailbox).unwrap();
+        assert_eq!((counters.conflated, counters.lost), (0, 4 - queued));
+    }
+}
+
+#[test]
 fn dead_letters_are_shown_to_those_who_ask() {
     let engine = virtual_engine();
     let (w, a, b) = (mailbox(engine), mailbox(engine), mailbox(engine));
