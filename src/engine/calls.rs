@@ -156,9 +156,7 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
         Ok(ticket) => ticket,
         Err(CallError::Overflowed(remains)) => return Err(overflowed(world, *remains)),
         Err(CallError::Plain(error)) => {
-            if error == Error::Full && world.store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
-                world.store.count_refused(to);
-            }
+            count_unwaited(&world.store, to, error);
             return Err(error);
         }
         Err(CallError::Down(_)) => unreachable!("nobody waits here"),
@@ -168,6 +166,13 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
         engine.timers.enter(&world.store, ticket, deadline);
     }
     Ok(ticket)
+}
+
+/// Counts a request that a mailbox refused whose policy is to have it wait, as started calls do not.
+pub(super) fn count_unwaited(store: &Store, to: Id, error: Error) {
+    if error == Error::Full && store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
+        store.count_refused(to);
+    }
 }
 
 pub fn call_cancel(ticket: Id) -> Result<()> {

@@ -3,14 +3,14 @@
 //! Guarantees: who waits to send a part is woken when nobody wants it any more; a request that cannot be handed on stays
 //! where it is.
 
-use super::calls::{engine_of_ticket, late, late_reply, Redirected};
+use super::calls::{count_unwaited, engine_of_ticket, late, late_reply, Redirected};
 use super::traffic::{check_from, draft, overflowed, refused, send_slowly, wait_a_while};
 use super::*;
 use crate::call::{self, Request, Ties};
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Policy, Refusal, Room};
+use crate::mailbox::{Outcome, Refusal, Room};
 use crate::message::{FrameTrailer, Message, Payload, KIND_MESSAGE, KIND_REQUEST};
 use crate::notify::{Parker, Wake};
 
@@ -46,9 +46,7 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
         leave: &|call| engine.timers.leave(store, call.index(), call.life()),
         overflowed: &|remains| overflowed(world, remains),
         refused: &|to, error| {
-            if error == Error::Full && store.policy(to).is_ok_and(|(policy, _)| policy == Policy::Block) {
-                store.count_refused(to);
-            }
+            count_unwaited(store, to, error);
             refused(world, to, error, &draft(KIND_REQUEST, from, tag, payload), data)
         },
     };
@@ -151,7 +149,10 @@ pub fn forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
         Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
         Err(refusal) => match refusal.error() {
             Error::Stale => Err(late(Error::Stale)),
-            error => Err(failed(error)),
+            error => {
+                count_unwaited(store, to, error);
+                Err(failed(error))
+            }
         },
     }
 }
