@@ -1140,7 +1140,7 @@ int32_t td_whereis(td_engine engine, const char *name, size_t name_size, td_mail
  * one token and > one or more at the end. Two subscriptions of one mailbox that both fit bring two copies. The retained
  * values that fit come first, with status TD_RETAINED. A mailbox that subscribes to $dead gets every dead letter: from,
  * tag and data of a message that reached nobody, status the error, info[0] the id it was for, info[1] its kind; no
- * wildcard takes that topic in. options may be NULL for the defaults.
+ * wildcard takes that topic in, and none of them takes the place of another. options may be NULL for the defaults.
  *
  * Returns: 0; TD_ENOPROC when mailbox is over; TD_EINVAL for a pattern that is empty, longer than 1,024 bytes or 64
  *   tokens, has an empty token or a space, or > before its end, and for TD_BLOCK.

@@ -1,11 +1,11 @@
-//! More of what happens in a run: what binds mailboxes together. Links, groups and their watches, wills, answers in
-//! parts, calls of several at once.
+//! More of what happens in a run: what binds mailboxes together. Links, wills, answers in parts, calls of several at
+//! once, messages that are handed on.
 //!
 //! Guarantees: as `steps`.
 
 use crate::c::*;
 use crate::model::*;
-use crate::steps::{deadline, payload, recent, someone, tag};
+use crate::steps::{admit, deadline, payload, puller, recent, sender, someone, tag};
 use crate::world::*;
 
 // ---- links
@@ -49,92 +49,6 @@ pub fn trap(world: &mut World) {
     world.mailboxes[number].traps = on;
 }
 
-// ---- groups
-
-fn group(world: &mut World) -> usize {
-    world.random.below(GROUPS.len() as u64) as usize
-}
-
-pub fn join(world: &mut World) {
-    let (number, group) = (someone(world), group(world));
-    let id = world.mailboxes[number].id;
-    if world.budget.is_some() {
-        return;
-    }
-    world.note(|| format!("{number} joins {}", GROUPS[group]));
-    assert_eq!(group_join(id, GROUPS[group]), 0);
-    world.groups[group].add(id);
-    world.tell(group, id, TD_JOINED);
-}
-
-pub fn leave(world: &mut World) {
-    let (mut number, group) = (someone(world), group(world));
-    let members = &world.groups[group].0;
-    let one = world.random.pick(members);
-    if let Some((member, _)) = one.filter(|_| !world.random.one_in(4)) {
-        number = world.live.iter().copied().find(|other| world.mailboxes[*other].id == member).expect("a member lives");
-    }
-    let id = world.mailboxes[number].id;
-    let code = group_leave(id, GROUPS[group]);
-    world.note(|| format!("{number} leaves {} = {code}", GROUPS[group]));
-    let there = world.groups[group].take(id);
-    assert_eq!(code, if there { 0 } else { TD_ENOTFOUND });
-    if there {
-        world.tell(group, id, TD_LEFT);
-    }
-}
-
-pub fn watch(world: &mut World) {
-    let (number, group, tag) = (someone(world), group(world), tag(world));
-    let mailbox = &world.mailboxes[number];
-    let plain = mailbox.bound == 65_536 || mailbox.looped.is_none() && mailbox.open.is_empty();
-    if world.budget.is_some() || !plain || mailbox.watches.len() > 2 {
-        return;
-    }
-    let (id, members) = group_watch(mailbox.id, GROUPS[group], tag);
-    assert_eq!(members, world.groups[group].say(), "what a watch begins with");
-    let watch = world.watches.len();
-    world.note(|| format!("{number} watches {}: {watch}", GROUPS[group]));
-    let snapshot = (world.key(), Members::read(&members));
-    world.watches.push(GroupWatch {
-        id,
-        alive: true,
-        watcher: number,
-        group,
-        tag,
-        snapshot,
-        edges: Vec::new(),
-        last: Vec::new(),
-    });
-    let mailbox = &mut world.mailboxes[number];
-    mailbox.watches.push(watch);
-    mailbox.watcher = true;
-}
-
-pub fn unwatch(world: &mut World) {
-    if world.watches.is_empty() {
-        return;
-    }
-    let number = recent(world, world.watches.len());
-    let GroupWatch { id, alive, watcher, group, .. } = world.watches[number];
-    let flush = world.random.one_in(2) && world.mailboxes[watcher].open.is_empty();
-    let code = td_unwatch(td_watch { id }, if flush { TD_FLUSH } else { 0 });
-    world.note(|| format!("unwatch {number} of {watcher}, flush {flush} = {code}"));
-    assert_eq!(code, if alive { 0 } else { TD_ESTALE });
-    if !alive {
-        return;
-    }
-    let last = world.groups[group].say();
-    let watch = &mut world.watches[number];
-    (watch.alive, watch.last) = (false, last);
-    let mailbox = &mut world.mailboxes[watcher];
-    mailbox.watches.retain(|other| *other != number);
-    if flush {
-        mailbox.flush_all(|entry| entry.what == What::Edge(number) || entry.what == What::Resync(number));
-    }
-    world.touched.push(watcher);
-}
-
 // ---- wills
 
 pub fn will(world: &mut World) {
@@ -165,8 +79,7 @@ pub fn part(world: &mut World) {
     world.note(|| format!("part of the answer to call {number} = {code}"));
     if state != State::Armed {
         assert_eq!(code, TD_ESTALE, "a part that comes too late");
-        world.dead_letters += 1;
-        return;
+        return world.late_reply(id, &data);
     }
     world.expire(caller);
     let reference = gather.map_or(id, |gather| world.gathers[gather].id);
@@ -182,7 +95,7 @@ pub fn part(world: &mut World) {
     } else {
         assert_eq!(code, 0);
         mailbox.count.sent += 1;
-        mailbox.queue.push_back(entry);
+        mailbox.queue.push_back(Entry { taken_in: key, ..entry });
     }
     world.touched.push(caller);
 }
@@ -216,6 +129,7 @@ pub fn call_many(world: &mut World) {
             state: State::Armed,
             caller: from,
             target: to,
+            holder: to,
             timer: None,
             tag,
             replies: 0,
@@ -226,7 +140,8 @@ pub fn call_many(world: &mut World) {
         world.mailboxes[from].calls.push(call);
         let why = if world.mailboxes[to].alive { request(world, call, &data) } else { TD_ENOPROC };
         if why == TD_ENOPROC {
-            world.dead_letters += 1;
+            let to = world.mailboxes[to].id;
+            world.letter(&Letter { to, kind: TD_KIND_REQUEST, code: why, from: own, tag, data: &data });
         }
         if !world.mailboxes[from].alive {
             return;
@@ -254,7 +169,8 @@ fn request(world: &mut World, call: usize, data: &[u8]) -> i32 {
     }
     if mailbox.messages() < mailbox.bound {
         mailbox.count.sent += 1;
-        mailbox.queue.push_back(Entry { key, what, kind, reference, from, tag, data, ..Entry::default() });
+        let taken_in = key;
+        mailbox.queue.push_back(Entry { key, taken_in, what, kind, reference, from, tag, data, ..Entry::default() });
         return 0;
     }
     mailbox.count.refused += 1;
@@ -271,13 +187,8 @@ pub fn cancel_many(world: &mut World) {
     let number = recent(world, world.gathers.len());
     let Gather { id, state, caller, ref calls, .. } = world.gathers[number];
     let calls = calls.clone();
-    let of = |entry: &Entry| match entry.what {
-        What::Part(call) | What::Reply(call) => calls.contains(&call),
-        What::Replies(other) => other == number,
-        _ => false,
-    };
     let lives = world.mailboxes[caller].alive;
-    if lives && (world.mailboxes[caller].has_in_hand(of) || state == State::Over) {
+    if lives && state == State::Over {
         return;
     }
     let code = td_call_cancel(td_ticket { id });
@@ -287,13 +198,70 @@ pub fn cancel_many(world: &mut World) {
         return;
     }
     world.gathers[number].state = State::Over;
+    world.mailboxes[caller].flush(What::Replies(number));
     for call in &calls {
-        if world.calls[*call].state == State::Armed {
-            world.unwatch(world.calls[*call].target, Watch::Call(*call));
-            world.forget_deadline(*call);
+        match world.calls[*call].state {
+            State::Armed => {
+                world.unwatch(world.calls[*call].holder, Watch::Call(*call));
+                world.forget_deadline(*call);
+            }
+            State::Queued => {
+                assert!(world.mailboxes[caller].flush(What::Reply(*call)), "a reply that waits is flushed")
+            }
+            State::Over => {}
         }
         world.calls[*call].state = State::Over;
     }
-    world.mailboxes[caller].flush_all(of);
+    let part = |entry: &Entry| matches!(entry.what, What::Part(call) if calls.contains(&call));
+    world.mailboxes[caller].flush_all(part);
+    world.mailboxes[caller].cut(part);
     world.touched.push(caller);
+}
+
+// ---- handing on
+
+/// Receives a message and sends it on, a request with its ticket.
+pub fn forward(world: &mut World) {
+    let Some(number) = puller(world) else { return };
+    let (code, message) = recv(world.mailboxes[number].id);
+    world.expire(number);
+    world.touched.push(number);
+    let Some(at) = world.given(number, |_| true) else { return assert_eq!(code, TD_EAGAIN) };
+    assert_eq!(code, 0);
+    // What a RESYNC says is known only now.
+    let entry = Entry { data: bytes(&message).to_vec(), ..world.taken(number, at, &message) };
+    let (to, from) = (recent(world, world.mailboxes.len()), sender(world));
+    let target = &world.mailboxes[to];
+    let call = if let What::Request(call) = entry.what { call } else { None };
+    // A full mailbox would have this thread wait; and one that is handed its own request must not end for it.
+    if call.is_some() && (to != number || target.policy != TD_KILL) || call.is_none() && target.policy != TD_BLOCK {
+        send_on(world, &message, entry, to, from, call);
+    }
+    assert_eq!(release(&message), 0);
+    assert_eq!(crate::c::forward(world.mailboxes[number].id, 0, &message), TD_ESTALE, "handed on after its release");
+}
+
+fn send_on(world: &mut World, message: &td_message, entry: Entry, to: usize, from: Option<usize>, call: Option<usize>) {
+    let (target, own, alive) = (world.mailboxes[to].id, world.id(from), world.mailboxes[to].alive);
+    let code = crate::c::forward(target, own, message);
+    world.note(|| format!("forward {entry:?} to {to} from {from:?} = {code}"));
+    let holder = call.map(|call| world.calls[call].holder);
+    if let (Some(call), Some(holder)) = (call, holder) {
+        // Where it cannot be sent on, it is watched anew.
+        world.unwatch(holder, Watch::Call(call));
+        let now = if code == 0 { to } else { holder };
+        world.calls[call].holder = now;
+        world.mailboxes[now].watched.push(Watch::Call(call));
+        world.touched.extend([holder, now]);
+    }
+    let kind = if call.is_some() { TD_KIND_REQUEST } else { TD_KIND_MESSAGE };
+    let Entry { tag, data, lent, .. } = entry;
+    if !alive {
+        assert_eq!(code, TD_ENOPROC, "handed on to the dead");
+        return world.letter(&Letter { to: target, kind, code, from: own, tag, data: &data });
+    }
+    let what = call.map_or(What::Message, |call| What::Request(Some(call)));
+    let reference = call.map_or(0, |call| world.calls[call].id);
+    let sent = Entry { what, kind, from: own, tag, data, lent, reference, ..Entry::default() };
+    admit(world, to, sent, code, call.is_none());
 }

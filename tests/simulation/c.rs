@@ -168,6 +168,11 @@ pub fn monitor(watcher: Id, target: Id, tag: u64) -> (i32, Id) {
     (call!(td_monitor(td_mailbox { id: watcher }, td_mailbox { id: target }, tag, &mut monitor)), monitor.id)
 }
 
+pub fn monitor_receipt(watcher: Id, target: Id, tag: u64) -> (i32, Id) {
+    let mut monitor = td_monitor_ref::default();
+    (call!(td_monitor_receipt(td_mailbox { id: watcher }, td_mailbox { id: target }, tag, &mut monitor)), monitor.id)
+}
+
 pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> (i32, Id) {
     let ((name, size), mut monitor) = (text(name), td_monitor_ref::default());
     (call!(td_monitor_name(td_mailbox { id: watcher }, name, size, tag, &mut monitor)), monitor.id)
@@ -277,6 +282,50 @@ pub fn group_watch(id: Id, group: &str, tag: u64) -> (Id, Vec<u8>) {
     let known = bytes(&members).to_vec();
     assert_eq!(release(&members), 0);
     (watch.id, known)
+}
+
+pub fn presence_enter(id: Id, group: &str, key: &str, grace: i64) -> i32 {
+    let ((group, size), (key, length)) = (text(group), text(key));
+    call!(td_presence_enter(td_mailbox { id }, group, size, key, length, grace))
+}
+
+pub fn presence_leave(id: Id, group: &str, key: &str) -> i32 {
+    let ((group, size), (key, length)) = (text(group), text(key));
+    call!(td_presence_leave(td_mailbox { id }, group, size, key, length))
+}
+
+pub fn presence_keys(engine: Id, group: &str) -> Vec<u8> {
+    let ((group, size), mut keys) = (text(group), zeroed());
+    assert_eq!(call!(td_presence_keys(td_engine { id: engine }, group, size, &mut keys)), 0);
+    let known = bytes(&keys).to_vec();
+    assert_eq!(release(&keys), 0);
+    known
+}
+
+/// The watch, and the keys at its beginning.
+pub fn presence_watch(id: Id, group: &str, tag: u64) -> (Id, Vec<u8>) {
+    let ((group, size), mut watch, mut keys) = (text(group), td_watch::default(), zeroed());
+    assert_eq!(call!(td_presence_watch(td_mailbox { id }, group, size, tag, &mut watch, &mut keys)), 0);
+    let known = bytes(&keys).to_vec();
+    assert_eq!(release(&keys), 0);
+    (watch.id, known)
+}
+
+/// The watch, and how many subscriptions there are at its beginning.
+pub fn interest_watch(id: Id, pattern: &str, tag: u64) -> (Id, u64) {
+    let ((pattern, size), mut watch, mut count) = (text(pattern), td_watch::default(), 0);
+    assert_eq!(call!(td_interest_watch(td_mailbox { id }, pattern, size, tag, &mut watch, &mut count)), 0);
+    (watch.id, count)
+}
+
+pub fn forward(to: Id, from: Id, message: &td_message) -> i32 {
+    call!(td_forward(td_mailbox { id: to }, td_mailbox { id: from }, message))
+}
+
+pub fn engine_drain(id: Id, timeout: i64) -> (i32, td_drain_report) {
+    let mut report: td_drain_report = zeroed();
+    report.size = size_of_val(&report);
+    (call!(td_engine_drain(td_engine { id }, timeout, &mut report, std::ptr::null_mut(), 0)), report)
 }
 
 pub fn reply_part(id: Id, data: &[u8]) -> i32 {

@@ -1,6 +1,6 @@
 //! A deterministic simulation: users of every sort on one engine with a virtual clock, one step after the other as a
 //! seed decides, beside a plain model of all of it.
-//! (rules 1 2 3 4 5 6 9 10 11 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29)
+//! (rules 1 2 3 4 5 6 9 10 11 13 14 15 16 17 19 20 21 22 23 24 25 26 27 28 29 30)
 //!
 //! `make simulate` runs a million steps with seeds never tried before, `make simulate SEED=n` one run again, telling
 //! its last steps when it fails. Within `cargo test` the debug build takes fewer steps, with the lock checks on.
@@ -9,9 +9,15 @@
 
 mod bonds;
 mod c;
+mod checks;
+mod ends;
+mod lives;
 mod model;
 mod random;
+mod receiving;
+mod relations;
 mod steps;
+mod watches;
 mod world;
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -37,43 +43,46 @@ fn close(fd: c::td_fd) {
 /// One run: its steps, then the end of everything.
 fn run(seed: u64, steps: u64, tracing: bool) {
     WORLD.set(Some(World::new(seed, tracing)));
-    with(steps::open_mailbox);
-    let taken = || with(|world| world.steps);
-    while taken() < steps {
-        let before = taken() / 512;
-        let looped = with(|world| {
-            let number = world.random.below(2) as usize;
-            world.random.one_in(6).then(|| world.loops[number])
-        });
-        match looped {
-            Some(looped) => assert!(run_loop(looped) >= 0),
-            None => with(steps::step),
-        }
-        with(|world| {
-            world.check_touched();
-            if taken_of(world) / 512 != before {
-                world.check_all();
-            }
-        });
+    with(lives::open_mailbox);
+    while with(|world| world.steps < steps) {
+        go_on();
     }
-    finish();
+    match seed % 3 {
+        0 => drain(),
+        _ => finish(),
+    }
 }
 
-fn taken_of(world: &World) -> u64 {
-    world.steps
+/// A step, or a loop's handlers, which take steps.
+fn go_on() {
+    let before = with(|world| world.steps / 512);
+    let looped = with(|world| {
+        let number = world.random.below(2) as usize;
+        world.random.one_in(6).then(|| world.loops[number])
+    });
+    match looped {
+        Some(looped) => assert!(run_loop(looped) >= 0),
+        None => with(steps::step),
+    }
+    with(|world| {
+        world.check_touched();
+        if world.steps / 512 != before {
+            world.check_all();
+        }
+    });
 }
 
 fn run_loop(looped: u64) -> i32 {
     with(|world| world.note(|| "run a loop".into()));
     let batches = c::td_loop_run(c::td_loop { id: looped }, 0, 0);
-    if let Some(panic) = steps::FAILED.take() {
+    if let Some(panic) = receiving::FAILED.take() {
         resume_unwind(panic);
     }
     batches
 }
 
-/// Handlers take all that is left for them; then every mailbox ends, and everything was released and dropped once.
-fn finish() {
+/// From here on nobody does anything but receive; handlers take all that is left for them.
+fn settle() {
     with(|world| {
         world.quiet = true;
         for number in world.live.clone() {
@@ -93,17 +102,53 @@ fn finish() {
             let left = mailbox.looped.is_some() && world.first(number, |_| true).is_some();
             assert!(!left, "what waits for a handler is handled");
         }
+    });
+}
+
+/// Every mailbox ends, and the engine is closed.
+fn finish() {
+    settle();
+    with(|world| {
         while !world.live.is_empty() {
-            steps::end_mailbox(world);
+            lives::end_mailbox(world);
             world.check_touched();
         }
-        for mailbox in &mut world.mailboxes {
-            for mut open in mailbox.open.drain(..) {
-                open.batch.as_mut().map(c::batch_release);
-            }
-        }
+        world.close_batches();
         let engine = c::td_engine { id: world.engine };
         assert_eq!(c::td_engine_close(engine), 0);
+    });
+    all_is_gone();
+}
+
+/// The engine drains: for a while mailboxes go on among themselves, then all receive what is left.
+fn drain() {
+    with(lives::begin_to_drain);
+    let busy = |world: &mut World| world.live.len() > 8 && world.draining.is_some();
+    let until = with(|world| world.steps + 500);
+    while with(|world| busy(world) && world.steps < until) {
+        go_on();
+        with(lives::look_at_the_drain);
+    }
+    settle();
+    with(|world| {
+        world.close_batches();
+        for number in world.live.clone() {
+            receiving::receive_all(world, number);
+        }
+        world.check_all();
+        assert!(lives::drain(world), "nothing is left");
+        for number in std::mem::take(&mut world.live) {
+            let reason = c::stats(world.mailboxes[number].id).map(|stats| stats.reason);
+            assert_eq!(reason.unwrap_or(c::TD_REASON_ENGINE_CLOSED), c::TD_REASON_ENGINE_CLOSED);
+        }
+    });
+    all_is_gone();
+}
+
+/// Everything was released and dropped once.
+fn all_is_gone() {
+    with(|world| {
+        let engine = c::td_engine { id: world.engine };
         assert_eq!(c::td_engine_close(engine), c::TD_ESTALE);
         let gone = |number: &usize| world::drops(*number) == 1;
         assert!((0..world.mailboxes.len()).all(|number| gone(&number)), "every drop function ran once");

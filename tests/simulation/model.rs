@@ -49,6 +49,10 @@ pub struct Entry {
     pub publication: u64,
     /// A newer one with its tag takes its place.
     pub conflates: bool,
+    /// Its place among all values: as `key`, but for one that took an older place.
+    pub taken_in: u64,
+    /// Of a RESYNC that was written down, as a batch had it.
+    pub said: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Entry {
@@ -134,8 +138,6 @@ pub struct Mailbox {
     pub end_seen: bool,
     pub traps: bool,
     pub watches: Vec<usize>,
-    /// Has had a watch.
-    pub watcher: bool,
     pub gathers: Vec<usize>,
     pub will: Option<Will>,
     /// Payload bytes that batches gave back since it was empty.
@@ -179,6 +181,12 @@ impl Mailbox {
         let before = self.queue.len();
         self.queue.retain(|entry| !wanted(entry));
         self.count.flushed += (before - self.queue.len()) as u64;
+    }
+
+    /// What waits in open batches is not to be seen.
+    pub fn cut(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        let handed = self.open.iter_mut().flat_map(Open::waiting);
+        handed.filter(|handed| wanted(&handed.entry)).for_each(|handed| handed.cut = true);
     }
 
     pub fn has_in_hand(&self, wanted: impl Fn(&Entry) -> bool) -> bool {
@@ -231,13 +239,24 @@ pub struct Monitor {
     pub tag: u64,
     pub name: &'static str,
     pub downs: u32,
+    pub receipt: Option<Receipt>,
+}
+
+/// What became of the messages that a watcher sent since it wants to know.
+#[derive(Clone, Copy, Default)]
+pub struct Receipt {
+    pub since: u64,
+    pub consumed: u64,
+    pub discarded: u64,
 }
 
 pub struct Call {
     pub id: Id,
     pub state: State,
     pub caller: usize,
+    /// Who was called, and who has the request now.
     pub target: usize,
+    pub holder: usize,
     pub timer: Option<usize>,
     pub tag: u64,
     pub replies: u32,
@@ -289,39 +308,12 @@ impl Members {
     }
 }
 
-pub struct GroupWatch {
-    pub id: Id,
-    pub alive: bool,
-    pub watcher: usize,
-    pub group: usize,
-    pub tag: u64,
-    /// The newest snapshot that its mailbox has received, as place and members; and every edge, as place, member and
-    /// how many more. In whatever order they were received.
-    pub snapshot: (u64, Members),
-    pub edges: Vec<(u64, Id, i32)>,
-    /// What a RESYNC says that was queued when the watch ended.
-    pub last: Vec<u8>,
-}
-
-impl GroupWatch {
-    /// What its mailbox knows when nothing waits there: the snapshot and the edges behind it.
-    pub fn known(&mut self) -> Members {
-        let (place, members) = &mut self.snapshot;
-        self.edges.sort_unstable();
-        for (_, id, by) in self.edges.drain(..).filter(|(at, ..)| at > place) {
-            match by {
-                1 => members.add(id),
-                _ => assert!(members.take(id), "one who left was known"),
-            }
-        }
-        members.clone()
-    }
-}
-
 pub enum Due {
     Mailbox(usize),
     Name(usize),
     Call(usize),
+    /// The grace of a key.
+    Lapse(usize),
 }
 
 pub struct Timer {
@@ -351,6 +343,9 @@ pub struct Subscription {
 
 /// Tokens divided by '.', `*` exactly one, `>` one or more at the end.
 pub fn fits(pattern: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && pattern.starts_with(['*', '>']) {
+        return false;
+    }
     let mut tokens = topic.split('.');
     for want in pattern.split('.') {
         match (want, tokens.next()) {
@@ -361,4 +356,24 @@ pub fn fits(pattern: &str, topic: &str) -> bool {
         }
     }
     tokens.next().is_none()
+}
+
+/// Whether some topic fits both patterns.
+pub fn meet(one: &str, other: &str) -> bool {
+    let hidden = |wild: &str, text: &str| wild.starts_with(['*', '>']) && text.starts_with('$');
+    !hidden(one, other) && !hidden(other, one) && tokens_meet(one, other)
+}
+
+fn tokens_meet(one: &str, other: &str) -> bool {
+    if one == ">" || other == ">" {
+        return true;
+    }
+    let (first, rest) = one.split_once('.').map_or((one, None), |(first, rest)| (first, Some(rest)));
+    let (second, left) = other.split_once('.').map_or((other, None), |(second, left)| (second, Some(left)));
+    let same = first == second || first == "*" || second == "*";
+    same && match (rest, left) {
+        (None, None) => true,
+        (Some(rest), Some(left)) => tokens_meet(rest, left),
+        _ => false,
+    }
 }

@@ -1,19 +1,19 @@
 //! The world of one run: the engine, its model beside it, and the checks that hold the two together.
 //!
-//! Guarantees: after every step each mailbox it touched has the counters that the model has, and rule 4's equation
-//! holds; a message that is delivered is the one that the model has next, in every field; a monitor fires once, a call
-//! has one outcome, a release or drop function runs once.
+//! Guarantees: nothing here calls the library but to begin; what fires, and what is published, goes into the queues of
+//! those who must get it, in the order that the rules give.
 
 use crate::c::*;
 use crate::model::*;
 use crate::random::Random;
+use crate::watches::{Present, Watching, GROUPS};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::c_void;
 
 pub const NAMES: [&str; 8] = ["ada", "bob", "cyd", "dee", "eve", "fay", "gus", "hal"];
-/// In the order in which one who ends leaves them.
-pub const GROUPS: [&str; 2] = ["day", "night"];
+/// The topic of dead letters.
+pub const DEAD: &str = "$dead";
 pub const QUEUES: [&str; 2] = ["north", "south"];
 /// Steps that are told of when one fails.
 const REMEMBERED: usize = 40;
@@ -30,8 +30,10 @@ pub struct World {
     pub subscriptions: Vec<Subscription>,
     pub names: [Option<usize>; NAMES.len()],
     pub gathers: Vec<Gather>,
-    pub watches: Vec<GroupWatch>,
+    pub watches: Vec<Watching>,
     pub groups: [Members; GROUPS.len()],
+    /// The keys that are present, in the order in which they came.
+    pub present: Vec<Present>,
     pub retained: BTreeMap<&'static str, Entry>,
     pub turns: u64,
     /// The engine's bound in bytes, of runs in which it is small: with plain sends and calls alone.
@@ -47,8 +49,29 @@ pub struct World {
     pub steps: u64,
     /// Handlers only receive.
     pub quiet: bool,
+    pub draining: Option<Draining>,
     pub trace: VecDeque<String>,
     pub tracing: bool,
+}
+
+/// The draining of the engine: what each mailbox that lives had delivered when it began, and what became of the messages
+/// of those that have ended since.
+#[derive(Clone)]
+pub struct Draining {
+    pub before: HashMap<usize, u64>,
+    pub delivered: u64,
+    pub undelivered: u64,
+}
+
+/// A message that found nobody.
+pub struct Letter<'a> {
+    /// The id it was for, and its kind.
+    pub to: Id,
+    pub kind: u32,
+    pub code: i32,
+    pub from: Id,
+    pub tag: u64,
+    pub data: &'a [u8],
 }
 
 thread_local! {
@@ -109,6 +132,7 @@ impl World {
             gathers: Vec::new(),
             watches: Vec::new(),
             groups: Default::default(),
+            present: Vec::new(),
             retained: BTreeMap::new(),
             turns: 0,
             budget,
@@ -121,6 +145,7 @@ impl World {
             touched: Vec::new(),
             steps: 0,
             quiet: false,
+            draining: None,
             trace: VecDeque::new(),
             tracing,
         }
@@ -151,12 +176,12 @@ impl World {
 
     // ---- what fires
 
-    fn signal(&mut self, to: usize, entry: Entry) {
+    pub fn signal(&mut self, to: usize, entry: Entry) {
         let key = self.key();
         let mailbox = &mut self.mailboxes[to];
         assert!(mailbox.alive, "a signal to the dead");
         mailbox.count.sent += 1;
-        mailbox.queue.push_back(Entry { key, ..entry });
+        mailbox.queue.push_back(Entry { key, taken_in: key, ..entry });
         self.touched.push(to);
     }
 
@@ -177,6 +202,7 @@ impl World {
             status: reason,
             data: data.to_vec(),
             topic: monitor.name,
+            info: monitor.receipt.map_or([0; 2], |receipt| [receipt.consumed, receipt.discarded]),
             ..Entry::default()
         };
         self.signal(self.monitors[number].watcher, entry);
@@ -186,8 +212,8 @@ impl World {
         let call = &mut self.calls[number];
         assert_eq!(call.state, State::Armed);
         call.state = State::Over;
-        let (caller, target, gather) = (call.caller, call.target, call.gather);
-        self.unwatch(target, Watch::Call(number));
+        let (caller, target, holder, gather) = (call.caller, call.target, call.holder, call.gather);
+        self.unwatch(holder, Watch::Call(number));
         if !self.mailboxes[caller].alive {
             return;
         }
@@ -231,32 +257,6 @@ impl World {
         self.signal(self.gathers[number].caller, entry);
     }
 
-    /// Each watch of a group is told: by an edge, or by the RESYNC that waits or must stand for it.
-    pub fn tell(&mut self, group: usize, member: Id, status: i32) {
-        for number in 0..self.watches.len() {
-            let GroupWatch { id, alive, watcher, tag, .. } = self.watches[number];
-            let lives = alive && self.watches[number].group == group && self.mailboxes[watcher].alive;
-            let waits = |entry: &Entry| entry.what == What::Resync(number);
-            if !lives || self.mailboxes[watcher].queue.iter().any(waits) {
-                continue;
-            }
-            self.expire(watcher);
-            let mailbox = &self.mailboxes[watcher];
-            let told = Entry { tag, reference: id, ..Entry::default() };
-            let edge = Entry {
-                what: What::Edge(number),
-                kind: TD_KIND_MEMBER,
-                from: member,
-                status,
-                topic: GROUPS[group],
-                ..told.clone()
-            };
-            let resync = Entry { what: What::Resync(number), kind: TD_KIND_RESYNC, topic: GROUPS[group], ..told };
-            let room = mailbox.messages() < mailbox.bound;
-            self.signal(watcher, if room { edge } else { resync });
-        }
-    }
-
     pub fn unwatch(&mut self, target: usize, watch: Watch) {
         self.mailboxes[target].watched.retain(|other| *other != watch);
         self.touched.push(target);
@@ -297,15 +297,38 @@ impl World {
                 Due::Mailbox(to) => self.tick(number, to),
                 Due::Name(name) => match self.names[name] {
                     Some(to) => self.tick(number, to),
-                    None => self.dead_letters += 1,
+                    None => {
+                        let Timer { id, tag, data, .. } = &self.timers[number];
+                        let (to, tag, data) = (*id, *tag, data.clone());
+                        let (kind, code) = (TD_KIND_TIMER, TD_ENOTFOUND);
+                        self.letter(&Letter { to, kind, code, from: 0, tag, data: &data });
+                    }
                 },
                 Due::Call(call) => self.answer(call, TD_ETIMEDOUT, &[], 0),
+                Due::Lapse(key) => self.lapse(key),
             }
         }
         self.now = target;
     }
 
     // ---- publications
+
+    /// A message found nobody: counted, and published to those who mourn it.
+    pub fn letter(&mut self, letter: &Letter<'_>) {
+        self.dead_letters += 1;
+        let Letter { to, kind, code, from, tag, data } = *letter;
+        let (publication, data, info) = (self.key(), data.to_vec(), [to, kind as u64]);
+        let (kind, status) = (TD_KIND_TOPIC, code);
+        let copy = Entry { kind, status, from, tag, data, info, topic: DEAD, publication, ..Entry::default() };
+        let mut ended = Vec::new();
+        self.spread(&copy, &mut ended);
+        assert!(ended.is_empty(), "those who mourn do not end for it");
+    }
+
+    pub fn late_reply(&mut self, ticket: Id, data: &[u8]) {
+        let (kind, code) = (TD_KIND_REPLY, TD_ESTALE);
+        self.letter(&Letter { to: ticket, kind, code, from: 0, tag: 0, data });
+    }
 
     /// The subscription gets a copy; as its bounds say.
     pub fn deliver(&mut self, at: usize, copy: &Entry, ended: &mut Vec<usize>) -> bool {
@@ -319,7 +342,9 @@ impl World {
         let mailbox = &mut self.mailboxes[to];
         let what = What::Topic(at);
         let conflates = own_policy == TD_CONFLATE || mailbox.policy == TD_CONFLATE;
-        let copy = Entry { key, what, reference, conflates, ..copy.clone() };
+        // A dead letter is no value of anything.
+        let conflates = conflates && copy.topic != DEAD;
+        let copy = Entry { key, taken_in: key, what, reference, conflates, ..copy.clone() };
         if let Some(twin) = mailbox.twin(what, copy.tag, copy.topic).filter(|_| conflates) {
             mailbox.conflate(twin, copy);
             return true;
@@ -397,418 +422,5 @@ impl World {
             true => drop(self.retained.remove(copy.topic)),
             false => drop(self.retained.insert(copy.topic, copy.clone())),
         }
-    }
-
-    // ---- ends
-
-    fn mark(&mut self, number: usize, reason: i32) {
-        self.live.retain(|other| *other != number);
-        let mailbox = &mut self.mailboxes[number];
-        (mailbox.alive, mailbox.reason) = (false, reason);
-        mailbox.queue.clear();
-        self.touched.push(number);
-    }
-
-    pub fn die(&mut self, number: usize, reason: i32, data: &[u8]) {
-        self.mark(number, reason);
-        self.bury(number, data);
-    }
-
-    /// A mailbox has ended: names, groups, subscriptions, own timers, monitors and calls go; its will is published; then
-    /// its watchers hear of it, and those linked to it hear of it or end as it did, one after the other.
-    pub fn bury(&mut self, first: usize, data: &[u8]) {
-        let mut ended = VecDeque::from([(first, data.to_vec())]);
-        while let Some((number, data)) = ended.pop_front() {
-            self.leave_all(number);
-            let (id, reason) = (self.mailboxes[number].id, self.mailboxes[number].reason);
-            if let Some(Will { topic, tag, data, retain }) = self.mailboxes[number].will.take() {
-                let publication = self.key();
-                let kind = TD_KIND_TOPIC;
-                let copy = Entry { kind, from: id, tag, data, topic, publication, ..Entry::default() };
-                if retain {
-                    self.retain(&copy);
-                }
-                let mut overflowed = Vec::new();
-                self.spread(&copy, &mut overflowed);
-                ended.extend(overflowed.into_iter().map(|number| (number, Vec::new())));
-            }
-            for watch in std::mem::take(&mut self.mailboxes[number].watched) {
-                match watch {
-                    Watch::Monitor(monitor) => self.down(monitor, reason, &data),
-                    Watch::Call(call) => {
-                        self.answer(call, TD_EDOWN, &data, reason as u32 as u64);
-                        self.forget_deadline(call);
-                    }
-                    Watch::Link(other) => {
-                        self.unwatch(other, Watch::Link(number));
-                        match &self.mailboxes[other] {
-                            Mailbox { alive: false, .. } => {}
-                            Mailbox { traps: true, .. } => self.exit(other, number, reason, &data),
-                            _ if reason == TD_REASON_NORMAL => {}
-                            _ => {
-                                self.mark(other, reason);
-                                ended.push_back((other, data.clone()));
-                            }
-                        }
-                    }
-                }
-            }
-            if let Some(fd) = self.mailboxes[number].fd.take() {
-                assert!(crate::readable(fd), "a descriptor is readable after the end");
-                crate::close(fd);
-            }
-            for name in NAMES {
-                assert_ne!(whereis(self.engine, name).1, id, "a name of the dead");
-            }
-            self.touched.push(number);
-        }
-    }
-
-    /// One that traps exits hears of an end.
-    pub fn exit(&mut self, to: usize, of: usize, reason: i32, data: &[u8]) {
-        let from = self.mailboxes[of].id;
-        let (what, kind) = (What::Exit(of), TD_KIND_EXIT);
-        self.signal(to, Entry { what, kind, from, status: reason, data: data.to_vec(), ..Entry::default() });
-    }
-
-    fn leave_all(&mut self, number: usize) {
-        let mailbox = &mut self.mailboxes[number];
-        let id = mailbox.id;
-        let (names, subscriptions) = (std::mem::take(&mut mailbox.names), std::mem::take(&mut mailbox.subscriptions));
-        let (monitors, calls) = (std::mem::take(&mut mailbox.monitors), std::mem::take(&mut mailbox.calls));
-        let (timers, watches) = (std::mem::take(&mut mailbox.timers), std::mem::take(&mut mailbox.watches));
-        let gathers = std::mem::take(&mut mailbox.gathers);
-        names.into_iter().for_each(|name| self.names[name] = None);
-        for group in 0..GROUPS.len() {
-            while self.groups[group].take(id) {
-                self.tell(group, id, TD_LEFT);
-            }
-        }
-        subscriptions.into_iter().for_each(|number| self.subscriptions[number].alive = false);
-        timers.into_iter().for_each(|number| self.timers[number].armed = false);
-        watches.into_iter().for_each(|number| self.watches[number].alive = false);
-        gathers.into_iter().for_each(|number| self.gathers[number].state = State::Over);
-        for own in monitors {
-            if self.monitors[own].state == State::Armed {
-                if let Some(target) = self.monitors[own].target {
-                    self.unwatch(target, Watch::Monitor(own));
-                }
-            }
-            self.monitors[own].state = State::Over;
-        }
-        for own in calls {
-            if self.calls[own].state == State::Armed {
-                self.unwatch(self.calls[own].target, Watch::Call(own));
-            }
-            self.calls[own].state = State::Over;
-            self.forget_deadline(own);
-        }
-    }
-
-    /// The caller of this call waits no longer: its timer goes.
-    pub fn forget_deadline(&mut self, call: usize) {
-        if let Some(timer) = self.calls[call].timer {
-            self.timers[timer].armed = false;
-        }
-    }
-
-    // ---- what is delivered
-
-    /// A received message must be the entry, in every field.
-    pub fn compare(&mut self, to: usize, message: &td_message, entry: &Entry) {
-        let got = (message.kind, message.status, message.from.id, message.tag);
-        assert_eq!(got, (entry.kind, entry.status, entry.from, entry.tag), "kind, status, from, tag of {entry:?}");
-        let reference = match entry.what {
-            What::Request(None) => message.r#ref,
-            What::Request(Some(call)) if entry.reference == UNKNOWN => {
-                let known = &mut self.calls[call].id;
-                *known = if *known == UNKNOWN { message.r#ref } else { *known };
-                *known
-            }
-            _ => entry.reference,
-        };
-        assert_eq!(message.r#ref, reference, "ref of {entry:?}");
-        let resync;
-        let entry = match entry.what {
-            What::Resync(number) => {
-                let watch = &mut self.watches[number];
-                let data = if watch.alive { self.groups[watch.group].say() } else { watch.last.clone() };
-                if entry.key > watch.snapshot.0 {
-                    watch.snapshot = (entry.key, Members::read(&data));
-                }
-                let info = [TD_KIND_MEMBER as u64, data.len() as u64 / 8];
-                resync = Entry { data, info, ..entry.clone() };
-                &resync
-            }
-            _ => entry,
-        };
-        assert_eq!(message.info, entry.info, "info of {entry:?}");
-        assert!(bytes(message) == entry.data, "data of {entry:?}: {} bytes", message.data_size);
-        assert_eq!(topic(message), entry.topic.as_bytes(), "topic of {entry:?}");
-        if let Some(number) = entry.lent {
-            assert_eq!(releases(number), 0, "released before it was read");
-        }
-        let shown = &mut self.mailboxes[to].count;
-        shown.shown += message.lost;
-        assert!(shown.shown <= shown.lost, "{} shown as lost, {} were", shown.shown, shown.lost);
-        match entry.what {
-            What::Message | What::Topic(_) | What::Request(None) | What::Exit(_) | What::Part(_) | What::Resync(_) => {}
-            What::Edge(number) => {
-                let by = if entry.status == TD_JOINED { 1 } else { -1 };
-                self.watches[number].edges.push((entry.key, entry.from, by));
-            }
-            What::Replies(number) => {
-                let gather = &mut self.gathers[number];
-                assert_eq!(gather.state, State::Queued, "one end of a gathering");
-                gather.state = State::Over;
-            }
-            What::Request(Some(call)) => {
-                let waits = self.calls[call].state == State::Armed;
-                assert!(waits, "a request of a caller who no longer waits");
-                self.tickets.push(call);
-            }
-            What::Down(number) => {
-                let monitor = &mut self.monitors[number];
-                assert_eq!(monitor.state, State::Queued);
-                (monitor.state, monitor.downs) = (State::Over, monitor.downs + 1);
-                assert_eq!(monitor.downs, 1, "one DOWN");
-            }
-            What::Tick(number) => self.timers[number].waits = false,
-            What::Reply(number) => {
-                let call = &mut self.calls[number];
-                assert_eq!(call.state, State::Queued);
-                (call.state, call.replies) = (State::Over, call.replies + 1);
-                assert_eq!(call.replies, 1, "one outcome");
-            }
-        }
-    }
-
-    /// A request whose caller no longer waits: it may be dropped, and must not be delivered.
-    pub fn is_stale(&self, entry: &Entry) -> bool {
-        match entry.what {
-            What::Request(Some(call)) => self.calls[call].state != State::Armed,
-            What::Request(None) => true,
-            _ => false,
-        }
-    }
-
-    /// Drops as many stale requests as the library says it has dropped.
-    pub fn expire(&mut self, number: usize) {
-        let Some(stats) = stats(self.mailboxes[number].id) else { return };
-        while self.mailboxes[number].alive && self.mailboxes[number].count.expired < stats.expired {
-            let at = self.mailboxes[number].queue.iter().position(|entry| self.is_stale(entry));
-            let mailbox = &mut self.mailboxes[number];
-            mailbox.queue.remove(at.expect("what expired was a request whose caller no longer waits"));
-            mailbox.count.expired += 1;
-        }
-    }
-
-    /// Where the oldest entry lies that may be delivered and that `wanted` accepts.
-    pub fn first(&self, number: usize, wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
-        self.mailboxes[number].queue.iter().position(|entry| wanted(entry) && !self.is_stale(entry))
-    }
-
-    /// What a receive call of now would take.
-    pub fn given(&self, number: usize, wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
-        self.first(number, wanted).filter(|_| !self.mailboxes[number].suspended)
-    }
-
-    /// Two copies of one publication come in either order.
-    fn settle_copies(&mut self, number: usize, at: usize, reference: Id) {
-        let queue = &mut self.mailboxes[number].queue;
-        let entry = &queue[at];
-        if entry.kind != TD_KIND_TOPIC || entry.reference == reference {
-            return;
-        }
-        let publication = entry.publication;
-        let twin = queue.iter().position(|other| other.publication == publication && other.reference == reference);
-        if let Some(twin) = twin {
-            let key = queue[at].key;
-            (queue[at].key, queue[twin].key) = (queue[twin].key, key);
-            queue.swap(at, twin);
-        }
-    }
-
-    /// One message was received from a mailbox: it must be the entry at `at`.
-    pub fn received(&mut self, number: usize, at: usize, message: &td_message) {
-        self.settle_copies(number, at, message.r#ref);
-        let entry = self.mailboxes[number].queue.remove(at).expect("an entry");
-        self.compare(number, message, &entry);
-        self.mailboxes[number].count.delivered += 1;
-        assert_eq!(release(message), 0);
-        assert_eq!(release(message), TD_ESTALE, "a second release");
-    }
-
-    /// A batch was taken out: what is in it is at the front of the queue.
-    pub fn open_batch(&mut self, number: usize, batch: &td_batch, own: bool) {
-        self.expire(number);
-        let mut items = Vec::new();
-        for (_, reference) in kinds(batch).into_iter().filter(|(kind, _)| *kind != TD_KIND_GAP) {
-            let at = self.first(number, |_| true).expect("a batch holds what was queued");
-            self.settle_copies(number, at, reference);
-            let entry = self.mailboxes[number].queue.remove(at).expect("an entry");
-            items.push(Handed { entry, passed: false, flushed: false, cut: false });
-        }
-        let live = items.len();
-        let signals = items.iter().filter(|handed| handed.entry.is_signal()).count();
-        assert!(signals == 0 || signals == live, "messages or signals, never both");
-        self.mailboxes[number].open.push(Open { batch: own.then_some(*batch), items });
-    }
-
-    /// Asks an open batch for the next message, and compares. False when there is none.
-    pub fn pass(&mut self, number: usize, which: usize, batch: &mut td_batch) -> bool {
-        let alive = self.mailboxes[number].alive;
-        let (code, message) = batch_next(batch);
-        // The cursor passes over requests whose callers no longer wait.
-        let waits = |handed: &Handed| !handed.passed && !handed.flushed;
-        while let Some(at) = self.mailboxes[number].open[which].items.iter().position(waits).filter(|_| alive) {
-            if !self.is_stale(&self.mailboxes[number].open[which].items[at].entry) {
-                break;
-            }
-            self.mailboxes[number].open[which].items[at].flushed = true;
-            self.mailboxes[number].count.expired += 1;
-        }
-        // And over what was flushed meanwhile: how much of it, the library says.
-        let flushed = stats(self.mailboxes[number].id).map_or(0, |stats| stats.flushed);
-        let mailbox = &mut self.mailboxes[number];
-        let open = &mut mailbox.open[which];
-        for handed in open.items.iter_mut().filter(|handed| waits(handed) && handed.cut && alive) {
-            if mailbox.count.flushed < flushed {
-                handed.flushed = true;
-                mailbox.count.flushed += 1;
-            }
-        }
-        let expected = open.items.iter().position(|handed| waits(handed) && !handed.cut).filter(|_| alive);
-        let Some(at) = expected else {
-            assert_eq!(code, 0, "of an ended mailbox, or beyond its last message, a batch gives nothing");
-            return false;
-        };
-        assert_eq!(code, 1, "{:?} waits in the batch", open.items[at].entry);
-        // Two copies of one publication come in either order.
-        let reference = message.r#ref;
-        let (kind, publication) = (open.items[at].entry.kind, open.items[at].entry.publication);
-        if kind == TD_KIND_TOPIC && open.items[at].entry.reference != reference {
-            let same = |entry: &Entry| entry.publication == publication && entry.reference == reference;
-            let twin = |handed: &Handed| same(&handed.entry);
-            if let Some(twin) = open.items.iter().position(twin) {
-                open.items.swap(at, twin);
-            }
-        }
-        open.items[at].passed = true;
-        let entry = open.items[at].entry.clone();
-        self.compare(number, &message, &entry);
-        true
-    }
-
-    /// A batch is given back.
-    pub fn close_batch(&mut self, number: usize, which: usize) {
-        let mailbox = &mut self.mailboxes[number];
-        let open = mailbox.open.remove(which);
-        let (alive, mut back) = (mailbox.alive, Vec::new());
-        for handed in open.items {
-            match handed {
-                Handed { flushed: true, .. } => {}
-                Handed { passed: true, .. } => mailbox.count.delivered += 1,
-                Handed { cut: true, .. } if alive => mailbox.count.flushed += 1,
-                Handed { entry, .. } if alive => back.push(entry),
-                _ => {}
-            }
-        }
-        mailbox.put_back(back);
-        self.touched.push(number);
-    }
-
-    // ---- what must be so
-
-    pub fn check_touched(&mut self) {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
-        touched.drain(..).for_each(|number| self.check(number));
-        self.touched = touched;
-    }
-
-    pub fn check(&mut self, number: usize) {
-        self.expire(number);
-        if self.mailboxes[number].queue.is_empty() {
-            self.mailboxes[number].given_back = 0;
-        }
-        let mailbox = &self.mailboxes[number];
-        let Some(c) = stats(mailbox.id) else { return assert!(!mailbox.alive) };
-        let count = &mailbox.count;
-        assert_eq!(
-            c.sent,
-            c.delivered + c.lost + c.conflated + c.flushed + c.expired + c.discarded + c.queued,
-            "rule 4: {c:?}"
-        );
-        assert_eq!((c.sent, c.lost, c.flushed), (count.sent, count.lost, count.flushed), "sent, lost, flushed: {c:?}");
-        assert_eq!(c.conflated, count.conflated, "conflated");
-        assert_eq!(c.state == TD_STATE_OPEN, mailbox.alive);
-        if !mailbox.alive {
-            return assert_eq!((c.reason, c.queued), (mailbox.reason, 0), "reason, queued: {c:?}");
-        }
-        assert_eq!(c.refused, count.refused, "refused");
-        assert_eq!((c.expired, c.discarded), (count.expired, 0), "expired, discarded");
-        assert_eq!(c.queued, mailbox.queue.len() as u64 + mailbox.in_hand(), "queued: {c:?}");
-        assert_eq!(c.delivered, count.delivered, "delivered");
-        assert_eq!(c.monitored_by, mailbox.watched.len() as u64, "watchers");
-        assert_eq!(c.subscriptions, mailbox.subscriptions.len() as u64, "subscriptions");
-        assert_eq!(c.names, mailbox.names.len() as u64, "names");
-        let armed = mailbox.monitors.iter().filter(|own| self.monitors[**own].state == State::Armed).count();
-        assert_eq!(c.monitors, armed as u64, "monitors");
-    }
-
-    /// Everything, and the engine's own counters.
-    pub fn check_all(&mut self) {
-        for at in 0..self.live.len() {
-            let number = self.live[at];
-            let armed = |own: &usize| self.monitors[*own].state != State::Over;
-            let monitors: Vec<usize> = self.mailboxes[number].monitors.iter().copied().filter(armed).collect();
-            self.mailboxes[number].monitors = monitors;
-            self.check(number);
-            if let Some(fd) = self.mailboxes[number].fd {
-                let pending = self.given(number, |_| true).is_some();
-                assert!(!pending || crate::readable(fd), "the descriptor tells of what waits");
-                let mailbox = &self.mailboxes[number];
-                let idle = mailbox.suspended || mailbox.queue.is_empty() && mailbox.open.is_empty();
-                if idle && !mailbox.suspended && crate::readable(fd) {
-                    // Once too often, as what it told of was dropped: a look makes it quiet.
-                    assert_eq!(recv(mailbox.id).0, TD_EAGAIN);
-                }
-                assert!(!idle || !crate::readable(fd), "the descriptor is quiet when nothing waits");
-            }
-        }
-        for (group, members) in GROUPS.iter().zip(&self.groups) {
-            assert_eq!(group_members(self.engine, group), members.say(), "the members of {group}");
-        }
-        for (number, watch) in self.watches.iter_mut().enumerate().filter(|(_, watch)| watch.alive) {
-            let told = |entry: &Entry| entry.what == What::Edge(number) || entry.what == What::Resync(number);
-            let mailbox = &self.mailboxes[watch.watcher];
-            if !mailbox.queue.iter().any(told) && !mailbox.has_in_hand(told) {
-                let sorted = |Members(mut members): Members| {
-                    members.sort_unstable();
-                    members
-                };
-                let truth = sorted(self.groups[watch.group].clone());
-                assert_eq!(sorted(watch.known()), truth, "what a watch has told");
-            }
-        }
-        let c = engine_stats(self.engine);
-        let total: u64 = self.live.iter().map(|number| self.mailboxes[*number].bytes()).sum();
-        let given_back: u64 = self.live.iter().map(|number| self.mailboxes[*number].given_back).sum();
-        // Which of the requests that nobody waits for were dropped first is not told.
-        let stale = |number: &usize| self.mailboxes[*number].queue.iter().any(|entry| self.is_stale(entry));
-        assert!(c.queued_bytes == total || self.live.iter().any(stale), "{} queued bytes, not {total}", c.queued_bytes);
-        assert!(c.queued_bytes <= c.max_bytes + given_back, "{c:?}: over the budget");
-        let held = self.names.iter().filter(|holder| holder.is_some()).count() as u64;
-        assert_eq!((c.mailboxes, c.names), (self.live.len() as u64, held), "mailboxes, names");
-        assert_eq!(c.subscriptions, self.subscriptions.iter().filter(|s| s.alive).count() as u64, "subscriptions");
-        let users = |timer: &&Timer| timer.armed && !matches!(timer.due, Due::Call(_));
-        assert_eq!(c.timers, self.timers.iter().filter(users).count() as u64, "timers");
-        assert_eq!(c.dead_letters, self.dead_letters, "dead letters");
-        for (name, holder) in NAMES.iter().zip(self.names) {
-            assert_eq!(whereis(self.engine, name).1, self.id(holder), "the holder of {name}");
-        }
-        self.timers.iter().for_each(|timer| assert!(!timer.armed || timer.deadline > self.now));
     }
 }
