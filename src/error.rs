@@ -8,17 +8,23 @@ use std::cell::RefCell;
 macro_rules! errors {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $name:literal, $text:literal;)+) => {
         /// Why a call failed. [`code`](Error::code) is the number that C sees.
+        ///
+        /// ```
+        /// use tidings::{Address, Error};
+        ///
+        /// assert_eq!(Address::from_id(0).send(0, b"").unwrap_err(), Error::BadId);
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
         pub enum Error { $($(#[doc = $doc])+ $variant = $code,)+ }
 
         impl Error {
             /// Every error, in the order of the codes.
-            pub const ALL: &'static [Error] = &[$(Error::$variant,)+];
+            pub(crate) const ALL: &'static [Error] = &[$(Error::$variant,)+];
         }
 
         /// `"TD_EFULL"` and the like, NUL-terminated; `"TD_OK"` for 0 and above.
-        pub fn name(code: i32) -> &'static str {
+        pub(crate) fn name(code: i32) -> &'static str {
             match code {
                 0.. => "TD_OK\0",
                 $($code => concat!($name, "\0"),)+
@@ -27,7 +33,7 @@ macro_rules! errors {
         }
 
         /// One sentence on a code, NUL-terminated.
-        pub fn text(code: i32) -> &'static str {
+        pub(crate) fn text(code: i32) -> &'static str {
             match code {
                 0.. => "success\0",
                 $($code => concat!($text, "\0"),)+
@@ -81,6 +87,14 @@ errors! {
 }
 
 /// The result of nearly everything.
+///
+/// ```
+/// fn open() -> tidings::Result<tidings::Mailbox> {
+///     tidings::Engine::shared()?.mailbox().open()
+/// }
+/// # open()?;
+/// # Ok::<(), tidings::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 thread_local! {
@@ -89,6 +103,10 @@ thread_local! {
 
 impl Error {
     /// The number that C sees.
+    ///
+    /// ```
+    /// assert_eq!(tidings::Error::Full.code(), -11);
+    /// ```
     #[inline]
     pub fn code(self) -> i32 {
         self as i32
@@ -96,7 +114,7 @@ impl Error {
 
     /// Notes what exactly was wrong, and what would be right, for `td_last_error` of this thread.
     #[cold]
-    pub fn because(self, detail: impl Into<String>) -> Error {
+    pub(crate) fn because(self, detail: impl Into<String>) -> Error {
         let detail = detail.into();
         let _ = DETAIL.try_with(|last| *last.borrow_mut() = detail);
         self

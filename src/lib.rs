@@ -1,15 +1,38 @@
 //! tidings: Erlang's mailboxes, monitors, names, timers and topics as a C library.
 //!
-//! The C ABI of `include/tidings.h` is the face of this crate; `engine` is what stands behind it. See
-//! `ARCHITECTURE.md` for the floors: arrows go down only.
+//! The C ABI of `include/tidings.h` is the face of this crate to other languages; what follows is its face to Rust, over
+//! the same engine. See `ARCHITECTURE.md` for the floors: arrows go down only.
+//!
+//! ```
+//! use tidings::{Engine, Kind};
+//!
+//! let engine = Engine::new()?;
+//! let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+//! let _watch = ann.monitor(bob.address())?;
+//! bob.send_to(ann.address(), 7, b"hello")?;
+//! bob.exit(tidings::Reason::user(0), b"tired")?;
+//! assert_eq!(ann.recv()?.text(), "hello");
+//! let down = ann.recv()?;
+//! assert_eq!((down.kind(), &*down.text()), (Kind::Down, "tired"));
+//! # Ok::<(), tidings::Error>(())
+//! ```
+//!
+//! An [`Engine`] is a world of mailboxes. A [`Mailbox`] is read by receive calls, by a handler in a [`Loop`] that the
+//! program runs where it likes, or by a handler on the engine's workers. Whoever knows a mailbox's [`Address`], a number
+//! that may pass through C, Python and back, can send to it, call it, watch it, end it.
 
 #![deny(unsafe_code)]
+#![deny(missing_docs)]
 
+mod api;
 mod call;
 mod clock;
 mod dispatch;
 mod engine;
 mod error;
+// Its documentation is the header's.
+#[allow(missing_docs)]
+#[doc(hidden)]
 pub mod ffi;
 mod group;
 mod id;
@@ -34,3 +57,6 @@ mod table;
 mod timer;
 mod topic;
 mod watch;
+
+pub use api::*;
+pub use error::{Error, Result};

@@ -32,6 +32,10 @@ pub const STATUS_STARTED: i32 = 3;
 pub const STATUS_STOPPED: i32 = 4;
 pub const STATUS_RETAINED: i32 = 1;
 
+/// States of a mailbox.
+pub const STATE_OPEN: u32 = 1;
+pub const STATE_ENDED: u32 = 2;
+
 pub const REASON_NORMAL: i32 = 0;
 pub const REASON_KILLED: i32 = 1;
 pub const REASON_NOPROC: i32 = 2;

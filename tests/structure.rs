@@ -22,12 +22,20 @@ const STEPS: &[(u8, &[&str])] = &[
     (2, &["monitor", "link", "process", "registry", "timer", "call", "dispatch", "watch"]),
     (2, &["topic", "group", "presence"]),
     (3, &["engine"]),
-    (4, &["ffi"]),
+    (4, &["ffi", "api"]),
     // Built for loom alone.
     (4, &["models"]),
 ];
-const UNSAFE_MAY_STAND_IN: &[&str] =
-    &["ffi/", "mailbox/segment.rs", "mailbox/segment/", "models/loops.rs", "models/workers.rs", "table.rs", "notify/"];
+const UNSAFE_MAY_STAND_IN: &[&str] = &[
+    "api/raw.rs",
+    "ffi/",
+    "mailbox/segment.rs",
+    "mailbox/segment/",
+    "models/loops.rs",
+    "models/workers.rs",
+    "table.rs",
+    "notify/",
+];
 const DEPENDENCIES: &[&str] = &["crossbeam-channel", "libc", "once_cell", "parking_lot"];
 const LONGEST_FILE: usize = 500;
 
@@ -278,6 +286,23 @@ fn badly_shaped(file: &str, source: &str) -> Vec<String> {
     found
 }
 
+/// Public functions and types of the Rust face whose documentation shows no example.
+fn without_example(file: &str, source: &str) -> Vec<String> {
+    if !file.starts_with("api/") || matches!(file, "api/tests.rs" | "api/raw.rs") {
+        return Vec::new();
+    }
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let public =
+        |line: &str| ["pub fn ", "pub const fn ", "pub struct ", "pub enum "].iter().any(|p| line.starts_with(p));
+    let shown = |at: usize| {
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
+        above.into_iter().any(|line| line.starts_with("/// ```"))
+    };
+    // What a macro makes has its documentation where the macro is called.
+    let found = (0..lines.len()).filter(|&at| public(lines[at]) && !lines[at].contains('$') && !shown(at));
+    found.map(|at| format!("src/{file}:{}: no example in the documentation of `{}`", at + 1, lines[at])).collect()
+}
+
 // ---- the sources ------------------------------------------------------------------------------------------------
 
 fn root() -> &'static Path {
@@ -322,6 +347,11 @@ fn unsafe_stands_in_its_rooms_and_says_why() {
 #[test]
 fn only_sync_names_parking_lot_and_loom() {
     hold(locks_named_elsewhere);
+}
+
+#[test]
+fn every_public_item_of_the_rust_face_has_an_example() {
+    hold(without_example);
 }
 
 #[test]
@@ -392,5 +422,7 @@ fn a_lone_unsafe_a_foreign_lock_and_a_bare_file_are_caught() {
     assert_eq!(locks_named_elsewhere("clock.rs", "use parking_lot::Mutex;").len(), 1);
     assert_eq!(locks_named_elsewhere("clock.rs", "#[cfg(not(loom))]\nuse crate::sync::Mutex;").len(), 0);
     assert_eq!(badly_shaped("id.rs", "use std::fmt;\n").len(), 1);
+    assert_eq!(without_example("api/call.rs", "/// Calls.\npub fn call() {}").len(), 1);
+    assert_eq!(without_example("api/call.rs", "/// ```\n/// call();\n/// ```\n#[inline]\npub fn call() {}").len(), 0);
     assert_eq!(badly_shaped("id.rs", &format!("//! Ids.\n{}", "\n".repeat(LONGEST_FILE))).len(), 1);
 }

@@ -56,7 +56,7 @@ pub use watching::{Ties, Will};
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{HandlerFn, MailboxCounters};
+use crate::message::{HandlerFn, MailboxCounters, STATE_ENDED, STATE_OPEN};
 use crate::notify::Parker;
 use crate::oneshot::{List, Of, Shots, Use};
 use crate::owed::Callback;
@@ -395,7 +395,7 @@ impl Store {
         let bytes = tail.queued_bytes(slot);
         Ok(MailboxCounters {
             size: std::mem::size_of::<MailboxCounters>(),
-            state: if ended { 2 } else { 1 },
+            state: if ended { STATE_ENDED } else { STATE_OPEN },
             reason: tail.reason,
             sent,
             delivered,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The engine inside servers that exist: builds the adapters and examples/embed/c, and drives each by real clients.
 
-    run.py [NAME...]      epoll, libuv, glib, python; all without
+    run.py [NAME...]      epoll, libuv, glib, python, rust; all without
 
 Guarantees: every wait has a deadline; no process is left behind; the last line is "N passed, N failed, N skipped", and
 the status says the same. A host library or tool that is not here is a skip."""
@@ -128,18 +128,28 @@ def build_server(host: str, flags: list[str]) -> None:
 # ---- a server, and its clients ----
 
 
-class Server:
+class Process:
+    """A program whose lines are gathered."""
+
     def __init__(self, command: list[str]) -> None:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         self.errors: list[str] = []
-        self.streams = 0  # clients of the stream that there have been
         self.readers = [
             threading.Thread(target=gather, args=(self.process.stdout, self.lines)),
             threading.Thread(target=gather, args=(self.process.stderr, self.errors)),
         ]
         for reader in self.readers:
             reader.start()
+
+    def saw(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+
+class Server(Process):
+    def __init__(self, command: list[str]) -> None:
+        super().__init__(command)
+        self.streams = 0  # clients of the stream that there have been
         self.echo = self.port("echo")
         self.stream = self.port("stream")
 
@@ -455,6 +465,47 @@ def try_python() -> None:
     check("python: the README's line builds it, too", lambda: python_host(by_readme("python_host", f"{config.parent}:")))
 
 
+# ---- the Rust API ----
+
+
+def rust_stream(program: str) -> None:
+    """Lines for all; the one that is cut off is forgotten; the end of the source is told to the others."""
+    run = Process([program, "0", "1"])
+    try:
+        until("the port", lambda: run.saw("listening on ") or run.process.poll() is not None)
+        hold(run.saw("listening on "), f"the program ended: {run.errors}")
+        port = int(run.lines[0].rpartition(":")[2])
+        clients = [connect(port) for _ in range(3)]
+        files = [client.makefile("rb") for client in clients]
+        for file in files:
+            numbers = [int(SEQ.match(file.readline().rstrip()).group(1)) for _ in range(200)]  # type: ignore[union-attr]
+            hold(numbers == sorted(set(numbers)), f"numbers grow: {numbers}")
+        files[0].close()
+        reset(clients[0])
+        until("who was cut off is forgotten", lambda: run.saw("forgot a client"))
+        clients[1].sendall(b"stop\n")
+        for file in files[1:]:
+            hold(file.read().endswith(b"\ndied\n"), "a stream ends with the news")
+        status = run.process.wait(DEADLINE)
+        for reader in run.readers:
+            reader.join(DEADLINE)
+        hold((status, run.lines[-1], run.errors) == (0, "mailboxes left: 0", []), f"{status} {run.lines[-1:]} {run.errors}")
+    finally:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+
+
+def try_rust() -> None:
+    cargo = os.environ.get("CARGO", "cargo")
+    if not shutil.which(cargo):
+        return skip("rust: no cargo here")
+    build = [cargo, "build", "--locked", "--quiet", "--example", "data_stream"]
+    check("rust: the example builds", lambda: subprocess.run(build, cwd=ROOT, check=True, timeout=900))
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+    check("rust: the data stream", lambda: rust_stream(str(target / "debug" / "examples" / "data_stream")))
+
+
 def main(names: list[str]) -> int:
     BUILD.mkdir(parents=True, exist_ok=True)
     for host in HOSTS:
@@ -462,6 +513,8 @@ def main(names: list[str]) -> int:
             try_host(host)
     if not names or "python" in names:
         try_python()
+    if not names or "rust" in names:
+        try_rust()
     print(f"{len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped")
     return 1 if failed else 0
 

@@ -1,0 +1,374 @@
+//! Mailboxes: receiving, and what is done in a mailbox's own name.
+//!
+//! Guarantees: a [`Mailbox`] ends with its drop at the latest; each message goes to exactly one receive, from any
+//! thread.
+
+use super::{
+    anew, nanos, raw, Address, Batch, Call, CallError, Match, Message, Monitor, Policy, Receipt, Subscription,
+};
+use crate::clock::FOREVER;
+use crate::engine as facade;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// A mailbox of one's own: an ordered, bounded queue with an identity and a life, which ends when this is dropped. What
+/// anybody may do with it is in [`Address`], to which it dereferences.
+///
+/// ```
+/// let engine = tidings::Engine::new()?;
+/// let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+/// let _watch = ann.monitor(bob.address())?;
+/// bob.send_to(ann.address(), 7, b"hello")?;
+/// drop(bob);
+/// assert_eq!(ann.recv()?.text(), "hello");
+/// assert_eq!(ann.recv()?.kind(), tidings::Kind::Down);
+/// # Ok::<(), tidings::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Mailbox {
+    address: Address,
+    engine: Id,
+}
+
+impl Deref for Mailbox {
+    type Target = Address;
+    fn deref(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let _ = self.address.close();
+    }
+}
+
+/// What a poll found: nothing yet is no failure.
+fn polled<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::Again) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Mailbox {
+    pub(super) fn of(id: Id, engine: Id) -> Mailbox {
+        Mailbox { address: Address(id), engine }
+    }
+
+    /// Its address, for others.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// let address = mailbox.address();
+    /// std::thread::spawn(move || address.send(0, b"from a thread"));
+    /// assert_eq!(mailbox.recv()?.text(), "from a thread");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Leaves it open without an owner: it ends by its address, by its thread or loop, or with its engine.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// let address = engine.mailbox().open()?.detach();
+    /// assert!(address.stats()?.open);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn detach(self) -> Address {
+        ManuallyDrop::new(self).address
+    }
+
+    /// Waits for the oldest message and takes it. `Closed` when the mailbox is over.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.send(0, b"hello")?;
+    /// assert_eq!(mailbox.recv()?.data(), b"hello");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn recv(&self) -> Result<Message> {
+        anew(|| facade::recv(self.address.0, FOREVER, false)).map(Message::of)
+    }
+
+    /// As [`recv`](Self::recv), at most so long: then it is `TimedOut`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// let error = mailbox.recv_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error, tidings::Error::TimedOut);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message> {
+        anew(|| facade::recv(self.address.0, nanos(timeout), false)).map(Message::of)
+    }
+
+    /// Takes the oldest message if there is one.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// assert!(mailbox.try_recv()?.is_none());
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn try_recv(&self) -> Result<Option<Message>> {
+        polled(anew(|| facade::recv(self.address.0, 0, false)).map(Message::of))
+    }
+
+    /// Waits, at most so long, for the oldest message that is wanted, and leaves the rest in order.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.send(1, b"")?;
+    /// mailbox.send(2, b"")?;
+    /// let wanted = tidings::Match::new().tag(2);
+    /// assert_eq!(mailbox.recv_match(&wanted, None)?.tag(), 2);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn recv_match(&self, wanted: &Match, timeout: Option<Duration>) -> Result<Message> {
+        let timeout = timeout.map_or(FOREVER, nanos);
+        anew(|| facade::recv_match(self.address.0, &wanted.0, timeout, false)).map(Message::of)
+    }
+
+    /// Waits, at most so long, and takes many messages at once.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.send_many(&[(1, b"one"), (2, b"two")])?;
+    /// let mut batch = mailbox.recv_batch(None)?;
+    /// let mut tags = Vec::new();
+    /// while let Some(message) = batch.next() {
+    ///     tags.push(message.tag());
+    /// }
+    /// assert_eq!(tags, [1, 2]);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn recv_batch(&self, timeout: Option<Duration>) -> Result<Batch> {
+        anew(|| facade::recv_batch(self.address.0, timeout.map_or(FOREVER, nanos), false)).map(Batch::of)
+    }
+
+    /// Receives until the mailbox is over.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.send(1, b"")?;
+    /// for message in mailbox.iter() {
+    ///     assert_eq!(message.tag(), 1);
+    ///     mailbox.close()?;
+    /// }
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self)
+    }
+
+    /// A descriptor that is readable while there is something to receive: level-triggered, for poll and its like.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// let fd: std::os::fd::OwnedFd = mailbox.fd()?;
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn fd(&self) -> Result<OwnedFd> {
+        anew(|| facade::mailbox_fd(self.address.0)).map(raw::descriptor)
+    }
+
+    /// Sends a copy of the data in this mailbox's name: [`Address::send`] with a sender. Messages of one sender to one
+    /// mailbox stay in order.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// ann.send_to(bob.address(), 0, b"hello")?;
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_to(&self, to: Address, tag: u64, data: &[u8]) -> Result<()> {
+        anew(|| facade::send(to.0, self.address.0, tag, data))
+    }
+
+    /// As [`Address::call`], in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// # let to = bob.address();
+    /// std::thread::spawn(move || {
+    ///     let request = bob.recv().unwrap();
+    ///     let caller = request.from().unwrap();
+    ///     request.ticket().unwrap().reply(&caller.id().to_ne_bytes())
+    /// });
+    /// assert_eq!(ann.call_to(to, 0, b"who am I?", None)?.data(), ann.id().to_ne_bytes());
+    /// # Ok::<(), tidings::CallError>(())
+    /// ```
+    pub fn call_to(&self, to: Address, tag: u64, data: &[u8], timeout: Option<Duration>) -> Result<Message, CallError> {
+        to.call_from(self.address.0, tag, data, timeout)
+    }
+
+    /// Sends a request whose answer comes to this mailbox as one [`Kind::Reply`](crate::Kind::Reply) with this tag.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let call = ann.call_start(bob.address(), 9, b"", None)?;
+    /// bob.recv()?.ticket().unwrap().reply(b"later")?;
+    /// let reply = ann.recv()?;
+    /// assert_eq!((reply.reference(), reply.tag()), (call.id(), 9));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn call_start(&self, to: Address, tag: u64, data: &[u8], timeout: Option<Duration>) -> Result<Call> {
+        let timeout = timeout.map_or(FOREVER, nanos);
+        anew(|| facade::call_start(to.0, self.address.0, tag, data, timeout)).map(Call::of)
+    }
+
+    /// Watches a mailbox: when it ends, this one gets one [`Kind::Down`](crate::Kind::Down) whose reference is the
+    /// monitor. If it is over already the DOWN comes at once, with [`Reason::NOPROC`](crate::Reason::NOPROC).
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let monitor = ann.monitor(bob.address())?;
+    /// drop(bob);
+    /// assert_eq!(ann.recv()?.reference(), monitor.id());
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor(&self, target: Address) -> Result<Monitor> {
+        anew(|| facade::monitor(self.address.0, target.0, 0)).map(Monitor::of)
+    }
+
+    /// Watches whoever holds the name at this moment; the DOWN has the name as its topic. If nobody holds it the DOWN
+    /// comes at once: which of the two it is, is one atomic decision.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let ann = engine.mailbox().open()?;
+    /// let _monitor = ann.monitor_name("nobody")?;
+    /// let down = ann.recv()?;
+    /// assert_eq!((down.reason(), down.topic()), (tidings::Reason::NOPROC, "nobody"));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor_name(&self, name: &str) -> Result<Monitor> {
+        anew(|| facade::monitor_name(self.address.0, name, 0)).map(Monitor::of)
+    }
+
+    /// Delivers what is published from now on under a topic that fits the pattern: tokens divided by `.`, where `*` is
+    /// exactly one token and `>` one or more at the end. Retained values that fit come first.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// let _all = mailbox.subscribe("weather.>")?;
+    /// engine.publish("weather.rome.today", 0, b"sunny")?;
+    /// assert_eq!(mailbox.recv()?.topic(), "weather.rome.today");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn subscribe(&self, pattern: &str) -> Result<Subscription> {
+        self.subscribe_bounded(pattern, Policy::Fail, 0)
+    }
+
+    /// As [`subscribe`](Self::subscribe), with a bound and policy of the subscription's own: not [`Policy::Block`].
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// let _latest = mailbox.subscribe_bounded("weather.>", tidings::Policy::DropOld, 1)?;
+    /// engine.publish("weather.rome", 0, b"sunny")?;
+    /// engine.publish("weather.rome", 0, b"rain")?;
+    /// assert_eq!(mailbox.recv()?.text(), "rain");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn subscribe_bounded(&self, pattern: &str, policy: Policy, max_messages: u64) -> Result<Subscription> {
+        anew(|| facade::subscribe(self.address.0, pattern, policy as u32, max_messages, None)).map(Subscription::of)
+    }
+
+    /// Subscribes as one of a queue group: each message goes to one of its subscriptions, in turn.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let _one = ann.subscribe_in_group("jobs", "workers")?;
+    /// let _other = bob.subscribe_in_group("jobs", "workers")?;
+    /// engine.publish("jobs", 1, b"")?;
+    /// engine.publish("jobs", 2, b"")?;
+    /// assert_eq!(ann.recv()?.tag() + bob.recv()?.tag(), 3);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn subscribe_in_group(&self, pattern: &str, queue_group: &str) -> Result<Subscription> {
+        let policy = Policy::Fail as u32;
+        anew(|| facade::subscribe(self.address.0, pattern, policy, 0, Some(queue_group))).map(Subscription::of)
+    }
+
+    /// As [`Engine::publish`](crate::Engine::publish), in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let _subscription = bob.subscribe("news")?;
+    /// ann.publish("news", 0, b"none")?;
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn publish(&self, topic: &str, tag: u64, data: &[u8]) -> Result<Receipt> {
+        super::engine::publish(self.engine, self.address.0, topic, tag, data, false)
+    }
+
+    /// Says what is published, in this mailbox's name, when it ends.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let _subscription = bob.subscribe("wills")?;
+    /// ann.set_will("wills", 0, b"all to bob")?;
+    /// drop(ann);
+    /// assert_eq!(bob.recv()?.text(), "all to bob");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn set_will(&self, topic: &str, tag: u64, data: &[u8]) -> Result<()> {
+        anew(|| facade::will_set(self.address.0, topic, tag, data, false))
+    }
+}
+
+impl<'a> IntoIterator for &'a Mailbox {
+    type Item = Message;
+    type IntoIter = Iter<'a>;
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The messages of a mailbox as they come, until it is over.
+///
+/// ```
+/// # let engine = tidings::Engine::new()?;
+/// # let mailbox = engine.mailbox().open()?;
+/// mailbox.send(1, b"")?;
+/// mailbox.send(2, b"")?;
+/// let two: Vec<u64> = mailbox.iter().take(2).map(|message| message.tag()).collect();
+/// assert_eq!(two, [1, 2]);
+/// # Ok::<(), tidings::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Iter<'a>(&'a Mailbox);
+
+impl Iterator for Iter<'_> {
+    type Item = Message;
+    fn next(&mut self) -> Option<Message> {
+        self.0.recv().ok()
+    }
+}
