@@ -230,12 +230,14 @@ impl<T: Default> Claims<T> {
         Ok(work(unsafe { &mut *row.content.get() }))
     }
 
-    /// Runs `work` a last time and ends the claim.
+    /// Runs `work` a last time and ends the claim, unless it fails.
     #[inline]
-    pub fn close<R>(&self, id: Id, work: impl FnOnce(&mut T) -> R) -> Result<R> {
+    pub fn close<R>(&self, id: Id, work: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         let row = self.enter(id)?;
+        let leave = Leave(&row.word, id.life());
         // SAFETY: as in `with`; the word becomes even only after `work` is done.
-        let result = work(unsafe { &mut *row.content.get() });
+        let result = work(unsafe { &mut *row.content.get() })?;
+        std::mem::forget(leave);
         let life = id.life() + 1;
         let spare = &self.spares[row.near.load(Relaxed) as usize].0;
         row.word.store(life, Release);
@@ -313,12 +315,22 @@ mod tests {
         let claims = Claims::<Vec<u8>>::default();
         let (id, _) = claims.open(0, |content| content.push(1)).unwrap();
         assert_eq!(claims.with(id, |content| content.len()), Ok(1));
-        assert_eq!(claims.close(id, |content| std::mem::take(content).len()), Ok(1));
-        assert_eq!(claims.close(id, |_| ()), Err(Error::Stale));
+        assert_eq!(claims.close(id, |content| Ok(std::mem::take(content).len())), Ok(1));
+        assert_eq!(claims.close(id, |_| Ok(())), Err(Error::Stale));
         let (again, _) = claims.open(0, |_| ()).unwrap();
         assert_eq!(again.index(), id.index());
         assert_eq!(claims.with(id, |_| ()), Err(Error::Stale));
         assert_eq!(claims.with(Id(u64::MAX), |_| ()), Err(Error::BadId));
+    }
+
+    #[test]
+    fn a_claim_that_could_not_be_closed_stays() {
+        let claims = Claims::<u64>::default();
+        let (id, _) = claims.open(0, |content| *content = 3).unwrap();
+        assert_eq!(claims.close(id, |_| Err::<(), _>(Error::Inval)), Err(Error::Inval));
+        assert_eq!(claims.with(id, |content| *content), Ok(3));
+        assert_ne!(claims.open(0, |_| ()).unwrap().0.index(), id.index());
+        assert_eq!(claims.close(id, |content| Ok(*content)), Ok(3));
     }
 
     #[test]
@@ -335,6 +347,6 @@ mod tests {
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
         });
-        assert_eq!(claims.close(id, |content| *content), Ok(entered));
+        assert_eq!(claims.close(id, |content| Ok(*content)), Ok(entered));
     }
 }

@@ -35,7 +35,7 @@ impl Draft<'_> {
         dead
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn body(&self) -> usize {
         match self.payload {
             Payload::Copy(bytes) => bytes.len(),
@@ -45,7 +45,7 @@ impl Draft<'_> {
     }
 
     /// Bytes the entry will take.
-    #[inline]
+    #[inline(always)]
     pub fn total(&self) -> usize {
         HEADER + pad(self.body()) + pad(self.topic.len()) + if self.trailer.is_some() { TRAILER } else { 0 }
     }

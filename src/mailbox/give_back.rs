@@ -56,10 +56,12 @@ impl Store {
     /// As [`batch_release`](Self::batch_release), by the loop for its handler's batch.
     pub fn batch_end(&self, batch: &mut Batch) -> Result<()> {
         let owner = Id(batch.owner);
-        self.holds.with(owner, |hold| hold.frame.is_some())?.then_some(()).ok_or_else(not_a_batch)?;
         let (frame, mailbox, rest, signals, passed, noted) = self.holds.close(owner, |hold| {
             let cursor = (batch.cursor as usize).min(hold.places.len());
             let frame = hold.frame.take();
+            if frame.is_none() {
+                return Err(not_a_batch());
+            }
             let unshown = std::mem::take(&mut hold.lost);
             let mut passed = Passed { cursor, shown: 0, unshown, withdrawn: std::mem::take(&mut hold.withdrawn) };
             if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
@@ -73,7 +75,7 @@ impl Store {
                 }
             }
             let rest = hold.places.get(cursor).copied();
-            (frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed, hold.passed.take())
+            Ok((frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed, hold.passed.take()))
         })?;
         let mut trash = Trash::new();
         if let Some(frame) = frame {

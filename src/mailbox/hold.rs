@@ -157,11 +157,10 @@ impl Hold {
 impl Store {
     /// Lets go of a message that a receive call gave.
     pub fn release_message(&self, owner: Id) -> Result<()> {
-        let batch = self.holds.with(owner, |hold| hold.frame.is_some())?;
-        if batch {
-            return Err(Error::Inval.because("this is the owner of a batch; release it with td_batch_release"));
-        }
-        let block = self.holds.close(owner, |hold| hold.block.take())?;
+        let block = self.holds.close(owner, |hold| match hold.frame {
+            None => Ok(hold.block.take()),
+            Some(_) => Err(Error::Inval.because("this is the owner of a batch; release it with td_batch_release")),
+        })?;
         drop(block);
         Ok(())
     }

@@ -87,7 +87,7 @@ impl From<Error> for Refusal {
 
 impl Store {
     /// Appends a message if there is room; the record of a request becomes a watcher in the same step.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Roused, Refusal> {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
@@ -145,7 +145,7 @@ impl Tail {
     }
 
     /// `TD_ENOPROC` unless the mailbox of this id lives here.
-    #[inline]
+    #[inline(always)]
     fn check(&self, id: Id) -> Result<()> {
         if self.life == id.life() {
             Ok(())
@@ -162,7 +162,7 @@ impl Tail {
     }
 
     /// Appends, or says that the bound is reached. What a mailbox conflates is as if it were full.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
@@ -230,7 +230,7 @@ impl Tail {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, pool: &Pool, draft: &Draft<'_>, size: u64) {
         let lost = std::mem::take(&mut self.lost);
         let gap = Draft::gap(lost as u64);
@@ -306,13 +306,19 @@ impl Head {
                 tail.grow -= 1;
             }
         }
-        let full = tail.full.take();
-        let last = tail.current.take();
-        for segment in full.into_iter().flat_map(|chain| chain.into_iter()).chain(last) {
-            match &self.current {
-                None => self.current = Some(segment),
-                Some(_) => self.more.get_or_insert_default().rest.push_back(segment),
-            }
+        if let Some(chain) = tail.full.take() {
+            chain.into_iter().for_each(|segment| self.put_behind(segment));
+        }
+        if let Some(last) = tail.current.take() {
+            self.put_behind(last);
+        }
+    }
+
+    #[inline]
+    fn put_behind(&mut self, segment: Box<Segment>) {
+        match &self.current {
+            None => self.current = Some(segment),
+            Some(_) => self.more.get_or_insert_default().rest.push_back(segment),
         }
     }
 

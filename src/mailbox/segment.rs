@@ -110,7 +110,7 @@ impl Segment {
     }
 
     /// Appends an entry; the caller has seen that it [fits](Self::fits).
-    #[inline]
+    #[inline(always)]
     pub fn append(&mut self, draft: &Draft<'_>) -> At {
         let (body, total) = (draft.body(), draft.total());
         assert!(self.fits(total), "an entry is only appended where it fits");
