@@ -1405,10 +1405,13 @@ int32_t td_engine_inspect(td_engine engine, td_message *json);
  * Since: 0.1 */
 int32_t td_explain(uint64_t id, td_message *text);
 
-/* What the threads of this process have done lately with the library, as text: lines in the order of their times,
- * each with its age in seconds (with ~: then, or a little later), the thread's number and name, the event, the ids it
- * concerns, and sizes; never payloads. Each thread's last 1,024 events are kept, always; xN stands for N in a row,
- * with their sizes added up.
+/* What the threads of this process have done lately with the library, as text: a heading, then a line for each event,
+ * in the order of their times, never payloads:
+ *   -SECONDS thread NUMBER NAME: EVENT ID with OTHER, AMOUNT, xN
+ * SECONDS before now; with ~ behind them then or later, but before the next line of that thread without ~. Ids are
+ * "0x...". What ID and OTHER are, and whether there is an AMOUNT ("64 bytes", "3 messages", "reason killed (1)",
+ * "TD_EFULL"), is the event's; bytes and messages are added up over the N times in a row that xN stands for. A thread's
+ * last thousand events are kept, always.
  *
  * Returns: 0; TD_ENOMEM.
  * Threads: any, at any time.

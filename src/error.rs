@@ -3,6 +3,7 @@
 //! Guarantees: codes are append-only and are the numbers of the C header; making an error costs no allocation
 //! unless a detail is added, so that "nothing now" stays cheap.
 
+use crate::here::HERE;
 use std::cell::RefCell;
 
 macro_rules! errors {
@@ -116,7 +117,8 @@ impl Error {
     #[cold]
     pub(crate) fn because(self, detail: impl Into<String>) -> Error {
         let detail = detail.into();
-        let _ = DETAIL.try_with(|last| *last.borrow_mut() = detail);
+        let kept = DETAIL.try_with(|last| *last.borrow_mut() = detail).is_ok();
+        HERE.with(|here| here.detailed.set(kept));
         self
     }
 }
@@ -130,13 +132,17 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Forgets the detail of an earlier failure; the boundary does so before each call that can fail with one.
+#[inline]
 pub fn clear_detail() {
-    let _ = DETAIL.try_with(|last| {
-        let mut last = last.borrow_mut();
-        if !last.is_empty() {
-            last.clear();
-        }
-    });
+    if HERE.with(|here| here.detailed.get()) {
+        forget_detail();
+    }
+}
+
+#[cold]
+fn forget_detail() {
+    HERE.with(|here| here.detailed.set(false));
+    let _ = DETAIL.try_with(|last| last.borrow_mut().clear());
 }
 
 /// Reads this thread's detail; empty when the last failure had none.

@@ -35,6 +35,7 @@ mod error;
 #[doc(hidden)]
 pub mod ffi;
 mod group;
+mod here;
 mod id;
 mod json;
 mod link;

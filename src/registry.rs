@@ -67,11 +67,11 @@ impl Registry {
     }
 
     /// Takes a name away.
-    pub fn unregister(&self, store: &Store, name: &str) -> Result<()> {
+    pub fn unregister(&self, store: &Store, name: &str) -> Result<Id> {
         let mut names = self.names.lock();
         let holder = names.remove(name).ok_or_else(|| unknown(name))?;
         let _ = store.with_cold(holder, |cold| cold.names.retain(|other| **other != *name));
-        Ok(())
+        Ok(holder)
     }
 
     /// Who has the name now.

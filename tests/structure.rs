@@ -9,7 +9,9 @@ use std::process::Command;
 /// The steps of the house from the ground up: (floor, modules). A module may name modules of lower steps only; those
 /// of one step do not name each other. A new module must be given its place here.
 const STEPS: &[(u8, &[&str])] = &[
-    (0, &["error", "sync", "json"]),
+    (0, &["sync", "json"]),
+    (0, &["here"]),
+    (0, &["error"]),
     (0, &["notify"]),
     (0, &["owed"]),
     (0, &["log"]),
@@ -396,7 +398,7 @@ fn a_climbing_arrow_is_caught_in_every_spelling() {
     assert_eq!(caught("table.rs", "use super::mailbox;"), 1);
     assert_eq!(caught("table.rs", "mod inner { fn f() { super::super::engine::x() } }"), 1);
     assert_eq!(caught("timer.rs", "use crate::topic::Topic;"), 1, "sideways on a floor");
-    assert_eq!(caught("error.rs", "use crate::sync::Mutex;"), 1, "sideways on a step");
+    assert_eq!(caught("json.rs", "use crate::sync::Mutex;"), 1, "sideways on a step");
     assert_eq!(caught("table.rs", "use crate::*;"), 1, "a glob over the root hides what it names");
     assert_eq!(caught("table.rs", "use crate::Error;"), 1, "a re-export of the root hides where it comes from");
     assert_eq!(caught("lift.rs", "//! L."), 1, "a module without a floor");

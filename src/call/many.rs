@@ -76,7 +76,7 @@ fn start_one(store: &Store, request: &Request<'_>, timed: bool, gathering: Id, t
             store.rouse(roused);
             return Ok(id);
         }
-        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
+        Ok(Outcome::Dropped | Outcome::Replaced(_)) => unreachable!("requests are neither dropped nor replaced"),
         Ok(Outcome::Overflowed(remains)) => (ties.overflowed)(*remains),
         Err(refusal) => (ties.refused)(request.to, refusal.error()),
     };

@@ -18,6 +18,7 @@ use crate::message::{
 };
 use crate::notify::{Parker, Wake};
 use crate::oneshot::{Body, Making, OneShot, State, Use};
+use crate::recorder::{record_often, Event};
 use crate::sync::Arc;
 
 /// Why a blocking call gave no reply.
@@ -77,6 +78,9 @@ fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refus
     let trailer = FrameTrailer { deadline: request.deadline, status: 0, reserved: 0, info: [0; 2] };
     let draft = Draft { header, payload: request.payload, topic: &[], trailer: Some(trailer) };
     let outcome = store.offer(request.to, &draft, Some(id.index()))?;
+    if let Outcome::Queued(_) = outcome {
+        record_often(Event::Call, request.to, id, request.payload.size() as i64);
+    }
     // Cancelled before it was linked at the target: nobody else takes it out there.
     if store.shots.at(id.index()).is(id.life(), State::Cancelled) {
         store.unwatch(id.index(), id.life());

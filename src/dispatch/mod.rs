@@ -28,7 +28,7 @@ fn handle(store: &Store, mailbox: Id) -> Result<bool> {
     };
     let given = batch;
     let process = generation();
-    record_often(Event::Handle, mailbox, Id::NONE, batch.count as usize);
+    record_often(Event::Handle, mailbox, Id::NONE, batch.count as i64);
     assert_unlocked("a handler");
     if let Some(call) = handler.call {
         call(&mut batch, handler.user.get());

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::{Attend, Handler, Store};
 use crate::notify::Parker;
-use crate::recorder::time_passed;
 use crate::sync::{rank, Arc, Mutex};
 use std::cell::{Cell, RefCell};
 use std::sync::Weak;
@@ -71,7 +70,6 @@ impl Workers {
     pub fn work(self: &Arc<Self>, store: &Store) -> Result<()> {
         MINE.with(|mine| *mine.borrow_mut() = Arc::downgrade(self));
         while let Some(work) = self.queue.pop() {
-            time_passed();
             match work {
                 Work::Turn(mailbox) => self.turn(store, mailbox)?,
                 Work::Retired(handler) => drop(handler),

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: what comes too late to a caller is a dead letter and says so to the replier.
 
-use super::traffic::{check_from, draft, overflowed, refused, wait_for_room};
+use super::traffic::{check_from, draft, note_refused, overflowed, refused, wait_for_room};
 use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
@@ -27,13 +27,25 @@ fn check_call(world: &World, to: Id, from: Id, tag: u64, data: &[u8], blocking: 
 }
 
 pub fn call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
+    let answer = try_call(to, from, tag, data, timeout, interruptible);
+    match &answer {
+        Ok(_) | Err(CallError::Down(_) | CallError::Plain(Error::NoReply)) => {}
+        Err(CallError::Plain(error @ (Error::TimedOut | Error::Intr))) => {
+            record(Event::GaveUp, to, from, error.code() as i64);
+        }
+        Err(CallError::Plain(error)) => drop(note_refused(to, from, *error)),
+        Err(CallError::Overflowed(_)) => unreachable!("the mailbox that overflowed is buried"),
+    }
+    answer
+}
+
+fn try_call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible: bool) -> Result<Message, CallError> {
     let world = world();
     let _away = check_call(world, to, from, tag, data, true)?;
     let engine = world.engine_of(to)?;
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
-    record(Event::Call, to, from, data.len() as i64);
     let _calling = Calling::begin(&world.store, from, to)?;
     let answer = call::call(&world.store, &engine.clock, &request, interruptible, |full, _| {
         if world.store.policy(to)?.0 != Policy::Block {
@@ -141,6 +153,10 @@ impl<'a> Redirected<'a> {
 }
 
 pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
+    try_call_start(to, from, tag, data, timeout).map_err(|error| note_refused(to, from, error))
+}
+
+fn try_call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Result<Id> {
     let world = world();
     world.store.slot(from)?;
     check_call(world, to, from, tag, data, false)?;
@@ -161,7 +177,6 @@ pub fn call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
         }
         Err(CallError::Down(_)) => unreachable!("nobody waits here"),
     };
-    record(Event::Call, to, ticket, data.len() as i64);
     if timed {
         engine.timers.enter(&world.store, ticket, deadline);
     }
@@ -205,7 +220,7 @@ pub fn ticket_drop(ticket: Id) -> Result<()> {
 
 fn answer(ticket: Id, status: i32, data: &[u8], letter: bool) -> Result<()> {
     let world = world();
-    record(Event::Answer, ticket, Id::NONE, status as i64);
+    record_often(Event::Answer, ticket, Id::NONE, status as i64);
     let engine = match engine_of_ticket(world, ticket) {
         Ok(engine) => engine,
         Err(error) => {

@@ -65,7 +65,16 @@ pub fn engine_drain(id: Id, timeout: i64) -> (Result<()>, Drained) {
         Ok(engine)
     });
     match begun {
-        Ok(engine) => engine.drain(&world.store, timeout, &|last| life::close(id, last)),
+        Ok(engine) => {
+            if !engine.draining.load(Acquire) {
+                record(Event::Drain, id, Id::NONE, timeout);
+            }
+            let (result, report) = engine.drain(&world.store, timeout, &|last| life::close(id, last));
+            if result != Err(Error::Again) {
+                record(Event::Drained, id, Id::NONE, report.undelivered as i64);
+            }
+            (result, report)
+        }
         Err(error) => (Err(error), Drained::default()),
     }
 }

@@ -186,13 +186,13 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         _ => error,
     })?;
     owner.mailboxes.fetch_add(1, AcqRel);
-    record(Event::Open, id, engine, 0);
+    record_often(Event::Open, id, engine, 0);
     let admitted =
         looped.map_or(Ok(()), |looped| looped.admit(id).map_err(|_| Error::Stale.because("the loop is closed")));
     let ready = if options.notifiable { admitted.and_then(|()| make_notifiable(world, id)) } else { admitted };
     let bound = if options.thread_bound { ready.and_then(|()| bound::bind(&world.store, id)) } else { ready };
     let named =
-        bound.and_then(|()| options.name.map_or(Ok(()), |name| owner.registry.register(&world.store, id, name)));
+        bound.and_then(|()| options.name.map_or(Ok(()), |name| relations::register_in(world, &owner, id, name)));
     if let Err(error) = named {
         let _ = end(world, id, REASON_NORMAL, &[]);
         return Err(error);
@@ -249,7 +249,14 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
     let mut ended = VecDeque::from([(first, data)]);
     while let Some((remains, data)) = ended.pop_front() {
         let reason = remains.reason;
-        record(Event::End, remains.id, Id::NONE, reason as i64);
+        match reason {
+            REASON_NORMAL => record_often(Event::End, remains.id, Id::NONE, reason as i64),
+            _ => record(Event::End, remains.id, Id::NONE, reason as i64),
+        }
+        let discarded = remains.discarded();
+        if discarded > 0 {
+            record_often(Event::Discarded, remains.id, Id::NONE, discarded as i64);
+        }
         engine.note_end_for_drain(store, remains.id);
         engine.mailboxes.fetch_sub(1, AcqRel);
         engine.registry.free(remains.id, &remains.names);
@@ -364,12 +371,16 @@ pub fn mailbox_stats(id: Id) -> Result<MailboxCounters> {
 
 /// Lets what comes into a mailbox wait.
 pub fn suspend(id: Id) -> Result<()> {
-    world().store.suspend(id)
+    world().store.suspend(id)?;
+    record(Event::Suspend, id, Id::NONE, 0);
+    Ok(())
 }
 
 /// Hands on what has waited.
 pub fn resume(id: Id) -> Result<()> {
-    world().store.resume(id)
+    world().store.resume(id)?;
+    record(Event::Resume, id, Id::NONE, 0);
+    Ok(())
 }
 
 pub fn mailbox_fd(id: Id) -> Result<isize> {
@@ -401,6 +412,8 @@ pub fn loop_run(id: Id, timeout: i64, interruptible: bool) -> Result<u32> {
     let engine = world.engines.at(looped.engine).ok_or_else(|| Error::Closed.because("the loop's engine is closed"))?;
     let (store, clock) = (&world.store, &engine.clock);
     let time: &dyn Time = if engine.host_time { &*engine } else { &NotMine };
+    // What its thread did in between is not known here.
+    crate::recorder::time_passed();
     let result = looped.run(&Run { store, clock, timeout, interruptible, time });
     if result == Err(Error::Forked) {
         // In the child of a fork: these may be the last to hold what the parent has closed.

@@ -4,7 +4,7 @@
 //! where it is.
 
 use super::calls::{count_unwaited, engine_of_ticket, late, late_reply, Redirected};
-use super::traffic::{check_from, draft, overflowed, refused, send_slowly, wait_a_while};
+use super::traffic::{check_from, draft, note_refused, overflowed, refused, send_slowly, wait_a_while};
 use super::*;
 use crate::call::{self, Request, Ties};
 use crate::clock::FOREVER;
@@ -47,7 +47,7 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
         overflowed: &|remains| overflowed(world, remains),
         refused: &|to, error| {
             count_unwaited(store, to, error);
-            refused(world, to, error, &draft(KIND_REQUEST, from, tag, payload), data)
+            note_refused(to, from, refused(world, to, error, &draft(KIND_REQUEST, from, tag, payload), data))
         },
     };
     call::start_many(store, to, &Request { to: from, from, tag, payload, deadline }, timed, &ties)
@@ -55,6 +55,10 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
 
 /// Sends a part of an answer, waiting for room in the caller's mailbox.
 pub fn reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) -> Result<()> {
+    try_reply_part(ticket, data, timeout, interruptible).map_err(|error| note_refused(ticket, Id::NONE, error))
+}
+
+fn try_reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) -> Result<()> {
     let world = world();
     let store = &world.store;
     let gone = |error| {
@@ -74,6 +78,7 @@ pub fn reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) ->
     loop {
         let full = match store.push_part(ticket, payload) {
             Ok(roused) => {
+                record_often(Event::Part, owner, ticket, data.len() as i64);
                 store.rouse(roused);
                 return Ok(());
             }
@@ -111,6 +116,10 @@ pub fn reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) ->
 
 /// Sends a received message on. A request keeps its ticket, which `to` then has to answer.
 pub fn forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
+    try_forward(to, from, message, data).map_err(|error| note_refused(to, from, error))
+}
+
+fn try_forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
     let world = world();
     let store = &world.store;
     check_from(store, to, from)?;
@@ -142,11 +151,12 @@ pub fn forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
     }
     match forwarded {
         Ok(Outcome::Queued(roused)) => {
+            record_often(Event::Forward, to, ticket, payload.size() as i64);
             store.rouse(roused);
             Ok(())
         }
         Ok(Outcome::Overflowed(remains)) => Err(overflowed(world, *remains)),
-        Ok(Outcome::Dropped) => unreachable!("requests are not dropped"),
+        Ok(Outcome::Dropped | Outcome::Replaced(_)) => unreachable!("requests are neither dropped nor replaced"),
         Err(refusal) => match refusal.error() {
             Error::Stale => Err(late(Error::Stale)),
             error => {

@@ -75,6 +75,8 @@ pub(crate) fn world() -> &'static World {
     WORLD.get(|| {
         if MADE_ONE.swap(true, AcqRel) {
             crate::table::begin_above_the_parents();
+            // So that this thread's next event sees that it is another's now.
+            crate::recorder::time_passed();
         }
         World {
             store: Store::default(),

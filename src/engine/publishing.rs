@@ -42,7 +42,6 @@ fn check_topic(topic: &str) -> Result<()> {
 fn check_publish(world: &World, engine: Id, from: Id, topic: &str, size: usize) -> Result<Arc<Engine>> {
     let owner = world.engine(engine)?;
     check_topic(topic)?;
-    record_often(Event::Publish, engine, from, size);
     if from.is_none() {
         owner.check_open_to_outside()?;
     } else {
@@ -52,6 +51,7 @@ fn check_publish(world: &World, engine: Id, from: Id, topic: &str, size: usize) 
             return Err(Error::BadId.because("the publisher is a mailbox of another engine"));
         }
     }
+    record_often(Event::Publish, engine, from, size as i64);
     Ok(owner)
 }
 
@@ -149,7 +149,7 @@ impl Engine {
     /// A message that found nobody: counted, and shown to those who want to know.
     #[cold]
     pub(crate) fn dead_letter(&self, store: &Store, letter: &Letter<'_>) {
-        record(Event::DeadLetter, Id(letter.to), letter.from, letter.kind as i64);
+        record_often(Event::DeadLetter, Id(letter.to), letter.from, letter.kind as i64);
         self.dead_letters.fetch_add(1, Relaxed);
         if !self.topics.has_mourners() {
             return;

@@ -11,13 +11,13 @@ use crate::topic::Subscribing;
 
 pub fn monitor_receipt(watcher: Id, target: Id, tag: u64) -> Result<Id> {
     let id = watching::monitor_receipt(&world().store, watcher, target, tag)?;
-    record(Event::Monitor, id, target, 0);
+    record_often(Event::Monitor, id, target, 0);
     Ok(id)
 }
 
 pub fn monitor(watcher: Id, target: Id, tag: u64) -> Result<Id> {
     let id = watching::monitor(&world().store, watcher, target, tag)?;
-    record(Event::Monitor, id, target, 0);
+    record_often(Event::Monitor, id, target, 0);
     Ok(id)
 }
 
@@ -30,7 +30,7 @@ pub fn monitor_name(watcher: Id, name: &str, tag: u64) -> Result<Id> {
     let linked =
         registry.with_holder(name, |holder| watching::monitor_holder(&world.store, watcher, name, holder, tag));
     let (id, there) = linked?;
-    record(Event::Monitor, id, watcher, 0);
+    record_often(Event::Monitor, id, watcher, 0);
     if !there {
         watching::nobody(&world.store, id);
     }
@@ -44,12 +44,12 @@ pub fn monitor_os_process(watcher: Id, pid: i64, tag: u64) -> Result<Id> {
     let engine = world.engine_of(watcher)?;
     let start = |bell| engine.watch_processes(bell);
     let id = engine.processes.monitor(&world.store, engine.index, watcher, pid, tag, start)?;
-    record(Event::Monitor, id, Id::NONE, pid);
+    record_often(Event::Monitor, id, Id::NONE, pid);
     Ok(id)
 }
 
 pub fn demonitor(id: Id, flush: bool) -> Result<u32> {
-    record(Event::Demonitor, id, Id::NONE, 0);
+    record_often(Event::Demonitor, id, Id::NONE, 0);
     take_back(world(), id, flush)
 }
 
@@ -68,7 +68,7 @@ pub fn link(mailbox: Id, other: Id) -> Result<()> {
     let world = world();
     world.store.live(mailbox)?;
     linking::link(&world.store, &world.engine_of(mailbox)?.links, mailbox, other)?;
-    record(Event::Link, mailbox, other, 0);
+    record_often(Event::Link, mailbox, other, 0);
     Ok(())
 }
 
@@ -76,7 +76,7 @@ pub fn unlink(mailbox: Id, other: Id) -> Result<()> {
     let world = world();
     world.store.live(mailbox)?;
     linking::unlink(&world.store, &world.engine_of(mailbox)?.links, mailbox, other)?;
-    record(Event::Unlink, mailbox, other, 0);
+    record_often(Event::Unlink, mailbox, other, 0);
     Ok(())
 }
 
@@ -87,18 +87,31 @@ pub fn trap_exit(mailbox: Id, on: bool) -> Result<()> {
 pub fn register(mailbox: Id, name: &str) -> Result<()> {
     let world = world();
     world.store.live(mailbox)?;
-    world.engine_of(mailbox)?.registry.register(&world.store, mailbox, name)
+    register_in(world, &*world.engine_of(mailbox)?, mailbox, name)
+}
+
+pub(super) fn register_in(world: &World, engine: &Engine, mailbox: Id, name: &str) -> Result<()> {
+    engine.registry.register(&world.store, mailbox, name)?;
+    record_often(Event::Named, mailbox, Id::NONE, 0);
+    Ok(())
 }
 
 pub fn register_replace(mailbox: Id, name: &str) -> Result<Id> {
     let world = world();
     world.store.live(mailbox)?;
-    world.engine_of(mailbox)?.registry.replace(&world.store, mailbox, name)
+    let before = world.engine_of(mailbox)?.registry.replace(&world.store, mailbox, name)?;
+    if !before.is_none() {
+        record_often(Event::Unnamed, before, mailbox, 0);
+    }
+    record_often(Event::Named, mailbox, before, 0);
+    Ok(before)
 }
 
 pub fn unregister(engine: Id, name: &str) -> Result<()> {
     let world = world();
-    world.engine(engine)?.registry.unregister(&world.store, name)
+    let holder = world.engine(engine)?.registry.unregister(&world.store, name)?;
+    record_often(Event::Unnamed, holder, Id::NONE, 0);
+    Ok(())
 }
 
 pub fn whereis(engine: Id, name: &str) -> Result<Id> {
@@ -115,7 +128,7 @@ pub fn subscribe(mailbox: Id, pattern: &str, policy: u32, max_messages: u64, que
     let subscribed = engine.topics.subscribe(&world.store, mailbox, &subscribing, &mut ended);
     publishing::bury_all(&world.store, &engine, ended);
     let id = subscribed?;
-    record(Event::Subscribe, id, mailbox, 0);
+    record_often(Event::Subscribe, id, mailbox, 0);
     Ok(id)
 }
 
@@ -123,7 +136,7 @@ pub fn unsubscribe(id: Id, flush: bool) -> Result<()> {
     let world = world();
     let mailbox = world.store.quotas.find(id)?.mailbox();
     let engine = world.engine_of(mailbox).map_err(|_| Error::Stale)?;
-    record(Event::Unsubscribe, id, mailbox, 0);
+    record_often(Event::Unsubscribe, id, mailbox, 0);
     engine.topics.unsubscribe(&world.store, id, flush)
 }
 
@@ -147,7 +160,7 @@ pub fn send_after(to: Id, delay: i64, tag: u64, data: &[u8]) -> Result<Id> {
 /// Records a timer that was armed.
 fn noted(timer: Result<Id>, to: Id, time: i64) -> Result<Id> {
     let timer = timer?;
-    record(Event::Armed, timer, to, time);
+    record_often(Event::Armed, timer, to, time);
     Ok(timer)
 }
 
@@ -185,7 +198,7 @@ pub fn timer_cancel(timer: Id) -> Result<i64> {
     let world = world();
     let engine = engine_of_timer(world, timer)?;
     let left = engine.timers.cancel(&world.store, timer, engine.clock.now())?;
-    record(Event::Cancelled, timer, Id::NONE, left);
+    record_often(Event::Cancelled, timer, Id::NONE, left);
     Ok(left)
 }
 

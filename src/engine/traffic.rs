@@ -52,22 +52,41 @@ pub(super) fn sender_ended(slot: &Slot, from: Id) -> Error {
     }
 }
 
+#[inline(always)]
 pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
+    try_send(to, from, tag, data).map_err(|error| note_refused(to, from, error))
+}
+
+#[inline(always)]
+fn try_send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
-    record_often(Event::Send, to, from, data.len());
     if data.len() > INLINE_MAX {
         return send_large(world, to, from, tag, data);
     }
     let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
     match world.store.push(to, &draft, None) {
         Ok(roused) => {
+            note_sent(to, &draft);
             world.store.rouse(roused);
             Ok(())
         }
         Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft, data, 0, false),
         Err(Refusal::Never(error)) => Err(refused(world, to, error, &draft, data)),
     }
+}
+
+/// Records a message or request that was not taken.
+#[cold]
+pub(super) fn note_refused(to: Id, from: Id, error: Error) -> Error {
+    record_often(Event::Refused, to, from, error.code() as i64);
+    error
+}
+
+/// Records a message that was queued, before whoever waits for it is told.
+#[inline(always)]
+fn note_sent(to: Id, draft: &Draft<'_>) {
+    record_often(Event::Send, to, Id(draft.header.from), draft.payload.size() as i64);
 }
 
 #[cold]
@@ -103,6 +122,11 @@ pub(super) fn send_slowly(
     loop {
         match world.store.offer(to, draft, None) {
             Ok(Outcome::Queued(roused)) => {
+                note_sent(to, draft);
+                world.store.rouse(roused);
+                return Ok(());
+            }
+            Ok(Outcome::Replaced(roused)) => {
                 world.store.rouse(roused);
                 return Ok(());
             }
@@ -196,9 +220,12 @@ pub(super) fn wait_a_while(
 }
 
 pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
+    try_send_ex(to, from, tag, data, options).map_err(|error| note_refused(to, from, error))
+}
+
+fn try_send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
     let world = world();
     check_from(&world.store, to, from)?;
-    record_often(Event::Send, to, from, data.len());
     let SendOptions { timeout, interruptible, release } = options;
     match release {
         Some(release) => {
@@ -223,18 +250,21 @@ pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
 /// Sends until one is refused; the number accepted, or the error if that was the first.
 pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
     let world = world();
-    check_from(&world.store, to, from)?;
-    record_often(Event::SendMany, to, from, items.len());
+    check_from(&world.store, to, from).map_err(|error| note_refused(to, from, error))?;
     let mut accepted = 0;
     while accepted < items.len() {
         match world.store.push_many(to, from, &items[accepted..]) {
             Ok((taken, roused)) => {
+                if taken > 0 {
+                    record_often(Event::SendMany, to, from, taken as i64);
+                }
                 world.store.rouse(roused);
                 accepted += taken;
             }
             Err(error) if accepted == 0 => {
                 let (tag, data) = items[0];
-                return Err(refused(world, to, error, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), data));
+                let error = refused(world, to, error, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), data);
+                return Err(note_refused(to, from, error));
             }
             Err(_) => break,
         }
@@ -250,8 +280,9 @@ pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
 }
 
 pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Result<()> {
-    let engine = world().engine(engine)?;
-    send(engine.registry.whereis(name)?, from, tag, data)
+    let owner = world().engine(engine)?;
+    let holder = owner.registry.whereis(name).map_err(|error| note_refused(engine, from, error))?;
+    send(holder, from, tag, data)
 }
 
 /// Receives with the patience of the mailbox's engine. The engine is looked at only for a clock that is moved by hand:
@@ -264,7 +295,12 @@ fn patiently<T>(
 ) -> Result<T> {
     let world = world();
     if timeout == 0 || !world.store.is_by_hand(id) {
-        return receive(world, &Patience { clock: &Clock::Real, timeout, interruptible });
+        let received = receive(world, &Patience { clock: &Clock::Real, timeout, interruptible });
+        if matches!(received, Err(Error::Again)) {
+            // Who polls may well do something else until the next time.
+            crate::recorder::time_passed();
+        }
+        return received;
     }
     match world.engine_of(id) {
         Ok(engine) => receive(world, &Patience { clock: &engine.clock, timeout, interruptible }),
@@ -285,7 +321,7 @@ pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {
 #[inline(always)]
 fn note_received(id: Id, received: &Result<Message>) {
     if let Ok(message) = received {
-        record_often(Event::Receive, id, Id::NONE, message.data_size);
+        record_often(Event::Receive, id, Id::NONE, message.data_size as i64);
     }
 }
 
@@ -297,7 +333,9 @@ pub fn recv_match(id: Id, wanted: &Match, timeout: i64, interruptible: bool) -> 
 }
 
 pub fn recv_peek(id: Id, cursor: &mut Cursor, timeout: i64, interruptible: bool) -> Result<Message> {
-    patiently(id, timeout, interruptible, |world, patience| world.store.peek(id, cursor, patience))
+    let peeked = patiently(id, timeout, interruptible, |world, patience| world.store.peek(id, cursor, patience))?;
+    record_often(Event::Peek, id, Id::NONE, peeked.data_size as i64);
+    Ok(peeked)
 }
 
 pub fn recv_take(id: Id, cursor: &Cursor) -> Result<Message> {
@@ -308,7 +346,7 @@ pub fn recv_take(id: Id, cursor: &Cursor) -> Result<Message> {
 
 pub fn recv_batch(id: Id, timeout: i64, interruptible: bool) -> Result<Batch> {
     let batch = patiently(id, timeout, interruptible, |world, patience| world.store.recv_batch(id, patience))?;
-    record_often(Event::Batch, id, Id::NONE, batch.count as usize);
+    record_often(Event::Batch, id, Id::NONE, batch.count as i64);
     Ok(batch)
 }
 

@@ -17,6 +17,7 @@ use crate::id::Id;
 use crate::message::{Batch, FrameHeader, FrameTrailer, Message, Payload, Trash};
 use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE, KIND_REQUEST};
 use crate::oneshot::Of;
+use crate::recorder::{record_often, Event};
 use crate::sync::atomic::Ordering::*;
 
 /// Signals in one batch at most.
@@ -103,7 +104,7 @@ impl Store {
                 head.current = Some(std::mem::replace(&mut segment, front));
             }
             if segment.requests() > 0 {
-                self.expire(slot, &mut segment, trash);
+                self.expire(slot, id, &mut segment, trash);
             }
             if segment.live() == 0 {
                 // Nothing to hand over; losses marked here show with the next message.
@@ -120,13 +121,14 @@ impl Store {
     }
 
     /// Buries requests whose callers no longer wait.
-    fn expire(&self, slot: &Slot, segment: &mut Segment, trash: &mut Trash) {
+    fn expire(&self, slot: &Slot, id: Id, segment: &mut Segment, trash: &mut Trash) {
         let (mut gone, mut place) = (Vec::new(), segment.first);
         let mut at = segment.begin();
         while let Some(entry) = at.map(|at| segment.entry(at)) {
             let here = entry.at;
             if entry.is_request() && self.has_expired(&entry) {
                 gone.push((entry.header.from, place));
+                record_often(Event::Expired, id, Id(entry.header.r#ref), 0);
                 self.bury(slot, segment, here, 0, trash);
             }
             place += segment.entry(here).messages();
@@ -399,6 +401,8 @@ impl Store {
             return true;
         }
         let place = place_at(frame, entry.at);
+        let event = if entry.is_request() { Event::Expired } else { Event::Flushed };
+        record_often(event, mailbox, Id(entry.header.r#ref), i64::from(!entry.is_request()));
         let one = Withdrawn { number, flushed: !entry.is_request(), from: sender(entry.header), place };
         let counted = self.count_withdrawn(mailbox, &one, passed);
         if counted {

@@ -129,7 +129,7 @@ impl Draft<'_> {
 }
 
 impl Store {
-    /// Puts a value in the place of the queued one of its key, or behind all others.
+    /// Puts a value in the place of the queued one of its key, or behind all others; true when there was one.
     pub(super) fn conflate(
         &self,
         slot: &Slot,
@@ -137,14 +137,15 @@ impl Store {
         tail: &mut Tail,
         draft: &Draft<'_>,
         trash: &mut Trash,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let block = shared(draft.payload)?;
         let draft = draft.replaceable(&block);
-        if !self.replace(slot, head, tail, &draft, trash)? {
+        let replaced = self.replace(slot, head, tail, &draft, trash)?;
+        if !replaced {
             tail.admit_new(self, slot, &draft)?;
             self.note_latest(slot, head, tail, &draft);
         }
-        Ok(())
+        Ok(replaced)
     }
 
     /// Puts a replaceable value in the place of the queued one of its key; false when there is none.

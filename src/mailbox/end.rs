@@ -37,6 +37,13 @@ pub struct Remains {
     batches: Vec<HandedOut>,
 }
 
+impl Remains {
+    /// Messages that were queued.
+    pub fn discarded(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.live() as u64).sum()
+    }
+}
+
 impl std::fmt::Debug for Remains {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Remains of {:#018x}, reason {}", self.id.0, self.reason)

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::message::{Block, REASON_NORMAL};
 use crate::oneshot::{Of, State};
+use crate::recorder::{record_often, Event};
 use crate::sync::Arc;
 use std::collections::HashMap;
 
@@ -119,6 +120,9 @@ impl Store {
         }
         shot.shift(life, State::Armed, State::Cancelled);
         cold.disown(&self.shots, index);
+        if reason != REASON_NORMAL {
+            record_often(Event::EndsWith, owner, shot.target(), reason as i64);
+        }
         let end = (reason != REASON_NORMAL).then(|| self.end_here(slot, &mut head, &mut tail, owner, reason));
         drop((tail, head));
         self.shots.let_go(index);

@@ -55,7 +55,7 @@ impl Store {
 
     /// Takes the parts with this ref out of these places, and of the batches that are in hand.
     pub fn flush_parts(&self, mailbox: Id, reference: Id, places: Range<u64>) {
-        let _ = self.flush_messages(mailbox, |slot, head, tail, trash| {
+        let _ = self.flush_messages(mailbox, reference, |slot, head, tail, trash| {
             self.flush_in(slot, head, tail, &|other| other == reference.0, places, trash);
             slot.cut(tail, reference);
         });

@@ -163,7 +163,7 @@ impl Both {
         let got = self.with_payload(&item.bytes, |store, payload| {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
             let verdict = match store.offer(id, &draft, None) {
-                Ok(Outcome::Queued(roused)) => {
+                Ok(Outcome::Queued(roused) | Outcome::Replaced(roused)) => {
                     store.rouse(roused);
                     Verdict::Queued
                 }
@@ -190,7 +190,7 @@ impl Both {
         let got = self.with_payload(&item.bytes, |store, payload| {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
             let verdict = store.publish(subscription, &draft).map(|outcome| match outcome {
-                Outcome::Queued(roused) => {
+                Outcome::Queued(roused) | Outcome::Replaced(roused) => {
                     store.rouse(roused);
                     Verdict::Queued
                 }

@@ -81,6 +81,8 @@ impl Limit {
 /// What became of a message that met a bound.
 pub enum Outcome {
     Queued(Roused),
+    /// In the place of the queued value of its key.
+    Replaced(Roused),
     /// Dropped, as the policy says; the receiver will see how many.
     Dropped,
     /// Refused, and the mailbox has ended for it: whoever hears of that must be told.
@@ -147,7 +149,13 @@ impl Store {
             Policy::Conflate if conflates(draft.header.kind) => {
                 let conflated = self.conflate(slot, &mut head, &mut tail, draft, &mut trash);
                 tail.cold().count.refused += conflated.is_err_and(|refusal| !again(refusal)) as u64;
-                conflated.map(|()| Outcome::Queued(tail.roused(to)))
+                conflated.map(|replaced| match replaced {
+                    true => {
+                        record_often(Event::Conflated, to, Id(draft.header.from), draft.payload.size() as i64);
+                        Outcome::Replaced(tail.roused(to))
+                    }
+                    false => Outcome::Queued(tail.roused(to)),
+                })
             }
             Policy::Block => Err(why),
             Policy::Kill => Ok(self.overflowed(slot, &mut head, &mut tail, to)),
@@ -240,6 +248,7 @@ impl Store {
             }
         }
         let outcome = if replaced == Ok(true) {
+            record_often(Event::Conflated, to, own, draft.payload.size() as i64);
             Outcome::Queued(tail.roused(to))
         } else if fits {
             if quota.is_bounded() {
@@ -253,6 +262,7 @@ impl Store {
             self.overflowed(slot, &mut head, &mut tail, to)
         } else {
             tail.drop_new();
+            record_often(Event::Dropped, to, own, 1);
             Outcome::Dropped
         };
         Some(outcome)
@@ -290,7 +300,7 @@ impl Store {
 
     /// Takes every queued message of a subscription out.
     pub fn flush_subscription(&self, mailbox: Id, subscription: Id) -> Result<()> {
-        self.flush_messages(mailbox, |slot, head, tail, trash| {
+        self.flush_messages(mailbox, subscription, |slot, head, tail, trash| {
             self.flush_of(slot, head, tail, subscription, trash);
             slot.cut(tail, subscription);
         })
@@ -322,10 +332,11 @@ impl Store {
         tail.cold().count.flushed += flushed;
     }
 
-    /// Does what takes messages out of a live mailbox, and what comes of that.
+    /// Does what takes messages with the ref `of` out of a live mailbox, and what comes of that.
     pub(super) fn flush_messages(
         &self,
         mailbox: Id,
+        of: Id,
         flush: impl FnOnce(&Slot, &mut Head, &mut Tail, &mut Trash),
     ) -> Result<()> {
         let slot = self.slot(mailbox)?;
@@ -335,7 +346,12 @@ impl Store {
             let mut tail = slot.tail.lock();
             slot.check(mailbox, Error::NoProc)?;
             head.draw(&self.pool, &mut tail);
+            let before = tail.cold().count.flushed;
             flush(slot, &mut head, &mut tail, &mut trash);
+            let flushed = tail.cold().count.flushed - before;
+            if flushed > 0 {
+                record_often(Event::Flushed, mailbox, of, flushed as i64);
+            }
             slot.receiving.belled.load(Relaxed)
         };
         drop(trash);

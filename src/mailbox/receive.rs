@@ -9,6 +9,7 @@ use super::{Head, Slot, Store};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Message, Trash, FRAME_BOUNDED};
+use crate::recorder::{record_often, Event};
 use crate::sync::atomic::Ordering::*;
 
 /// What a receive call takes.
@@ -35,13 +36,20 @@ impl Store {
         if slot.is_barred(true, seen)? {
             return Ok(None);
         }
-        let what = self.oldest(slot, &mut head, &mut trash, seen)?;
+        let what = self.oldest(slot, id, &mut head, &mut trash, seen)?;
         let taken = slot.taken(what, trash);
         drop(head);
         Ok(self.after_taking(slot, id, taken))
     }
 
-    fn oldest(&self, slot: &Slot, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Message>> {
+    fn oldest(
+        &self,
+        slot: &Slot,
+        id: Id,
+        head: &mut Head,
+        trash: &mut Trash,
+        seen: &mut u32,
+    ) -> Result<Option<Message>> {
         loop {
             head.trim(&self.pool, slot);
             if head.front().is_none() {
@@ -70,6 +78,7 @@ impl Store {
             }
             if entry.is_request() && self.has_expired(&entry) {
                 let from = entry.header.from;
+                record_often(Event::Expired, id, Id(entry.header.r#ref), 0);
                 trash.extend(segment.pass());
                 slot.consume(1, size);
                 slot.tail.lock().note_expired(from, place);

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::{Cursor, Match, Message, Trash, MATCH_REF};
 use crate::oneshot::{List, Of, OneShot, Shots, State, NONE};
+use crate::recorder::{record_often, Event};
 use crate::sync::atomic::Ordering::*;
 
 /// So long a queue is worth remembering how far it was searched.
@@ -139,7 +140,7 @@ impl Store {
                 self.with_stamp(found)
             };
             head.trim(&self.pool, slot);
-            match self.unexpired(slot, head, &select.wanted, select.searched, trash) {
+            match self.unexpired(slot, id, head, &select.wanted, select.searched, trash) {
                 Some((segment, at, place)) if place < stamp => {
                     select.searched = place;
                     slot.tail.lock().remember(slot, select);
@@ -166,6 +167,7 @@ impl Store {
     fn unexpired(
         &self,
         slot: &Slot,
+        id: Id,
         head: &mut Head,
         wanted: &Match,
         from: u64,
@@ -173,19 +175,20 @@ impl Store {
     ) -> Option<(usize, At, u64)> {
         loop {
             let (segment, at, place) = head.search(wanted, from)?;
-            if !self.drop_expired(slot, head, (segment, at, place), trash) {
+            if !self.drop_expired(slot, id, head, (segment, at, place), trash) {
                 return Some((segment, at, place));
             }
         }
     }
 
     /// Drops an entry if it is a request whose caller no longer waits.
-    fn drop_expired(&self, slot: &Slot, head: &mut Head, found: (usize, At, u64), trash: &mut Trash) -> bool {
+    fn drop_expired(&self, slot: &Slot, id: Id, head: &mut Head, found: (usize, At, u64), trash: &mut Trash) -> bool {
         let (segment, at, place) = found;
         let entry = head.segment(segment).entry(at);
         let from = entry.header.from;
         let expired = entry.is_request() && self.has_expired(&entry);
         if expired {
+            record_often(Event::Expired, id, Id(entry.header.r#ref), 0);
             self.bury(slot, head.segment_mut(segment), at, 0, trash);
             slot.tail.lock().note_expired(from, place);
             head.trim(&self.pool, slot);
@@ -328,7 +331,7 @@ impl Store {
                 self.with_stamp(self.signal_behind(&tail, id, signal_from, Id(reference)))
             };
             head.trim(&self.pool, slot);
-            match self.unexpired(slot, head, &Match::default(), from, trash) {
+            match self.unexpired(slot, id, head, &Match::default(), from, trash) {
                 Some((segment, at, place)) if place < stamp => {
                     let entry = head.segment(segment).entry(at);
                     let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
@@ -392,7 +395,7 @@ impl Store {
         head.trim(&self.pool, slot);
         match head.search(&Match::default(), place) {
             Some((segment, at, found)) if found == place => {
-                if self.drop_expired(slot, head, (segment, at, place), trash) {
+                if self.drop_expired(slot, id, head, (segment, at, place), trash) {
                     return Err(gone());
                 }
                 self.take_at(slot, head, segment, at, trash)

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::message::Message;
 use crate::oneshot::{Body, List, Of, OneShot, State, Use, NONE};
-use crate::recorder::{record, Event};
+use crate::recorder::{record_often, Event};
 use crate::snapshot::Snapshot;
 use crate::sync::atomic::Ordering::*;
 
@@ -104,7 +104,7 @@ impl Store {
             }
             fill(&mut body);
             let event = signal_event(shot.usage());
-            record(event, shot.owner(), shot.target(), body.status as i64);
+            record_often(event, shot.owner(), shot.target(), body.status as i64);
             caller
         };
         caller.unpark();
@@ -112,7 +112,7 @@ impl Store {
     }
 
     pub(super) fn note_fired(&self, shot: &OneShot, index: u32, status: i32) {
-        record(signal_event(shot.usage()), shot.owner(), self.shots.id(index), status as i64);
+        record_often(signal_event(shot.usage()), shot.owner(), self.shots.id(index), status as i64);
     }
 
     /// Cancels a record for its owner. Whoever gets `Armed` lets go of the record's other place; the place at the

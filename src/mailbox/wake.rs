@@ -143,7 +143,9 @@ impl Store {
 
     #[cold]
     fn rouse_all(&self, rouse: Rouse) {
-        crate::recorder::time_passed();
+        if rouse.bell.is_some() || rouse.parker.is_some() {
+            crate::recorder::time_passed();
+        }
         if let Some(bell) = rouse.bell {
             if let Ok(slot) = self.slot(rouse.mailbox) {
                 bell.refresh(slot, rouse.mailbox);

@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::mailbox::wake::Roused;
 use crate::message::{Block, FrameHeader, FrameTrailer, Payload, Trash};
 use crate::oneshot::{Of, OneShot, State, Use};
-use crate::recorder::{record, Event};
+use crate::recorder::{record_often, Event};
 use crate::snapshot::{Edge, Snapshot};
 use crate::sync::Arc;
 use std::collections::BTreeSet;
@@ -86,7 +86,7 @@ impl Store {
         let trailer = Some(FrameTrailer { deadline: FOREVER, status: edge.status, reserved: 0, info: [0; 2] });
         tail.admit(self, slot, &Draft { header, payload, topic, trailer }).ok()?;
         drop(body);
-        record(Event::Edge, owner, watch, edge.status as i64);
+        record_often(Event::Edge, owner, watch, edge.status as i64);
         Some(tail.roused(owner))
     }
 
@@ -114,7 +114,7 @@ impl Store {
         count.signals_in += 1;
         shot.set_stamp(stamp, count.signals_in);
         tail.signals.push_back(&self.shots, Of::Signal, index);
-        record(Event::Resync, shot.owner(), watch, 0);
+        record_often(Event::Resync, shot.owner(), watch, 0);
         slot.note_arrival();
         slot.note_first_signal(&tail, self);
         tail.roused(shot.owner())

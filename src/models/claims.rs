@@ -64,7 +64,9 @@ fn a_visit_meets_the_next_claim() {
         let visited = thread.join().unwrap();
         assert!(matches!(visited, Ok(1) | Err(Error::Stale | Error::Inval)), "{visited:?}");
         match next {
-            Ok(next) => assert_eq!(claims.close(next, |room| Ok(visit(room))), Ok(1), "what was visited was not this claim"),
+            Ok(next) => {
+                assert_eq!(claims.close(next, |room| Ok(visit(room))), Ok(1), "what was visited was not this claim")
+            }
             Err(error) => assert_eq!((error, claims.close(id, |room| Ok(visit(room)))), (Error::Inval, Ok(2))),
         }
     });
@@ -79,9 +81,9 @@ fn claims_opened_and_closed_at_once_have_rows_of_their_own() {
         let thread = thread::spawn(move || {
             let id = claim(&other);
             let visits = other.with(id, visit);
-            other.close(id, |_| ()).map(|()| visits)
+            other.close(id, |_| Ok(())).map(|()| visits)
         });
-        claims.close(first, |_| ()).unwrap();
+        claims.close(first, |_| Ok(())).unwrap();
         let second = claim(&claims);
         assert_eq!(claims.with(second, visit), Ok(1));
         assert_eq!(thread.join().unwrap(), Ok(Ok(1)));

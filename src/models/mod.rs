@@ -68,7 +68,7 @@ impl Meeting {
 
     fn offer(&self, to: Id, tag: u64) -> Result<bool, Refusal> {
         match self.store.offer(to, &draft(tag), None)? {
-            Outcome::Queued(roused) => {
+            Outcome::Queued(roused) | Outcome::Replaced(roused) => {
                 self.store.rouse(roused);
                 Ok(true)
             }

@@ -10,7 +10,7 @@ fn send_from(m: &Meeting, to: Id, from: Id, tag: u64) {
     let mut draft = draft(tag);
     draft.header.from = from.0;
     match m.store.offer(to, &draft, None) {
-        Ok(Outcome::Queued(roused)) => m.store.rouse(roused),
+        Ok(Outcome::Queued(roused) | Outcome::Replaced(roused)) => m.store.rouse(roused),
         _ => panic!("there is room"),
     }
 }

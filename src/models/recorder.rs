@@ -1,50 +1,78 @@
 //! A thread writes its ring of the flight recorder while another reads it.
 //!
 //! Guarantees: what is read was written as one event, in the order of writing; one that was being written over is left
-//! out; what had been written before the reader began, and was not written over, is there.
+//! out; what had been written before the reader began, and was not written over, is there; each event is told as that of
+//! the thread which had the ring then.
 
 use super::*;
-use crate::recorder::{Ring, EVENTS};
+use crate::here::{Rows, EVENTS};
+use crate::recorder::{Owner, Ring};
 
-fn write(ring: &Ring, number: u64) {
-    ring.write(number as u8, number, number, number as i64, number);
+fn write(rows: &Rows, number: u64) {
+    Ring(rows).write(number as u8, number, number, number as i64, number);
 }
 
 #[test]
 fn a_reader_sees_whole_events_only() {
     explore(|| {
-        let ring = Arc::new(Ring::default());
-        write(&ring, 0);
-        let other = ring.clone();
-        let writer = thread::spawn(move || (1..4).for_each(|number| write(&other, number)));
-        let read = ring.read();
-        assert!(read.len() <= EVENTS);
+        let rows = Arc::new(Ring::room());
+        (1..4).for_each(|number| write(&rows, number));
+        let other = rows.clone();
+        let writer = thread::spawn(move || (4..7).for_each(|number| write(&other, number)));
+        let read = Ring(&rows).read();
+        assert!(read.len() < EVENTS);
         for event in &read {
-            let number = event.number;
+            let number = event.number + 1;
             assert_eq!([event.stamp, event.event as u64, event.amount as u64, event.id, event.other], [number; 5]);
         }
         assert!(read.windows(2).all(|pair| pair[0].number + 1 == pair[1].number));
         writer.join().unwrap();
-        assert_eq!(ring.read().iter().map(|event| event.number).collect::<Vec<_>>(), [2, 3]);
+        let numbers = |read: Vec<crate::recorder::Read>| read.iter().map(|event| event.id).collect::<Vec<_>>();
+        assert_eq!(numbers(Ring(&rows).read()), [4, 5, 6]);
     });
 }
 
 #[test]
 fn repeats_are_counted_under_a_reader() {
     explore(|| {
-        let ring = Arc::new(Ring::default());
-        let other = ring.clone();
+        let rows = Arc::new(Ring::room());
+        let other = rows.clone();
         let writer = thread::spawn(move || {
-            for _ in 0..3 {
-                other.write_often(1, 5, 6, 10, || 7);
+            // Busy, so that an event is looked at, and the next is its repeat.
+            Ring(&other).write(9, 0, 0, 0, 0);
+            for event in [1, 1, 2] {
+                Ring(&other).sum_up(event, 5, 6, 10, |_| 0);
             }
-            other.write_often(2, 5, 6, 10, || 7);
         });
-        for event in ring.read() {
-            assert_eq!((event.stamp, event.id, event.other), (7, 5, 6));
+        for event in Ring(&rows).read().into_iter().filter(|event| event.event != 9) {
+            assert_eq!((event.stamp, event.id, event.other), (0, 5, 6));
             assert_eq!(event.amount as u64, 10 * event.times);
         }
         writer.join().unwrap();
-        assert_eq!(ring.read().iter().map(|event| event.times).collect::<Vec<_>>(), [3, 1]);
+        let times: Vec<_> = Ring(&rows).read().iter().map(|event| event.times).collect();
+        assert_eq!(times.iter().sum::<u64>(), 4);
+    });
+}
+
+#[test]
+fn a_ring_that_changes_hands_under_a_reader() {
+    explore(|| {
+        let rows = Arc::new(Ring::room());
+        let owner = |number: u32| Owner { number, process: 1, name: [number as u64; 2] };
+        Ring(&rows).hand_over(owner(1), 0);
+        write(&rows, 1);
+        let other = rows.clone();
+        let writer = thread::spawn(move || {
+            Ring(&other).hand_over(owner(2), 0);
+            write(&other, 2);
+        });
+        for event in Ring(&rows).read() {
+            if let Some(told) = event.owner {
+                assert_eq!((told.number as u64, told.name), (event.id, [event.id; 2]));
+            }
+        }
+        writer.join().unwrap();
+        let owners: Vec<_> = Ring(&rows).read().iter().map(|event| event.owner.unwrap().number).collect();
+        assert_eq!(owners, [1, 2]);
     });
 }

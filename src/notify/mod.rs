@@ -16,7 +16,7 @@ pub use bell::Bell;
 #[cfg(all(test, loom))]
 pub use bell::Flag;
 #[cfg(not(loom))]
-pub use cpu::{this_thread, ticks};
+pub use cpu::{this_thread, ticks, MICROSECOND};
 pub use park::{Parker, Wake};
 
 use crate::error::{Error, Result};

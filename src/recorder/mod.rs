@@ -2,7 +2,7 @@
 //!
 //! Guarantees: recording takes no lock, makes no system call and, after a thread's first event, allocates nothing; an
 //! event is a time, a size and ids, never a payload. A thread's ring is 32 KiB; it outlives the thread, until a new
-//! thread takes it over and writes over what is in it. Reading is safe at any time.
+//! thread takes it over and writes over what is in it. Reading is safe at any time, also in the child of a fork.
 
 mod ring;
 #[cfg(not(loom))]
@@ -13,10 +13,7 @@ pub use story::{about, dump, lately, threads};
 
 use crate::id::Id;
 #[cfg(all(test, loom))]
-pub use ring::Ring;
-
-/// Events of a ring (fewer in a model).
-pub const EVENTS: usize = if cfg!(loom) { 2 } else { 1024 };
+pub use ring::{Owner, Read, Ring};
 
 macro_rules! events {
     ($($variant:ident = $text:literal, $amount:ident;)+) => {
@@ -72,7 +69,7 @@ events! {
     // id: mailbox, other: loop
     Handle = "handler called", Messages;
     Handled = "handler returned", None;
-    // id: mailbox that the message was for, other: from
+    // id: mailbox that the message was for (or the engine of a name), other: from, a subscription, or a ticket
     Dropped = "dropped", Messages;
     Evicted = "dropped oldest", Messages;
     Conflated = "conflated", Bytes;
@@ -99,7 +96,7 @@ events! {
     Unlink = "unlink", None;
     Armed = "timer armed", Time;
     Cancelled = "timer cancelled", Time;
-    // id: to, other: ticket
+    // id: to, other: ticket; the amount of a reply is its status
     Call = "call", Bytes;
     Answer = "answer", Code;
     Part = "part of an answer", Bytes;
@@ -128,21 +125,40 @@ events! {
     LoopOpen = "loop opened", None;
     LoopClose = "loop closed", None;
     Panic = "panic", None;
+    // id: mailbox, other: the subscription or call whose messages these were
+    Flushed = "flushed", Messages;
+    // id: mailbox
+    Discarded = "discarded", Messages;
+    // id: mailbox that ends, other: the one it is linked to, which has ended
+    EndsWith = "ends with", Reason;
+    // id: to
+    GaveUp = "call given up", Code;
+    // id: engine; what was not delivered
+    Drained = "engine drained", Messages;
 }
 
-/// Records what does not happen for each message. What the ids and the amount are, the list of events says.
-#[inline]
+/// Records what happens seldom, or whose time matters. What the ids and the amount are, the list of events says.
+#[inline(never)]
 pub fn record(event: Event, id: Id, other: Id, amount: i64) {
     #[cfg(not(loom))]
-    story::with_ring(|ring| ring.write(event as u8, id.0, other.0, amount, crate::notify::ticks()));
+    if let Some(ring) = story::ring() {
+        ring.write(event as u8, id.0, other.0, amount, story::look(ring));
+    }
     let _ = (event, id, other, amount);
 }
 
-/// Records what happens for each message: repeats are counted together.
-#[inline]
-pub fn record_often(event: Event, id: Id, other: Id, amount: usize) {
+/// Records what may happen all the time: repeats are counted together, and a busy thread looks at the clock seldom.
+#[inline(always)]
+pub fn record_often(event: Event, id: Id, other: Id, amount: i64) {
     #[cfg(not(loom))]
-    story::with_ring(|ring| ring.write_often(event as u8, id.0, other.0, amount as i64, crate::notify::ticks));
+    if let Some(ring) = story::ring() {
+        match event.amount() {
+            Amount::None | Amount::Bytes | Amount::Messages => {
+                ring.sum_up(event as u8, id.0, other.0, amount as u64, story::look);
+            }
+            _ => ring.repeat(event as u8, id.0, other.0, amount, story::look),
+        }
+    }
     let _ = (event, id, other, amount);
 }
 
@@ -150,5 +166,5 @@ pub fn record_often(event: Event, id: Id, other: Id, amount: usize) {
 #[inline]
 pub fn time_passed() {
     #[cfg(not(loom))]
-    story::with_ring(|ring| ring.close());
+    story::close();
 }

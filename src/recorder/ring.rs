@@ -1,39 +1,53 @@
 //! The events of one thread: a ring that its thread alone writes and anyone may read meanwhile.
 //!
-//! Guarantees: writing is a few stores, never waits and never fails; a reader gets whole events only, in their order:
-//! one that was being overwritten while it was read is left out.
+//! Guarantees: writing is a few stores, never waits and never fails; a reader gets whole events only, in their order,
+//! each with the thread that wrote it: one that may have been overwritten while it was read is left out. A thread that
+//! does little looks at the clock for each event; a busy one for each [`MOST`]th, and what comes between bears the time
+//! of the last look, or is counted with the event before it if that was the same.
 //!
-//! Invariants: `begun` is raised before an event's words are written and `done` after, so an event that `begun` has
-//! not come round to again was read whole. The last event alone may still change, by its one word `what`: it counts
-//! repeats.
+//! Invariants: `done` is raised after an event's words are written, and no word of the next is written before that can
+//! be seen, so an event that `done` has not come round to again was read whole. The last event alone may still change,
+//! by its one word `what`: it counts repeats. Between two looks there are fewer than [`MOST`] events.
 
-use super::EVENTS;
+use crate::here::{Row, Rows, EVENTS, HEAD};
 use crate::sync::atomic::{fence, AtomicU64, Ordering::*};
 
-/// Bits of `what`: the event, how often it happened again, flags, the amount.
+/// Bits of `what`: the event, how often it happened again, a flag, the amount.
 const EVENT: u64 = 0xFF;
 const AGAIN: u64 = 1 << 8;
-/// It happened [`RUN`] times, so that the next is one of its own. The last repeat carries into this bit.
-const FULL: u64 = 1 << 12;
-/// Something that took time has happened since.
-const CLOSED: u64 = 1 << 13;
 /// Its time is that of the event before it.
-const BORROWED: u64 = 1 << 14;
+const BORROWED: u64 = 1 << 15;
+const TIMES: u64 = BORROWED - AGAIN;
 const AMOUNT: u32 = 16;
-/// Repeats that one entry stands for, besides the first.
-#[cfg(test)]
-pub const RUN: u64 = FULL / AGAIN;
+const AMOUNTS: u64 = !0 << AMOUNT;
+/// The largest amount of which [`MOST`] can be summed up.
+const SUMMABLE: u64 = 1 << 40;
 /// Of busy threads one event in so many looks at the clock.
-const LOOK: u64 = 8;
+pub const MOST: u64 = if cfg!(loom) { 2 } else { 64 };
+/// A thread is busy while its events are less than this apart.
+#[cfg(not(loom))]
+const BUSY: u64 = crate::notify::MICROSECOND;
+#[cfg(loom)]
+const BUSY: u64 = 1;
+/// The event that says whose the events before it are: the thread's number is its amount, the name its ids.
+const WAS: u8 = 0;
+/// Tries to read a ring that is being handed over.
+const TRIES: usize = 3;
 
-/// One entry: time stamp, `what`, the id it happened to, another id that had part in it.
-type Entry = [AtomicU64; 4];
+/// A ring; see the file's comment. The first row of its head: how many events were written; how many there will be
+/// before the next look at the clock, how many there were meant to be since the last, and its time, which are the ring's
+/// thread's own. The second: how often the ring changed hands (odd meanwhile), its thread's number and process, its name.
+/// Then the events: time stamp, `what`, the id it happened to, another id that had part in it.
+#[derive(Clone, Copy)]
+pub struct Ring<'a>(pub &'a Rows);
 
-/// See the file's comment.
-pub struct Ring {
-    begun: AtomicU64,
-    done: AtomicU64,
-    entries: Box<[Entry; EVENTS]>,
+/// Whose a ring is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    pub number: u32,
+    /// As [`crate::notify::fork::generation`] says.
+    pub process: u32,
+    pub name: [u64; 2],
 }
 
 /// An event as it was read.
@@ -42,7 +56,7 @@ pub struct Read {
     /// Its number among the events of the ring.
     pub number: u64,
     pub stamp: u64,
-    /// At this time or a little later: the thread was too busy to look.
+    /// At this time or later: the thread was too busy to look.
     pub about: bool,
     pub event: u8,
     /// How often it happened, and the sum of the amounts.
@@ -50,166 +64,182 @@ pub struct Read {
     pub amount: i64,
     pub id: u64,
     pub other: u64,
-}
-
-impl Default for Ring {
-    fn default() -> Self {
-        let entries: Box<[Entry]> = (0..EVENTS).map(|_| Entry::default()).collect();
-        let entries = entries.try_into().expect("as many entries as that");
-        Ring { begun: AtomicU64::new(0), done: AtomicU64::new(0), entries }
-    }
+    /// Whose it is, if that is known.
+    pub owner: Option<Owner>,
 }
 
 fn packed(event: u8, amount: i64) -> u64 {
-    const MOST: i64 = 1 << 42;
-    event as u64 | (amount.clamp(-MOST, MOST) as u64) << AMOUNT
+    const LARGEST: i64 = i64::MAX >> AMOUNT;
+    event as u64 | (amount.clamp(-LARGEST, LARGEST) as u64) << AMOUNT
 }
 
-impl Ring {
-    #[inline]
-    fn entry(&self, number: u64) -> &Entry {
-        &self.entries[number as usize % EVENTS]
+impl<'a> Ring<'a> {
+    /// Room for a ring.
+    pub fn room() -> Box<Rows> {
+        let rows: Box<[Row]> = (0..HEAD + EVENTS).map(|_| Row::default()).collect();
+        rows.try_into().expect("as many rows as that")
     }
 
-    /// How many events were written.
-    #[cfg(not(loom))]
-    pub fn count(&self) -> u64 {
-        self.done.load(Acquire)
+    #[inline]
+    fn entry(self, number: u64) -> &'a [AtomicU64; 4] {
+        &self.0[HEAD + number as usize % EVENTS].0
     }
 
-    /// Writes an event. For the ring's thread only, as are the next two.
     #[inline]
-    pub fn write(&self, event: u8, id: u64, other: u64, amount: i64, stamp: u64) {
-        self.put(packed(event, amount), id, other, stamp);
+    fn head(self) -> &'a [AtomicU64; 4] {
+        &self.0[0].0
     }
 
-    /// Writes an event that happens all the time: to the same ids again it is counted with the one before.
-    #[inline]
-    pub fn write_often(&self, event: u8, id: u64, other: u64, amount: i64, now: impl FnOnce() -> u64) {
-        let done = self.done.load(Relaxed);
-        let [stamp, what, last_id, last_other] = self.entry(done.wrapping_sub(1));
-        let was = what.load(Relaxed);
-        let open = was & (CLOSED | FULL) == 0;
-        if open && was & EVENT == event as u64 && last_id.load(Relaxed) == id && last_other.load(Relaxed) == other {
-            what.store(was.wrapping_add(packed(0, amount)).wrapping_add(AGAIN), Relaxed);
-        } else if was & CLOSED == 0 && done % LOOK != 0 {
-            self.put(packed(event, amount) | BORROWED, id, other, stamp.load(Relaxed));
+    /// Writes an event at its exact time. For the ring's thread only, as are the next five.
+    pub fn write(self, event: u8, id: u64, other: u64, amount: i64, now: u64) {
+        self.look(packed(event, amount), [id, other], now);
+    }
+
+    /// Writes an event that happens all the time: to the same ids again it is counted with the one before, and the
+    /// amounts are summed up.
+    #[inline(always)]
+    pub fn sum_up(self, event: u8, id: u64, other: u64, amount: u64, now: impl FnOnce(Self) -> u64) {
+        let amount = amount.min(SUMMABLE) << AMOUNT;
+        self.often(event as u64 | amount, [id, other], EVENT, AGAIN + amount, now);
+    }
+
+    /// As [`sum_up`](Self::sum_up), where only an equal amount makes it the same.
+    #[inline(always)]
+    pub fn repeat(self, event: u8, id: u64, other: u64, amount: i64, now: impl FnOnce(Self) -> u64) {
+        self.often(packed(event, amount), [id, other], EVENT | AMOUNTS, AGAIN, now);
+    }
+
+    /// Adds `again` to the event before this one, if the bits `same` of the two and their ids are.
+    #[inline(always)]
+    fn often(self, what: u64, ids: [u64; 2], same: u64, again: u64, now: impl FnOnce(Self) -> u64) {
+        let [done, left, _, stamp] = self.head();
+        let rest = left.load(Relaxed);
+        if rest == 0 {
+            return self.look_first(what, ids, now);
+        }
+        left.store(rest - 1, Relaxed);
+        let last = self.entry(done.load(Relaxed).wrapping_sub(1));
+        let was = last[1].load(Relaxed);
+        let differ = (was ^ what) & same | last[2].load(Relaxed) ^ ids[0] | last[3].load(Relaxed) ^ ids[1];
+        if differ == 0 {
+            last[1].store(was.wrapping_add(again), Relaxed);
         } else {
-            self.put(packed(event, amount), id, other, now());
+            self.put(what | BORROWED, ids, stamp.load(Relaxed));
         }
     }
 
-    /// The next event is a new one and looks at the clock.
-    #[cfg(not(loom))]
-    pub fn close(&self) {
-        let what = &self.entry(self.done.load(Relaxed).wrapping_sub(1))[1];
-        what.store(what.load(Relaxed) | CLOSED, Relaxed);
+    #[cold]
+    #[inline(never)]
+    fn look_first(self, what: u64, ids: [u64; 2], now: impl FnOnce(Self) -> u64) {
+        self.look(what, ids, now(self));
     }
 
-    #[inline]
-    fn put(&self, what: u64, id: u64, other: u64, stamp: u64) {
-        let done = self.done.load(Relaxed);
-        self.begun.store(done + 1, Relaxed);
+    /// Writes an event whose time is now, and settles when to look next.
+    fn look(self, what: u64, ids: [u64; 2], now: u64) {
+        let [_, left, every, stamp] = self.head();
+        let busy = now.wrapping_sub(stamp.load(Relaxed)) / BUSY < every.load(Relaxed);
+        let next = if busy { (2 * every.load(Relaxed)).min(MOST) } else { 1 };
+        every.store(next, Relaxed);
+        left.store(next - 1, Relaxed);
+        stamp.store(now, Relaxed);
+        self.put(what, ids, now);
+    }
+
+    /// The next event looks at the clock.
+    #[cfg(not(loom))]
+    pub fn close(self) {
+        self.head()[1].store(0, Relaxed);
+    }
+
+    #[inline(always)]
+    fn put(self, what: u64, ids: [u64; 2], stamp: u64) {
+        let done = &self.head()[0];
+        let number = done.load(Relaxed);
+        // Who sees a word of this event sees that the one before it is done.
         fence(Release);
-        let entry = self.entry(done);
-        for (word, value) in entry.iter().zip([stamp, what, id, other]) {
+        for (word, value) in self.entry(number).iter().zip([stamp, what, ids[0], ids[1]]) {
             word.store(value, Relaxed);
         }
-        self.done.store(done + 1, Release);
+        done.store(number + 1, Release);
+    }
+
+    /// Makes the ring another thread's; the events so far stay those of the one before.
+    pub fn hand_over(self, owner: Owner, now: u64) {
+        if self.head()[0].load(Relaxed) > 0 {
+            let before = self.owner();
+            self.look(packed(WAS, before.number as i64), before.name, now);
+        }
+        let [changes, who, name @ ..] = &self.0[1].0;
+        let change = changes.load(Relaxed);
+        changes.store(change + 1, Relaxed);
+        fence(Release);
+        who.store(owner.number as u64 | (owner.process as u64) << 32, Relaxed);
+        name.iter().zip(owner.name).for_each(|(word, value)| word.store(value, Relaxed));
+        changes.store(change + 2, Release);
+    }
+
+    /// Whose it is. For anyone: of a ring that is being handed over it may be a mixture.
+    pub fn owner(self) -> Owner {
+        let [_, who, name @ ..] = &self.0[1].0;
+        let who = who.load(Relaxed);
+        Owner { number: who as u32, process: (who >> 32) as u32, name: [0, 1].map(|at: usize| name[at].load(Relaxed)) }
     }
 
     /// The events that are there, from the oldest on.
-    pub fn read(&self) -> Vec<Read> {
-        let done = self.done.load(Acquire);
+    pub fn read(self) -> Vec<Read> {
+        let changes = &self.0[1].0[0];
+        let mut read = Vec::new();
+        for _ in 0..TRIES {
+            let change = changes.load(Acquire);
+            let owner = self.owner();
+            read = self.read_as(Some(owner).filter(|_| change % 2 == 0));
+            fence(Acquire);
+            if changes.load(Relaxed) == change {
+                return read;
+            }
+        }
+        // Whose the last ones are is in doubt.
+        read.iter_mut().for_each(|read| read.owner = None);
+        read
+    }
+
+    fn read_as(self, mut owner: Option<Owner>) -> Vec<Read> {
+        let done = self.head()[0].load(Acquire);
         let first = done.saturating_sub(EVENTS as u64);
-        let copies: Vec<[u64; 4]> = (first..done)
-            .map(|number| [0, 1, 2, 3].map(|word: usize| self.entry(number)[word].load(Relaxed)))
-            .collect();
+        let copy = |number| (number, [0, 1, 2, 3].map(|word: usize| self.entry(number)[word].load(Relaxed)));
+        let copies: Vec<(u64, [u64; 4])> = (first..done).map(copy).collect();
         fence(Acquire);
-        let begun = self.begun.load(Relaxed);
-        let whole = (first..done).zip(copies).filter(|(number, _)| number + EVENTS as u64 >= begun);
-        whole.map(|(number, words)| unpack(number, words)).collect()
+        // The next one may be being written.
+        let begun = self.head()[0].load(Relaxed) + 1;
+        let mut read = Vec::with_capacity(copies.len());
+        for (number, words) in copies.into_iter().rev() {
+            if number + (EVENTS as u64) < begun {
+                break;
+            }
+            let event = unpack(number, words, owner);
+            match event.event {
+                WAS => owner = Some(Owner { number: event.amount as u32, process: 0, name: [event.id, event.other] }),
+                _ => read.push(event),
+            }
+        }
+        read.reverse();
+        read
     }
 }
 
-fn unpack(number: u64, [stamp, what, id, other]: [u64; 4]) -> Read {
+fn unpack(number: u64, [stamp, what, id, other]: [u64; 4], owner: Option<Owner>) -> Read {
     Read {
         number,
         stamp,
         about: what & BORROWED != 0,
         event: (what & EVENT) as u8,
-        times: 1 + (what & (2 * FULL - AGAIN)) / AGAIN,
+        times: 1 + (what & TIMES) / AGAIN,
         amount: what as i64 >> AMOUNT,
         id,
         other,
+        owner,
     }
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn brief(read: &Read) -> (u8, u64, i64) {
-        (read.event, read.times, read.amount)
-    }
-
-    #[test]
-    fn a_ring_keeps_the_last_events() {
-        let ring = Ring::default();
-        for at in 0..EVENTS as u64 + 5 {
-            ring.write(1, at, 0, -(at as i64), at);
-        }
-        let read = ring.read();
-        assert_eq!(read.len(), EVENTS);
-        for (at, read) in read.iter().enumerate() {
-            let number = at as u64 + 5;
-            assert_eq!((read.number, read.stamp, read.id, read.amount), (number, number, number, -(number as i64)));
-            assert_eq!((read.event, read.times, read.about), (1, 1, false));
-        }
-    }
-
-    #[test]
-    fn repeats_are_counted_together() {
-        let ring = Ring::default();
-        let often = |event, id, amount| ring.write_often(event, id, 0, amount, || 7);
-        for _ in 0..RUN + 3 {
-            often(1, 5, 100);
-        }
-        often(1, 6, 1);
-        ring.close();
-        often(1, 6, 2);
-        ring.write(2, 6, 0, -3, 9);
-        often(2, 6, 4);
-        let briefs: Vec<_> = ring.read().iter().map(brief).collect();
-        let expected = [(1, RUN + 1, 100 * (RUN as i64 + 1)), (1, 2, 200), (1, 1, 1), (1, 1, 2), (2, 2, 1)];
-        assert_eq!(briefs, expected);
-    }
-
-    #[test]
-    fn a_busy_thread_looks_at_the_clock_now_and_then() {
-        let ring = Ring::default();
-        let mut time = 0;
-        for id in 0..2 * LOOK {
-            ring.write_often(1, id, 0, 0, || {
-                time += 1;
-                time
-            });
-        }
-        let stamps: Vec<_> = ring.read().iter().map(|read| (read.stamp, read.about)).collect();
-        let look = |time| (0..LOOK).map(move |at| (time, at > 0));
-        assert_eq!(stamps, look(1).chain(look(2)).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn amounts_that_are_too_large_are_cut() {
-        let ring = Ring::default();
-        ring.write(1, 0, 0, i64::MAX, 0);
-        ring.write(1, 0, 0, i64::MIN, 0);
-        let amounts: Vec<_> = ring.read().iter().map(|read| read.amount).collect();
-        assert_eq!(amounts, [1 << 42, -(1 << 42)]);
-        for _ in 0..100 {
-            ring.write_often(2, 0, 0, i64::MAX, || 0);
-        }
-        assert!(ring.read().iter().all(|read| read.event <= 2 && read.times <= RUN + 1));
-    }
-}
+mod tests;

@@ -1,42 +1,33 @@
 //! The rings of all threads, and what they say as text.
 //!
 //! Guarantees: each thread that lives has a ring of its own; one whose thread has ended is the next new thread's, and
-//! what is still in it is told as the old thread's. Lines of all threads stand in the order of their times.
+//! what is still in it is told as the old thread's. Lines of all threads stand in the order of their times. Nothing here
+//! takes a lock or waits, so that the child of a fork finds nothing half done: it tells what the parent's threads did
+//! before it, and its own thread goes on in its ring under its new number.
 
-use super::ring::{Read, Ring};
-use super::{Amount, Event, EVENTS};
+use super::ring::{Owner, Read, Ring};
+use super::{Amount, Event};
+use crate::here::{Rows, EVENTS, HERE};
 use crate::id::Id;
 use crate::message::reason_name;
-use crate::notify;
+use crate::notify::{self, fork};
 use crate::sync::atomic::{AtomicBool, Ordering::*};
-use crate::sync::{rank, Mutex};
+use once_cell::race::{OnceBox, OnceRef};
 use std::cell::Cell;
-use std::sync::OnceLock;
 
 /// A ring in the list of all.
 struct Place {
-    ring: Ring,
+    rows: &'static Rows,
     taken: AtomicBool,
-    threads: Mutex<Vec<Thread>, { rank::LEAF }>,
-    next: OnceLock<&'static Place>,
-}
-
-/// Whose events a ring holds, from which on.
-#[derive(Clone, Debug)]
-struct Thread {
-    from: u64,
-    number: u64,
-    name: String,
+    next: OnceRef<'static, Place>,
 }
 
 /// Where the list begins; never freed, as rings are not.
-static FIRST: OnceLock<&'static Place> = OnceLock::new();
+static FIRST: OnceRef<'static, Place> = OnceRef::new();
 /// The clocks when the first event was recorded: the CPU's counter, nanoseconds.
-static BEGAN: OnceLock<(u64, i64)> = OnceLock::new();
+static BEGAN: OnceBox<(u64, i64)> = OnceBox::new();
 
 thread_local! {
-    /// Without a destructor, so that looking at it costs next to nothing.
-    static RING: Cell<Option<&'static Place>> = const { Cell::new(None) };
     /// Gives the ring back when the thread ends.
     static OWN: Own = const { Own(Cell::new(None)) };
 }
@@ -45,50 +36,65 @@ struct Own(Cell<Option<&'static Place>>);
 
 impl Drop for Own {
     fn drop(&mut self) {
-        RING.set(None);
+        HERE.with(|here| here.ring.set(None));
         if let Some(place) = self.0.take() {
             place.taken.store(false, Release);
         }
     }
 }
 
-/// Runs `work` on this thread's ring. A thread that is ending has none.
-#[inline]
-pub fn with_ring(work: impl FnOnce(&Ring)) {
-    match RING.get() {
-        Some(place) => work(&place.ring),
-        None => {
-            if let Some(place) = attach() {
-                work(&place.ring);
-            }
-        }
+/// This thread's ring. A thread that is ending has none.
+#[inline(always)]
+pub fn ring() -> Option<Ring<'static>> {
+    match HERE.with(|here| here.ring.get()) {
+        Some(rows) => Some(Ring(rows)),
+        None => attach().map(Ring),
     }
 }
 
+/// The next event of this thread looks at the clock.
+#[inline]
+pub fn close() {
+    if let Some(rows) = HERE.with(|here| here.ring.get()) {
+        Ring(rows).close();
+    }
+}
+
+/// The time for this thread's ring, which in the child of a fork becomes the child's.
 #[cold]
-fn attach() -> Option<&'static Place> {
+pub fn look(ring: Ring<'_>) -> u64 {
+    let now = notify::ticks();
+    if ring.owner().process != fork::generation() {
+        ring.hand_over(this_thread(), now);
+    }
+    now
+}
+
+fn this_thread() -> Owner {
+    let (number, name) = notify::this_thread();
+    let word = |at: usize| u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"));
+    Owner { number, process: fork::generation(), name: [word(0), word(8)] }
+}
+
+#[cold]
+fn attach() -> Option<&'static Rows> {
     OWN.try_with(|own| {
-        BEGAN.get_or_init(|| (notify::ticks(), notify::now()));
+        began();
         let place = find_or_make();
-        {
-            let mut threads = place.threads.lock();
-            let from = place.ring.count();
-            let (number, name) = notify::this_thread();
-            threads.push(Thread { from, number, name });
-            // Those of whom nothing is left.
-            let oldest = from.saturating_sub(EVENTS as u64);
-            let gone = threads.partition_point(|thread| thread.from <= oldest).saturating_sub(1);
-            threads.drain(..gone);
-        }
+        Ring(place.rows).hand_over(this_thread(), notify::ticks());
         own.0.set(Some(place));
-        RING.set(Some(place));
-        place
+        HERE.with(|here| here.ring.set(Some(place.rows)));
+        place.rows
     })
     .ok()
 }
 
+fn began() -> (u64, i64) {
+    *BEGAN.get_or_init(|| Box::new((notify::ticks(), notify::now())))
+}
+
 fn places() -> impl Iterator<Item = &'static Place> {
-    std::iter::successors(FIRST.get().copied(), |place| place.next.get().copied())
+    std::iter::successors(FIRST.get(), |place| place.next.get())
 }
 
 fn find_or_make() -> &'static Place {
@@ -96,12 +102,8 @@ fn find_or_make() -> &'static Place {
     if let Some(place) = places().find(free) {
         return place;
     }
-    let place: &'static Place = Box::leak(Box::new(Place {
-        ring: Ring::default(),
-        taken: AtomicBool::new(true),
-        threads: Mutex::new(Vec::new()),
-        next: OnceLock::new(),
-    }));
+    let rows = Box::leak(Ring::room());
+    let place: &'static Place = Box::leak(Box::new(Place { rows, taken: AtomicBool::new(true), next: OnceRef::new() }));
     let mut end = &FIRST;
     while end.set(place).is_err() {
         end = &end.get().expect("somebody has set it").next;
@@ -132,7 +134,7 @@ struct Scale {
 
 impl Scale {
     fn now() -> Scale {
-        let (began, then) = *BEGAN.get_or_init(|| (notify::ticks(), notify::now()));
+        let (began, then) = began();
         let (ticks, now) = (notify::ticks(), notify::now());
         let per_tick = (now - then) as f64 / (ticks.wrapping_sub(began) as f64).max(1.0);
         Scale { ticks, per_tick }
@@ -145,30 +147,24 @@ impl Scale {
     }
 }
 
-fn told(place: &Place, scale: &Scale, wanted: impl Fn(&Read) -> bool) -> Vec<Told> {
-    let events = place.ring.read();
-    let threads = place.threads.lock().clone();
-    let tell = |read: &Read| {
-        let at = threads.partition_point(|thread| thread.from <= read.number);
-        let thread = at.checked_sub(1).map_or("thread ?".into(), |at| threads[at].label());
-        Told {
-            age: scale.age(read.stamp),
-            about: read.about,
-            thread,
-            event: Event::ALL.get(read.event as usize).copied().unwrap_or(Event::Nothing),
-            times: read.times,
-            amount: read.amount,
-            id: Id(read.id),
-            other: Id(read.other),
-        }
+fn told(rows: &Rows, scale: &Scale, wanted: impl Fn(&Read) -> bool) -> Vec<Told> {
+    let tell = |read: &Read| Told {
+        age: scale.age(read.stamp),
+        about: read.about,
+        thread: read.owner.map_or("thread ?".into(), |owner| label(&owner)),
+        event: Event::ALL.get(read.event as usize).copied().unwrap_or(Event::Nothing),
+        times: read.times,
+        amount: read.amount,
+        id: Id(read.id),
+        other: Id(read.other),
     };
-    events.iter().filter(|read| wanted(read)).map(tell).collect()
+    Ring(rows).read().iter().filter(|read| wanted(read)).map(tell).collect()
 }
 
 /// The events of all threads that are wanted, from the oldest on.
 fn all(wanted: impl Fn(&Read) -> bool) -> Vec<Told> {
     let scale = Scale::now();
-    let mut all: Vec<Told> = places().flat_map(|place| told(place, &scale, &wanted)).collect();
+    let mut all: Vec<Told> = places().flat_map(|place| told(place.rows, &scale, &wanted)).collect();
     // One thread's events stay in their order: the sort is stable.
     all.sort_by_key(|told| std::cmp::Reverse(told.age));
     all
@@ -179,16 +175,18 @@ pub fn about(id: Id) -> Vec<Told> {
     all(|read| read.id == id.0 || read.other == id.0)
 }
 
-/// Number and name of each thread that lives and has done something here.
+/// Number and name of each thread of this process that lives and has done something here.
 pub fn threads() -> Vec<(u64, String)> {
-    let last = |place: &'static Place| place.threads.lock().last().map(|thread| (thread.number, thread.name.clone()));
-    places().filter(|place| place.taken.load(Acquire)).filter_map(last).collect()
+    ring().map(look);
+    let owner = |place: &'static Place| Ring(place.rows).owner();
+    let here = places().filter(|place| place.taken.load(Acquire)).map(owner);
+    here.filter(|owner| owner.process == fork::generation()).map(|owner| (owner.number as u64, name(&owner))).collect()
 }
 
 /// The last events of this thread, from the oldest on.
 pub fn lately(count: usize) -> Vec<Told> {
-    let Some(place) = RING.get() else { return Vec::new() };
-    let mut events = told(place, &Scale::now(), |_| true);
+    let Some(rows) = HERE.with(|here| here.ring.get()) else { return Vec::new() };
+    let mut events = told(rows, &Scale::now(), |_| true);
     events.split_off(events.len().saturating_sub(count))
 }
 
@@ -205,11 +203,14 @@ pub fn dump() -> String {
     text
 }
 
-impl Thread {
-    fn label(&self) -> String {
-        let name: String = self.name.chars().filter(|letter| !letter.is_control()).collect();
-        format!("thread {} {name}", self.number)
-    }
+fn name(owner: &Owner) -> String {
+    let bytes: Vec<u8> = owner.name.iter().flat_map(|word| word.to_le_bytes()).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn label(owner: &Owner) -> String {
+    let name: String = name(owner).chars().filter(|letter| !letter.is_control()).collect();
+    format!("thread {} {name}", owner.number)
 }
 
 impl std::fmt::Display for Told {
@@ -322,7 +323,7 @@ mod tests {
                 let mine =
                     |read: &Read| read.event == Event::Armed as u8 && read.other >= 0x0FED_0000 && read.other < 1 << 40;
                 for place in places() {
-                    for read in place.ring.read().iter().filter(|read| mine(read)) {
+                    for read in Ring(place.rows).read().iter().filter(|read| mine(read)) {
                         assert!(whole(read) && read.amount == read.id as i64 * 2, "{read:?}");
                     }
                 }

@@ -183,7 +183,7 @@ impl Topics {
             for (topic, value) in inner.retained.matching(text) {
                 let draft = retained_draft(topic, value);
                 match store.publish_into(id, &draft, &mut trash) {
-                    Some(Outcome::Queued(roused)) => wakes.push(roused),
+                    Some(Outcome::Queued(roused) | Outcome::Replaced(roused)) => wakes.push(roused),
                     Some(Outcome::Dropped) => {}
                     Some(Outcome::Overflowed(remains)) => ended.push(*remains),
                     None => break,
@@ -340,7 +340,7 @@ fn deliver<'a>(
 ) -> Receipt {
     let mut receipt = Receipt::default();
     let mut count = |outcome| match outcome {
-        Outcome::Queued(roused) => {
+        Outcome::Queued(roused) | Outcome::Replaced(roused) => {
             store.rouse(roused);
             (receipt.matched, receipt.queued) = (receipt.matched + 1, receipt.queued + 1);
         }
