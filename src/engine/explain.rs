@@ -4,7 +4,7 @@
 //! over and what the flight recorder still knows of that, or that it never was anything.
 
 use super::*;
-use crate::mailbox::{MailboxView, RecordView, Survey};
+use crate::mailbox::{MailboxView, Oldest, RecordView, Survey};
 use crate::message::{reason_name, Message, KIND_MESSAGE};
 use crate::message::{KIND_DOWN, KIND_REPLY, KIND_REQUEST, KIND_TIMER, KIND_TOPIC};
 use std::fmt::Write;
@@ -54,7 +54,7 @@ fn about(text: &mut String, world: &World, id: Id) {
                 let pattern = pattern.map_or("a pattern that is gone".into(), |pattern| format!("{pattern:?}"));
                 line!(text, "{:#018x} is a subscription to {pattern} of mailbox {:#018x}", id.0, view.mailbox.0);
                 if view.max_messages > 0 {
-                    line!(text, "  {} of at most {} of its messages are queued", view.queued, view.max_messages);
+                    line!(text, "  queue: {} of at most {} of its messages", view.queued, view.max_messages);
                 }
             }
             Err(error) => over(text, id, "a subscription", error),
@@ -181,11 +181,17 @@ fn mailbox(text: &mut String, world: &World, id: Id) {
         #[cfg(not(loom))]
         match crate::recorder::about(id).iter().rev().find(|told| told.event == Event::End) {
             Some(told) => {
-                line!(text, "  {} ago, by {}", seconds(told.age), told.thread);
+                line!(text, "  when: {} ago, by {}", seconds(told.age), told.thread);
             }
             None => {
-                line!(text, "  when and by whom is no longer known");
+                line!(text, "  when: no longer known, nor by whom");
             }
+        }
+        #[cfg(not(loom))]
+        if let Some(told) =
+            crate::recorder::about(id).iter().find(|told| told.event == Event::EndsWith && told.id == id)
+        {
+            line!(text, "  because: mailbox {:#018x}, to which it was linked, had ended", told.other.0);
         }
         line!(text, "  discarded at its end: {} messages; delivered: {}; lost: {}", c.discarded, c.delivered, c.lost);
         return;
@@ -216,21 +222,72 @@ fn mailbox(text: &mut String, world: &World, id: Id) {
         c.refused
     );
     if let Ok(survey) = world.store.survey(id) {
-        queue(text, &survey);
+        queue(text, id, &survey);
     }
     reader(text, world, &view);
-    if view.senders > 0 {
-        line!(text, "  {} senders wait for room", view.senders);
-    }
+    waiting(text, world, &view);
     list(text, "calls, in its name, that threads wait for", &view.calling, |to| format!("to mailbox {:#018x}", to.0));
     list(text, "groups", &view.groups, |group| format!("{group:?}"));
     list(text, "presence", &view.keys, |(group, key)| format!("{key:?} in {group:?}"));
     if let Some(topic) = &view.will {
-        line!(text, "  its will goes to the topic {topic:?}");
+        line!(text, "  will: to the topic {topic:?}");
     }
     list(text, "subscriptions", &view.subscriptions, |one| format!("{:#018x}", one.id.0));
     list(text, "its own", &view.owns, |record| format!("{:#018x}: {}", record.id.0, describe(world, record)));
-    list(text, "watched by", &view.watched_by, |record| format!("{:#018x}: {}", record.id.0, describe(world, record)));
+}
+
+/// Who waits for it: senders, callers, and those who are told of its end.
+fn waiting(text: &mut String, world: &World, view: &MailboxView) {
+    if view.senders > 0 {
+        line!(text, "  waiting for room: {} senders", view.senders);
+        #[cfg(not(loom))]
+        for told in crate::recorder::waits_for_room(view.id).iter().take(SHOWN) {
+            let (from, thread, age) = (sender(told.other), &told.thread, seconds(told.age));
+            line!(text, "    {thread}, {from}, {} bytes, for {age}", told.amount);
+        }
+    }
+    let of =
+        |wanted: Use| -> Vec<&RecordView> { view.watched_by.iter().filter(|record| record.usage == wanted).collect() };
+    let calls = of(Use::Call);
+    list(text, "calls that wait for its answer", &calls, |call| {
+        let since = since(Event::Call, view.id, call.id).map_or(String::new(), |age| format!(", for {}", seconds(age)));
+        format!("{:#018x}: {}{since}", call.id.0, describe(world, call))
+    });
+    list(text, "monitors that watch it", &of(Use::Monitor), |one| {
+        format!("{:#018x}: {}", one.id.0, describe(world, one))
+    });
+    list(text, "linked to", &of(Use::Link), |link| format!("mailbox {:#018x}", link.owner.0));
+}
+
+/// How long ago this was, as far as the flight recorder knows.
+fn since(event: Event, id: Id, other: Id) -> Option<i64> {
+    #[cfg(not(loom))]
+    return crate::recorder::since(event, id, other);
+    #[cfg(loom)]
+    None.filter(|_: &i64| (event, id) == (Event::Nothing, other))
+}
+
+fn sender(from: Id) -> String {
+    match from.0 {
+        0 => "from nobody".into(),
+        from => format!("from {from:#018x}"),
+    }
+}
+
+/// When the oldest message was sent. Of a request that is known by its ticket; of others by how many their sender has
+/// sent since, so that one which others overtook may be older.
+fn sent(to: Id, oldest: &Oldest) -> String {
+    let ago = match oldest.kind as u32 {
+        KIND_REQUEST => since(Event::Call, to, oldest.r#ref).map(|age| (age, false)),
+        #[cfg(not(loom))]
+        KIND_MESSAGE => crate::recorder::sent(to, oldest.from, oldest.like_it.saturating_sub(1)),
+        _ => None,
+    };
+    match ago {
+        Some((age, false)) => format!(", sent {} ago", seconds(age)),
+        Some((age, true)) => format!(", sent more than {} ago", seconds(age)),
+        None => String::new(),
+    }
 }
 
 fn kind_name(kind: u64) -> String {
@@ -245,7 +302,7 @@ fn kind_name(kind: u64) -> String {
     }
 }
 
-fn queue(text: &mut String, survey: &Survey) {
+fn queue(text: &mut String, id: Id, survey: &Survey) {
     let counts = |counts: &[(u64, u64)], name: &dyn Fn(u64) -> String| {
         let shown = counts.iter().take(SHOWN / 2).map(|(what, count)| format!("{count} {}", name(*what)));
         let more = if counts.len() > SHOWN / 2 { ", and others" } else { "" };
@@ -254,21 +311,31 @@ fn queue(text: &mut String, survey: &Survey) {
     if survey.kinds.is_empty() {
         return;
     }
-    let cut = if survey.cut { " (of the oldest part)" } else { "" };
-    line!(text, "  it holds{cut}: {}", counts(&survey.kinds, &kind_name));
-    let from = |id: u64| if id == 0 { "from nobody".into() } else { format!("from {id:#018x}") };
-    if let Some((kind, tag, sender, size)) = survey.oldest {
-        line!(text, "    senders: {}", counts(&survey.senders, &from));
-        line!(text, "    tags: {}", counts(&survey.tags, &|tag| format!("of {tag:#x}")));
-        let kind = kind_name(kind as u64);
-        line!(text, "    oldest: of the {kind}, tag {tag:#x}, {size} bytes, {}", from(sender.0));
+    let cut = if survey.cut { "of the oldest part, " } else { "" };
+    line!(text, "  holds: {cut}{}", counts(&survey.kinds, &kind_name));
+    if let Some(oldest) = &survey.oldest {
+        line!(text, "  senders: {}", counts(&survey.senders, &|id| sender(Id(id))));
+        line!(text, "  tags: {}", counts(&survey.tags, &|tag| format!("of {tag:#x}")));
+        let Oldest { tag, size, .. } = oldest;
+        let (kind, from, sent) = (kind_name(oldest.kind as u64), sender(oldest.from), sent(id, oldest));
+        line!(text, "  oldest: of the {kind}, tag {tag:#x}, {size} bytes, {from}{sent}");
+    }
+    if let Some((kind, record)) = survey.first_signal {
+        let event = match kind {
+            KIND_DOWN => Event::Down,
+            KIND_TIMER => Event::Timer,
+            KIND_REPLY => Event::Reply,
+            _ => Event::Exit,
+        };
+        let since = since(event, id, record).map_or(String::new(), |age| format!(", for {}", seconds(age)));
+        line!(text, "  first signal: {} of {:#018x}{since}", kind_name(kind as u64), record.0);
     }
 }
 
 /// Who reads it, and whether that one is stuck.
 fn reader(text: &mut String, world: &World, view: &MailboxView) {
     if !view.handled {
-        line!(text, "  read by receive calls; {} receivers wait in one now", view.receivers);
+        line!(text, "  reader: read by receive calls; {} receivers wait in one now", view.receivers);
         return;
     }
     let engine = view.id;
@@ -276,14 +343,14 @@ fn reader(text: &mut String, world: &World, view: &MailboxView) {
     let loops = world.loops.ids(|looped| looped.engine == home);
     let found = loops.into_iter().filter_map(|id| world.looped(id).ok().map(|looped| (id, looped.look())));
     let Some((id, looped)) = found.into_iter().find(|(_, looped)| looped.members.contains(&view.id)) else {
-        line!(text, "  read by a handler");
+        line!(text, "  reader: read by a handler");
         return;
     };
-    line!(text, "  read by its handler, which loop {:#018x} runs", id.0);
+    line!(text, "  reader: read by its handler, which loop {:#018x} runs", id.0);
     if looped.current == view.id {
-        line!(text, "    its handler is running{}", since(view.id));
+        line!(text, "    its handler is running{}", inside(view.id));
     } else if !looped.current.is_none() {
-        line!(text, "    the loop is inside the handler of {:#018x}{}", looped.current.0, since(looped.current));
+        line!(text, "    the loop is inside the handler of {:#018x}{}", looped.current.0, inside(looped.current));
     } else if looped.parked {
         line!(text, "    the loop waits for something to do");
     } else if !looped.running {
@@ -292,7 +359,7 @@ fn reader(text: &mut String, world: &World, view: &MailboxView) {
 }
 
 /// When the handler of this mailbox was called last.
-fn since(mailbox: Id) -> String {
+fn inside(mailbox: Id) -> String {
     #[cfg(not(loom))]
     if let Some(told) = crate::recorder::about(mailbox).iter().rev().find(|told| told.event == Event::Handle) {
         return format!(", for {}, by {}", seconds(told.age), told.thread);
@@ -307,7 +374,7 @@ fn about_engine(text: &mut String, world: &World, id: Id, engine: &Engine) {
     line!(text, "{:#018x} is an open engine on {clock}{time}", id.0);
     line!(
         text,
-        "  {} mailboxes, {} names, {} timers, {} subscriptions, {} threads of its own; {} published, {} dead letters",
+        "  has: {} mailboxes, {} names, {} timers, {} subscriptions, {} threads of its own; {} published, {} dead letters",
         engine.mailboxes.load(Acquire),
         engine.registry.len(),
         engine.timers.armed(),
@@ -329,9 +396,9 @@ fn about_loop(text: &mut String, id: Id, looped: &Loop) {
     };
     line!(text, "{:#018x} is an open loop; {state}", id.0);
     if !view.current.is_none() {
-        line!(text, "  it is inside the handler of {:#018x}{}", view.current.0, since(view.current));
+        line!(text, "  inside: the handler of {:#018x}{}", view.current.0, inside(view.current));
     }
-    line!(text, "  {} mailboxes are ready, {} releases wait for its thread", view.ready, view.releases);
+    line!(text, "  ready: {} mailboxes are ready, {} releases wait for its thread", view.ready, view.releases);
     list(text, "mailboxes", &view.members, |member| format!("{:#018x}", member.0));
 }
 

@@ -80,10 +80,22 @@ pub struct Survey {
     pub senders: Vec<(u64, u64)>,
     pub tags: Vec<(u64, u64)>,
     pub bytes: u64,
-    /// Kind, tag, sender and size of the oldest message.
-    pub oldest: Option<(u8, u64, Id, usize)>,
+    pub oldest: Option<Oldest>,
+    /// Kind of the first signal, and its record.
+    pub first_signal: Option<(u32, Id)>,
     /// There were more messages than are looked at.
     pub cut: bool,
+}
+
+/// The oldest message of a queue.
+pub struct Oldest {
+    pub kind: u8,
+    pub tag: u64,
+    pub from: Id,
+    pub r#ref: Id,
+    pub size: usize,
+    /// How many there are of its sender and kind, with it.
+    pub like_it: u64,
 }
 
 impl Store {
@@ -185,13 +197,16 @@ impl Store {
             for entry in entries.by_ref().take(SURVEYED) {
                 let header = entry.header;
                 survey.bytes += entry.size() as u64;
-                survey.oldest.get_or_insert((header.kind, header.tag, Id(header.from), entry.size()));
+                let oldest = survey.oldest.get_or_insert_with(|| Oldest::new(&entry));
+                oldest.like_it += u64::from((header.kind, header.from) == (oldest.kind, oldest.from.0));
                 *kinds.entry(header.kind as u64).or_insert(0) += 1;
                 *senders.entry(header.from).or_insert(0) += 1;
                 *tags.entry(header.tag).or_insert(0) += 1;
             }
             survey.cut = entries.next().is_some();
             for index in tail.signals.iter(&self.shots, Of::Signal).take(SURVEYED) {
+                let kind = self.shots.at(index).message_kind();
+                survey.first_signal.get_or_insert_with(|| (kind, self.shots.id(index)));
                 *kinds.entry(self.shots.at(index).message_kind() as u64).or_insert(0) += 1;
             }
         }
@@ -206,6 +221,14 @@ impl Store {
         if !words.is_empty() && slot.receiving.life.load(Acquire) == id.life() + 1 {
             tail.cold().last_words = words[..words.len().min(LAST_WORDS)].into();
         }
+    }
+}
+
+impl Oldest {
+    fn new(entry: &Entry<'_>) -> Self {
+        let header = entry.header;
+        let (from, r#ref) = (Id(header.from), Id(header.r#ref));
+        Oldest { kind: header.kind, tag: header.tag, from, r#ref, size: entry.size(), like_it: 0 }
     }
 }
 

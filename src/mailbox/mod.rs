@@ -42,7 +42,7 @@ mod watching;
 
 pub use end::Remains;
 pub use links::{Exit, Pair};
-pub use look::{MailboxView, RecordView, Survey};
+pub use look::{MailboxView, Oldest, RecordView, Survey};
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
 pub use receive::Wanted;

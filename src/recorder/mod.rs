@@ -9,7 +9,7 @@ mod ring;
 mod story;
 
 #[cfg(not(loom))]
-pub use story::{about, dump, lately, threads};
+pub use story::{about, dump, lately, sent, since, threads, waits_for_room};
 
 use crate::id::Id;
 #[cfg(all(test, loom))]

@@ -175,6 +175,37 @@ pub fn about(id: Id) -> Vec<Told> {
     all(|read| read.id == id.0 || read.other == id.0)
 }
 
+/// How long ago the last event of this sort was at `id`, with `other`.
+pub fn since(event: Event, id: Id, other: Id) -> Option<i64> {
+    let last = all(|read| read.event == event as u8 && read.id == id.0 && read.other == other.0);
+    last.last().map(|told| told.age)
+}
+
+/// How long ago the message to `to` was sent, of which `from` has sent `newer` others since: the time, and whether the
+/// sending itself is no longer known, so that it was longer ago.
+pub fn sent(to: Id, from: Id, newer: u64) -> Option<(i64, bool)> {
+    let sends = all(|read| {
+        let sends = [Event::Send as u8, Event::SendMany as u8].contains(&read.event);
+        sends && read.id == to.0 && read.other == from.0
+    });
+    let mut known = 0;
+    for told in sends.iter().rev() {
+        known += if told.event == Event::SendMany { told.amount as u64 } else { told.times };
+        if known > newer {
+            return Some((told.age, false));
+        }
+    }
+    sends.first().map(|told| (told.age, true))
+}
+
+/// What each thread that waits for room in this mailbox did last: it waits.
+pub fn waits_for_room(id: Id) -> Vec<Told> {
+    let scale = Scale::now();
+    let last = |place: &'static Place| told(place.rows, &scale, |_| true).pop();
+    let waits = |told: &Told| told.event == Event::WaitsForRoom && told.id == id;
+    places().filter(|place| place.taken.load(Acquire)).filter_map(last).filter(waits).collect()
+}
+
 /// Number and name of each thread of this process that lives and has done something here.
 pub fn threads() -> Vec<(u64, String)> {
     ring().map(look);

@@ -65,6 +65,51 @@ static void a_mailbox_that_lives(void) {
   SAYS(b.id, "has ended: reason killed (1)", "ended");
 }
 
+static void what_fills_it_and_since_when(void) {
+  td_mailbox a = open_mailbox(engine), b = open_mailbox(engine), c = open_mailbox(engine);
+  td_monitor_ref monitor;
+  td_message message;
+  td_ticket ticket;
+  td_item items[3];
+  uint64_t i;
+  memset(items, 0, sizeof items);
+  CHECK_IS(td_send_many(a, b, items, 3), 3);
+  CHECK_OK(td_send(a, c, 5, "1234", 4));
+  SAYS(a.id, "senders: 3 from 0x", "oldest: of the messages, tag 0x0, 0 bytes, from 0x");
+  SAYS(a.id, "bytes, from 0x", ", sent 0.");
+  for (i = 0; i < 3; i++) RECV_TAG(a, 0, 0);
+  SAYS(a.id, "oldest: of the messages, tag 0x5, 4 bytes", ", sent 0.");
+  RECV_TAG(a, 5, 0);
+  CHECK_OK(td_call_start(a, b, 6, NULL, 0, TD_FOREVER, &ticket));
+  CHECK_OK(td_monitor(c, a, 0, &monitor));
+  CHECK_OK(td_link(a, c));
+  SAYS(a.id, "oldest: of the requests, tag 0x6", ", sent 0.");
+  SAYS(a.id, "calls that wait for its answer: 1", ", without a deadline, tag 0x6, for 0.");
+  SAYS(a.id, "monitors that watch it: 1", "linked to: 1");
+  CHECK_OK(td_recv(a, 0, 0, &message));
+  CHECK_OK(td_message_release(&message));
+  CHECK_OK(td_reply(ticket, NULL, 0));
+  SAYS(b.id, "first signal: REPLY of 0x", ", for 0.");
+  CHECK_OK(td_mailbox_kill(a));
+  SAYS(c.id, "has ended: reason killed", "because: mailbox 0x");
+}
+
+static void *send_one_more(void *user) {
+  CHECK_OK(send_tag(*(td_mailbox *)user, 2));
+  return NULL;
+}
+
+static void who_waits_for_room(void) {
+  td_mailbox a = open_bounded(engine, TD_BLOCK, 1);
+  pthread_t thread;
+  CHECK_OK(send_tag(a, 1));
+  CHECK_EQ(pthread_create(&thread, NULL, send_one_more, &a), 0);
+  CHECK_OK(td_clock_wait_parked(engine, 1, check_patience(TD_MS(30000))));
+  SAYS(a.id, "waiting for room: 1 senders\n    thread ", ", from nobody, 0 bytes, for 0.");
+  RECV_TAG(a, 1, 0);
+  CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 static td_mailbox stuck;
 static void look_inside(td_batch *batch, void *user) {
   (void)batch;
@@ -147,6 +192,8 @@ int main(void) {
   a_mailbox_that_lives();
   a_mailbox_with_a_handler();
   who_waits();
+  what_fills_it_and_since_when();
+  who_waits_for_room();
   everything_else();
   CHECK_OK(td_engine_close(engine));
   return 0;
