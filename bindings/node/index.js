@@ -3,8 +3,9 @@
 const { Engine, defaultEngine } = require("./lib/engine.js");
 const { Mailbox } = require("./lib/mailbox.js");
 const { Message } = require("./lib/message.js");
-const { Address, Call, Monitor, Subscription, Timer, Watch, idOf } = require("./lib/address.js");
+const { Address, Call, Monitor, Subscription, Timer, Watch } = require("./lib/address.js");
 const { TidingsError, ReplyError } = require("./lib/errors.js");
+const { explain, recorder } = require("./lib/looking.js");
 const { Reason } = require("./lib/names.js");
 const { native } = require("./lib/native.js");
 
@@ -24,7 +25,7 @@ exports.ReplyError = ReplyError;
 exports.Reason = Reason;
 exports.alloc = (size) => native.alloc(size);
 exports.inspect = () => defaultEngine().inspect();
-exports.recorder = () => native.recorder();
-exports.explain = (subject) => native.explain(idOf(subject, "what to explain"));
+exports.recorder = recorder;
+exports.explain = explain;
 exports.version = native.version;
 exports.library = Object.freeze({ origin: native.libraryOrigin, path: native.libraryPath });

@@ -19,6 +19,7 @@ const AGAIN: u64 = 1 << 8;
 const BORROWED: u64 = 1 << 15;
 const TIMES: u64 = BORROWED - AGAIN;
 const AMOUNT: u32 = 16;
+#[cfg(not(loom))]
 const AMOUNTS: u64 = !0 << AMOUNT;
 /// The largest amount of which [`MOST`] can be summed up.
 const SUMMABLE: u64 = 1 << 40;
@@ -104,6 +105,7 @@ impl<'a> Ring<'a> {
     }
 
     /// As [`sum_up`](Self::sum_up), where only an equal amount makes it the same.
+    #[cfg(not(loom))]
     #[inline(always)]
     pub fn repeat(self, event: u8, id: u64, other: u64, amount: i64, now: impl FnOnce(Self) -> u64) {
         self.often(packed(event, amount), [id, other], EVENT | AMOUNTS, AGAIN, now);

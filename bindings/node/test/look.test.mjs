@@ -11,7 +11,7 @@ function engineOf(t, options) {
   return engine;
 }
 
-test("inspect shows everything as one object; explain and the recorder are text", (t) => {
+test("inspect, explain and the recorder are objects", (t) => {
   const engine = engineOf(t);
   const box = engine.mailbox({ name: "somebody" });
   box.send("waiting");
@@ -21,12 +21,24 @@ test("inspect shows everything as one object; explain and the recorder are text"
   assert.match(JSON.stringify(seen), /"somebody"/);
   assert.match(JSON.stringify(seen), /"a\.b"/);
   assert.equal(typeof tidings.inspect(), "object");
-  const text = tidings.explain(box);
-  assert.match(text, /somebody/);
-  assert.equal(tidings.explain(box.id).split("\n")[0], text.split("\n")[0]);
+  const alive = tidings.explain(box);
+  assert.match(alive.text, /somebody/);
+  assert.match(alive.what, /^0x[0-9a-f]{16} is an open mailbox$/);
+  assert.equal(tidings.explain(box.id).what, alive.what);
+  assert.deepEqual(alive.details.names, ['"somebody"']);
+  assert.match(alive.details.oldest, /^of the messages, tag 0x0, 7 bytes, from nobody, sent 0\./);
+  assert.equal(alive.lately.find((one) => one.event === "send" && one.id === box.id).amount, "7 bytes");
   box.exit(1030, "enough");
-  assert.match(tidings.explain(box), /1030|enough/);
-  assert.ok(tidings.recorder().split("\n").length > 3);
+  const over = tidings.explain(box);
+  assert.match(over.what, /has ended: reason 1030/);
+  assert.equal(over.details["it said"], '"enough"');
+  assert.match(over.details.when, /ago, by thread /);
+  const told = tidings.recorder();
+  assert.equal(told.events.length, told.text.trim().split("\n").length - 1, "each line is an event");
+  const mine = told.events.filter((one) => one.id === box.id && ["opened", "send", "ended"].includes(one.event));
+  assert.deepEqual(mine.map((one) => one.event), ["opened", "send", "ended"]);
+  assert.ok(mine.every((one) => one.thread === process.pid && one.times === 1 && one.age >= 0));
+  assert.equal(mine[2].amount, "reason 1030");
   assert.throws(() => tidings.explain("box"), { code: "TD_EINVAL" });
   engine.close();
   assert.throws(() => engine.inspect(), { code: "TD_ESTALE" });

@@ -89,7 +89,9 @@ for await (const answer of engine.callMany([mailbox, "name", 5n], "x")) {
 mailbox.requestMany([mailbox, "name", 5n], "x", { tag: 1, timeout: 5 }).cancel();
 const report: DrainReport = await engine.drain({ timeout: 5 });
 const seen: unknown = inspect().mailboxes ?? engine.inspect();
-const words: string = recorder() + explain(mailbox) + explain(5n);
+const words: string = recorder().text + explain(mailbox).what + explain(5n).lately[0]?.event;
+const oldest: string | string[] | undefined = explain(mailbox).details["oldest"];
+void oldest;
 new Engine({ maxBytes: 1 << 20 });
 mailbox.suspend();
 mailbox.resume();

@@ -344,8 +344,8 @@ export function publishMany(c, step) {
 
 const shown = (text) => result("ok", { data: text, size: Buffer.byteLength(text) });
 export const inspect = (c, step) => shown(JSON.stringify(c.of(step.args[0], "engine").value.inspect()));
-export const explain = (c, step) => shown(tidings.explain(c.slot(step.args[0]).id));
-export const dump = () => shown(tidings.recorder());
+export const explain = (c, step) => shown(tidings.explain(c.slot(step.args[0]).id).text);
+export const dump = () => shown(tidings.recorder().text);
 
 // ---- loops and time
 

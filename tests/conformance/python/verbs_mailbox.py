@@ -272,11 +272,11 @@ def inspect(c: Context, s: Step) -> Result:
 
 
 def explain(c: Context, s: Step) -> Result:
-    return _look(tidings.explain(c.slot(s.args[0]).id))
+    return _look(tidings.explain(c.slot(s.args[0]).id)["text"])
 
 
 def dump(c: Context, s: Step) -> Result:
-    return _look(tidings.recorder())
+    return _look(tidings.recorder()["text"])
 
 
 def stats(c: Context, s: Step) -> Result:
