@@ -44,7 +44,7 @@ impl Scene {
         let header = FrameHeader { kind: kind as u8, from: from.0, tag, r#ref: reference.0, ..FrameHeader::default() };
         let draft = Draft { header, payload: Payload::Copy(b"bytes"), topic: &[], trailer: None };
         match self.store.offer(self.target, &draft, None) {
-            Ok(Outcome::Queued(_) | Outcome::Dropped) => {}
+            Ok(Outcome::Queued(_) | Outcome::Replaced(_) | Outcome::Dropped) => {}
             _ => panic!("it is taken in"),
         }
     }
