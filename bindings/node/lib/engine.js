@@ -3,10 +3,11 @@
 "use strict";
 const { native } = require("./native.js");
 const { Address, Timer, hex, text, idOf, idOrNobody, itemsOf } = require("./address.js");
-const { TidingsError, ReplyError, closed, invalid } = require("./errors.js");
+const { TidingsError, ReplyError, closed, invalid, late } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
+const { room } = require("./room.js");
 const { stir, waits, withdrawals } = require("./turns.js");
 const { inspect } = require("node:util");
 
@@ -20,8 +21,9 @@ const CALL_ERRORS = {
   TD_ENOREPLY: "the request was dropped without an answer",
 };
 
+const ENDING = "the end of the mailbox";
+
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const late = (what) => new TidingsError("TD_ETIMEDOUT", `${what}: not in time`, -9);
 
 const engines = new Map(); // id -> Engine
 let theDefault;
@@ -212,6 +214,16 @@ class Engine {
     return this.#replies;
   }
 
+  /** As #private; undefined where an engine that drains opens no mailbox any more. */
+  #privateIfOpen() {
+    try {
+      return this.#private();
+    } catch (error) {
+      if (error.code !== "TD_ECLOSED") throw error;
+      return undefined;
+    }
+  }
+
   // ---------------------------------------------------------------- names
 
   register(name, mailbox) {
@@ -263,7 +275,8 @@ class Engine {
     signal?.throwIfAborted();
     const deadline = this._deadline(timeout);
     if (native.over(id)) return;
-    const box = this.#private();
+    const box = this.#privateIfOpen();
+    if (box === undefined) return room(() => native.over(id), { deadline, signal, what: ENDING });
     const monitor = native.monitor(box.id, id, 0, false);
     await new Promise((resolve, reject) => {
       const settle = (how, what) => {
@@ -274,7 +287,7 @@ class Engine {
         how(what);
       };
       const aborted = () => settle(reject, signal.reason);
-      const stop = deadline?.(() => settle(reject, late("the end of the mailbox")));
+      const stop = deadline?.(() => settle(reject, late(ENDING)));
       signal?.addEventListener("abort", aborted, { once: true });
       box._expect(monitor, { deliver: () => settle(resolve), ended: () => settle(resolve) });
     });
@@ -300,7 +313,13 @@ class Engine {
       };
     }
     return (expired) => {
-      const box = this.#private();
+      if (timeout === 0) {
+        // The engine's timers fire when the clock is moved, and this has waited long enough as it is.
+        const soon = setImmediate(expired);
+        return () => clearImmediate(soon);
+      }
+      const box = this.#privateIfOpen();
+      if (box === undefined) return this.#lookAtClock(this.now() + timeout, expired);
       const timer = native.sendAfter(box.id, timeout, 0, undefined);
       this._hold(1);
       box._expect(timer, { deliver: expired });
@@ -310,6 +329,23 @@ class Engine {
         this._hold(-1);
       };
     };
+  }
+
+  /** In place of a timer of the engine, where there is no mailbox for it. */
+  #lookAtClock(until, expired) {
+    let timer;
+    const look = () => {
+      let now;
+      try {
+        now = this.now();
+      } catch {
+        return; // the engine is closed: the wait ends with its mailbox
+      }
+      if (now >= until) expired();
+      else timer = setTimeout(look, 1);
+    };
+    timer = setTimeout(look, 1);
+    return () => clearTimeout(timer);
   }
 
   // ---------------------------------------------------------------- life

@@ -35,5 +35,6 @@ function makeError(code, errno, text) {
 
 const invalid = (text) => new TidingsError("TD_EINVAL", text, -1);
 const closed = () => new TidingsError("TD_ECLOSED", "the mailbox is over", -5);
+const late = (what) => new TidingsError("TD_ETIMEDOUT", `${what}: not in time`, -9);
 
-module.exports = { TidingsError, ReplyError, makeError, invalid, closed };
+module.exports = { TidingsError, ReplyError, makeError, invalid, closed, late };

@@ -1,8 +1,9 @@
-// Waiting for room without blocking: how a part of a streamed reply gets into a mailbox that is full now.
+// Waiting without blocking for what only asking tells: how a part of a streamed reply gets into a mailbox that is full now, and how an end is
+// noticed in an engine that drains.
 // Guarantees: an attempt is made again whenever this thread has taken messages out of a mailbox, and after a delay that doubles up to LONGEST
 // for readers elsewhere; giving up, by time or by signal, has queued nothing.
 "use strict";
-const { TidingsError } = require("./errors.js");
+const { late } = require("./errors.js");
 const { enter, waits } = require("./turns.js");
 
 const LONGEST = 8;
@@ -22,7 +23,7 @@ function taken() {
 }
 
 /** Settles when `attempt` has answered true. `deadline` is what Engine._deadline gives. */
-function room(attempt, { deadline, signal } = {}) {
+function room(attempt, { deadline, signal, what = "room in the caller's mailbox" } = {}) {
   return new Promise((resolve, reject) => {
     let delay = 1;
     let timer;
@@ -48,7 +49,7 @@ function room(attempt, { deadline, signal } = {}) {
     let stop;
     if (signal?.aborted) return reject(signal.reason);
     signal?.addEventListener("abort", aborted, { once: true });
-    stop = deadline?.(() => settle(reject, new TidingsError("TD_ETIMEDOUT", "the caller's mailbox stayed full", -9)));
+    stop = deadline?.(() => settle(reject, late(what)));
     waiting.add(again);
     again();
   });

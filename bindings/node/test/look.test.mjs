@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tidings from "tidings";
 import { Engine } from "tidings";
-import { sleep, until } from "../testing/support.mjs";
+import { sleep, until, within } from "../testing/support.mjs";
 
 function engineOf(t, options) {
   const engine = new Engine(options).ref();
@@ -98,6 +98,38 @@ test("drain: what nobody reads is left when the time is up, and suspended mailbo
   const idle = engineOf(t);
   assert.equal((await idle.drain()).complete, true);
   await assert.rejects(idle.drain(), { code: "TD_ESTALE" });
+});
+
+test("drain: who waits for an end or for a time meanwhile is not refused, on either clock", async (t) => {
+  for (const virtualClock of [false, true]) {
+    const engine = engineOf(t, { virtualClock });
+    const [box, busy] = [engine.mailbox(), engine.mailbox()];
+    busy.send("left");
+    const draining = engine.drain();
+    const timed = [box.recv({ timeout: 50 }), busy.ended({ timeout: 50 })].map((wait) => assert.rejects(wait, { code: "TD_ETIMEDOUT" }));
+    const ended = box.ended();
+    if (virtualClock) engine.advance(49.5);
+    const quick = [box.recv({ timeout: 0 }), busy.ended({ timeout: 0 })];
+    for (const wait of quick) await within(assert.rejects(wait, { code: "TD_ETIMEDOUT" }), "a wait of no time");
+    if (virtualClock) {
+      await sleep(20);
+      assert.equal(await Promise.race([...timed, "not yet"]), "not yet");
+      engine.advance(0.5);
+    }
+    await within(Promise.all(timed), "waits of 50 ms");
+    const aborted = new AbortController();
+    const waiting = busy.ended({ signal: aborted.signal });
+    aborted.abort(new Error("meant to"));
+    await within(assert.rejects(waiting, /meant to/), "a wait that is given up");
+    box.close();
+    await within(ended, "the end of box");
+    const last = busy.ended();
+    const late = busy.recv({ tag: 9, timeout: 60_000 }).catch((error) => error.code);
+    busy.tryRecv();
+    assert.equal((await within(draining, "the drain")).complete, true);
+    await within(last, "the end of busy");
+    assert.equal(await within(late, "a wait in a closed engine"), "TD_ECLOSED");
+  }
 });
 
 test("drain: its time is that of the engine's clock; calls from nobody are from outside, too", async (t) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { Engine } from "tidings";
-import { sleep } from "../testing/support.mjs";
+import { sleep, within } from "../testing/support.mjs";
 
 const code = (wanted) => (error) => error.name === "TidingsError" && error.code === wanted;
 
@@ -299,6 +299,13 @@ test("ended settles with the end, now or later, for any mailbox; a timeout and a
   const waiting = virtual.mailbox().ended({ timeout: 20 });
   virtual.advance(20);
   await assert.rejects(waiting, { code: "TD_ETIMEDOUT" });
+  // No time at all needs no advance.
+  for (const wait of [virtual.mailbox().ended({ timeout: 0 }), virtual.mailbox().recv({ timeout: 0 })]) {
+    await assert.rejects(within(wait, "a wait of no time"), { code: "TD_ETIMEDOUT" });
+  }
+  const there = virtual.mailbox();
+  there.send("x");
+  assert.equal((await there.recv({ timeout: 0 })).text(), "x");
   await assert.rejects(virtual.parked(1, { timeout: 5 }), { code: "TD_ETIMEDOUT" });
   await virtual.parked(0);
 });

@@ -23,6 +23,13 @@ export async function until(condition, what, limit = 20_000) {
   }
 }
 
+/** What the promise gives; fails after `limit` ms, saying what it waited for. */
+export function within(promise, what, limit = 20_000) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not within ${limit} ms: ${what}`)), limit)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** A folder that goes when the process does. */
 export function scratchFolder() {
   const folder = mkdtempSync(path.join(os.tmpdir(), "tidings-node-"));
