@@ -31,7 +31,9 @@ type Key = (u64, u64, u64);
 pub(super) struct Latest {
     places: HashMap<Key, u64>,
     hasher: RandomState,
-    /// Values were handed back, or a key is queued twice: a key that is not found is looked for in the queue.
+    /// Values were handed back since the places were found: an earlier one of a key may be remembered.
+    stale: bool,
+    /// A key is queued twice: one that is not found is looked for in the queue.
     doubtful: bool,
 }
 
@@ -50,12 +52,12 @@ impl Latest {
 
     /// What was handed back may be the newest of its key again.
     pub(super) fn doubt(&mut self) {
-        self.doubtful = true;
+        self.stale = true;
     }
 
     fn rebuild(&mut self, head: &Head, tail: &Tail) {
         self.places.clear();
-        self.doubtful = false;
+        (self.stale, self.doubtful) = (false, false);
         let full = tail.full.iter().flat_map(|full| full.iter()).chain(&tail.current).map(|segment| &**segment);
         for segment in head.segments().chain(full) {
             let mut place = segment.first;
@@ -197,6 +199,9 @@ impl Store {
 fn find(head: &mut Head, tail: &mut Tail, draft: &Draft<'_>) -> Option<u64> {
     let mut latest = tail.cold.as_mut()?.latest.take()?;
     let key = latest.key(draft.header.kind, draft.header.r#ref, draft.header.tag, draft.topic);
+    if latest.stale {
+        latest.rebuild(head, tail);
+    }
     let mut found = look(&latest, key, head, tail, draft);
     if found.is_none() && latest.doubtful {
         latest.rebuild(head, tail);

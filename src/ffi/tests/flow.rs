@@ -101,6 +101,26 @@ fn conflated_tags_stay_few_whatever_is_sent() {
 }
 
 #[test]
+fn of_two_values_handed_back_the_later_is_replaced() {
+    let engine = engine();
+    let a = mailbox_open(engine, MailboxOptions { policy: 5, ..options() }).unwrap();
+    let batch_of = |data: &[u8]| {
+        send(a, Id::NONE, 3, data).unwrap();
+        recv_batch(a, 0, false).unwrap()
+    };
+    let (mut earlier, mut later) = (batch_of(b"earlier"), batch_of(b"later"));
+    batch_release(&mut earlier).unwrap();
+    send(a, Id::NONE, 9, b"").unwrap();
+    batch_release(&mut later).unwrap();
+    send(a, Id::NONE, 3, b"newest").unwrap();
+    assert_eq!(received(a), (3, b"earlier".to_vec(), 0));
+    assert_eq!(received(a), (3, b"newest".to_vec(), 1));
+    assert_eq!(received(a).0, 9);
+    balanced(a);
+    engine_close(engine).unwrap();
+}
+
+#[test]
 fn a_subscription_conflates_its_own_topics() {
     let engine = engine();
     let a = mailbox(engine);
