@@ -154,6 +154,11 @@ pub struct Match {
 }
 
 impl Match {
+    /// Only messages of one tag are wanted.
+    pub fn is_one_tag(&self) -> bool {
+        self.fields & MATCH_TAG != 0 && (self.tag_mask == 0 || self.tag_mask == u64::MAX)
+    }
+
     /// Whether a message with these fields is wanted.
     #[inline]
     pub fn accepts(&self, kind: u32, tag: u64, from: u64, reference: u64) -> bool {

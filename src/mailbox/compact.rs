@@ -48,6 +48,15 @@ impl Head {
         None
     }
 
+    /// Drops a segment behind the first that holds nothing live, if it has no losses to tell either.
+    pub(super) fn drop_spent(&mut self, number: usize) -> bool {
+        let at = number - usize::from(self.current.is_some());
+        let Some(more) = self.more.as_mut().filter(|more| !more.rest[at].has_gap()) else { return false };
+        more.rest.remove(at);
+        self.drop_more();
+        true
+    }
+
     /// Segments behind the first that hold nothing live are dropped; neighbours that only say what was lost become one.
     pub(super) fn prune(&mut self, stamps: &dyn Fn() -> Vec<u64>, trash: &mut Trash) {
         let Some(more) = &mut self.more else { return };

@@ -231,6 +231,7 @@ pub(super) fn place_at(segment: &Segment, wanted: At) -> u64 {
 impl Head {
     /// Puts a segment back where its place in the order is.
     fn put_in_front(&mut self, segment: Box<Segment>) {
+        self.drop_index();
         let current = self.current.take_if(|current| current.begin().is_some());
         if current.is_none() && self.more.is_none() {
             self.current = Some(segment);

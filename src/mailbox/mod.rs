@@ -19,6 +19,7 @@ mod drain;
 mod end;
 mod give_back;
 mod hold;
+mod index;
 mod links;
 mod look;
 mod notice;
@@ -26,6 +27,7 @@ mod part;
 #[cfg(all(test, not(loom)))]
 mod plain_model;
 mod policy;
+mod publish;
 mod queue;
 mod quota;
 mod receipts;
@@ -182,6 +184,9 @@ struct More {
     rest: VecDeque<Box<Segment>>,
     /// Losses that were passed and not shown yet: place in the order, and how many.
     lost: Vec<(u64, u64)>,
+    /// Once receives by tag have met the backlog.
+    index: Option<Box<index::Index>>,
+    met_backlog: bool,
 }
 
 /// What few mailboxes have, behind one box that is made when first needed.

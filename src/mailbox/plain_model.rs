@@ -189,6 +189,12 @@ impl Both {
         let mut killed = None;
         let got = self.with_payload(&item.bytes, |store, payload| {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
+            // Half of them as a run, where that is possible.
+            let run = if item.tag % 2 == 0 { None } else { segment::Run::new(std::iter::once(draft)) };
+            if let Some(roused) = run.and_then(|run| store.publish_run(subscription, &run)) {
+                store.rouse(roused);
+                return (Some(Verdict::Queued), true);
+            }
             let verdict = store.publish(subscription, &draft).map(|outcome| match outcome {
                 Outcome::Queued(roused) | Outcome::Replaced(roused) => {
                     store.rouse(roused);

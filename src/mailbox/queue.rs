@@ -5,7 +5,7 @@
 
 use super::conflate::conflates;
 use super::draft::Draft;
-use super::segment::{Segment, GAP, KIND_DEAD};
+use super::segment::{Run, Segment, GAP, KIND_DEAD};
 use super::{Head, Policy, Receiving, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
@@ -17,8 +17,10 @@ use crate::sync::{rank, Mutex};
 use std::collections::VecDeque;
 
 /// log2 of the smallest and the largest segment.
-pub(super) const SMALLEST: u8 = if cfg!(loom) { 7 } else { 8 };
+pub(super) const SMALLEST: u8 = 7;
 const LARGEST: u8 = 16;
+/// A smaller segment that is full is written anew in this size.
+const WHOLE: usize = 1 << 8;
 /// A used-up segment of less than this is kept by its mailbox for the next messages; a larger one goes to the pool.
 const KEEP: u8 = 12;
 /// Places of loss that are told apart at most, when a signal waits among them.
@@ -185,6 +187,26 @@ impl Tail {
         Ok(())
     }
 
+    /// Appends a run of messages with this ref, if that is within the bound as it was last looked at and nothing has to
+    /// be shown before it.
+    #[inline]
+    pub(super) fn admit_run(&mut self, pool: &Pool, slot: &Slot, run: &Run, reference: u64) -> bool {
+        let has_room =
+            self.accepted + run.len() as u64 <= self.limit && run.bytes <= self.limit_bytes - self.accepted_bytes;
+        if !has_room || self.lost > 0 {
+            return false;
+        }
+        let segment = match &mut self.current {
+            Some(segment) if segment.fits(run.total()) => segment,
+            _ => self.extend(pool, run.total()),
+        };
+        segment.append_run(run, reference, 0);
+        self.accepted += run.len() as u64;
+        self.accepted_bytes += run.bytes;
+        slot.note_arrival();
+        true
+    }
+
     #[cold]
     fn make_room(&mut self, store: &Store, slot: &Slot, size: u64, kind: u8) -> Result<(), Refusal> {
         if self.policy == Policy::Conflate && conflates(kind) {
@@ -252,6 +274,13 @@ impl Tail {
     #[cold]
     fn extend(&mut self, pool: &Pool, total: usize) -> &mut Box<Segment> {
         if let Some(full) = self.current.take() {
+            if full.capacity() < WHOLE && self.full.is_none() && full.used() + total <= WHOLE {
+                // Few small messages stay together, for one batch.
+                let mut larger = Segment::new(WHOLE, full.first);
+                larger.append_all(full.entries());
+                self.grow = WHOLE.ilog2() as u8;
+                return self.current.insert(larger);
+            }
             self.full.get_or_insert_with(Default::default).push_back(full);
             self.grow = (self.grow + 1).min(LARGEST);
         }

@@ -18,7 +18,9 @@ use crate::message::{KIND_GAP, KIND_REQUEST};
 use crate::sync::Arc;
 use std::mem::size_of;
 mod entry;
+mod run;
 pub use entry::Entry;
+pub use run::Run;
 
 /// Kind of an entry that is no longer there.
 pub const KIND_DEAD: u8 = 0;

@@ -5,6 +5,7 @@
 //! its record, and the signal behind one that was passed or peeked at is, too, however long the queue is.
 
 use super::compact::compact;
+use super::index::Found;
 use super::segment::{At, Segment};
 use super::wait::Patience;
 use super::{Head, Slot, Store, Tail};
@@ -162,7 +163,7 @@ impl Store {
         }
     }
 
-    /// The first live message at or after `from` that is wanted, as [`Head::search`] gives it. Requests on the way
+    /// The first live message at or after `from` that is wanted, as [`Head::find`] gives it. Requests on the way
     /// whose callers no longer wait go.
     fn unexpired(
         &self,
@@ -172,9 +173,9 @@ impl Store {
         wanted: &Match,
         from: u64,
         trash: &mut Trash,
-    ) -> Option<(usize, At, u64)> {
+    ) -> Option<Found> {
         loop {
-            let (segment, at, place) = head.search(wanted, from)?;
+            let (segment, at, place) = head.find(wanted, from)?;
             if !self.drop_expired(slot, id, head, (segment, at, place), trash) {
                 return Some((segment, at, place));
             }
@@ -277,7 +278,7 @@ impl Store {
             message.lost = head.show_lost(slot, place + 1);
         }
         head.trim(&self.pool, slot);
-        if spent && segment > 0 {
+        if spent && segment > 0 && !head.drop_spent(segment) {
             head.prune(&|| self.stamps(&slot.tail.lock()), trash);
         }
         Ok(message)
@@ -393,7 +394,7 @@ impl Store {
         }
         let place = place >> 1;
         head.trim(&self.pool, slot);
-        match head.search(&Match::default(), place) {
+        match head.find(&Match::default(), place) {
             Some((segment, at, found)) if found == place => {
                 if self.drop_expired(slot, id, head, (segment, at, place), trash) {
                     return Err(gone());
@@ -415,12 +416,17 @@ impl Tail {
 }
 
 impl Head {
-    fn segment(&self, number: usize) -> &Segment {
-        self.segments().nth(number).expect("the search gave this segment")
+    pub(super) fn segment(&self, number: usize) -> &Segment {
+        // The current segment is number 0 also when it is used up, as in `segments`.
+        let offset = usize::from(self.current.is_some());
+        match &self.current {
+            Some(current) if number == 0 => Some(current),
+            _ => self.more.as_ref().and_then(|more| more.rest.get(number - offset)),
+        }
+        .expect("the search gave this segment")
     }
 
     fn segment_mut(&mut self, number: usize) -> &mut Box<Segment> {
-        // The current segment is number 0 also when it is used up, as in `segments`.
         let offset = usize::from(self.current.is_some());
         match &mut self.current {
             Some(current) if number == 0 => Some(current),
@@ -435,26 +441,28 @@ impl Head {
         self.segments().filter(|segment| segment.begin().is_some()).last().map_or(0, place)
     }
 
-    /// The first live message at or after `from` that is wanted: its segment, where it begins, its place.
-    fn search(&self, wanted: &Match, from: u64) -> Option<(usize, At, u64)> {
+    /// The first live message at or after `from` that is wanted. `Err` when it was not among the first `most` that were
+    /// looked at: the place reached.
+    pub(super) fn search(&self, wanted: &Match, from: u64, mut most: usize) -> Result<Option<Found>, u64> {
         for (number, segment) in self.segments().enumerate() {
-            if segment.first + segment.messages <= from {
+            if segment.end() <= from {
                 continue;
             }
             let mut place = segment.first;
-            let mut at = segment.begin();
-            while let Some(entry) = at.map(|at| segment.entry(at)) {
+            for entry in segment.entries() {
                 let header = entry.header;
-                if entry.is_live()
-                    && place >= from
-                    && wanted.accepts(header.kind as u32, header.tag, header.from, header.r#ref)
-                {
-                    return Some((number, entry.at, place));
+                if entry.is_live() && place >= from {
+                    if wanted.accepts(header.kind as u32, header.tag, header.from, header.r#ref) {
+                        return Ok(Some((number, entry.at, place)));
+                    }
+                    if most == 0 {
+                        return Err(place);
+                    }
+                    most -= 1;
                 }
                 place += entry.messages();
-                at = segment.next(entry.at);
             }
         }
-        None
+        Ok(None)
     }
 }

@@ -12,6 +12,7 @@ mod retained;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
+use crate::mailbox::segment::Run;
 use crate::mailbox::{Outcome, Policy, Remains, Store};
 use crate::message::{FrameHeader, FrameTrailer, Payload, Receipt, Trash, KIND_INTEREST, KIND_TOPIC};
 use crate::message::{STATUS_RETAINED, STATUS_STARTED, STATUS_STOPPED};
@@ -27,6 +28,8 @@ use std::collections::HashMap;
 /// Topics, and ids in all their matches, that are remembered at most: a few megabytes.
 const REMEMBERED: usize = 4096;
 const REMEMBERED_IDS: usize = 1 << 18;
+/// Subscribers to whom a message is rather written one by one.
+const FEW: usize = 4;
 /// The topic of dead letters.
 pub const DEAD: &str = "$dead";
 
@@ -350,7 +353,15 @@ fn deliver<'a>(
             ended.push(*remains);
         }
     };
+    // Written once, and copied to each where that pays.
+    let run = if matching.each.len() < FEW { None } else { Run::new(drafts.clone()) };
+    let mut whole = 0;
     for subscription in &matching.each {
+        if let Some(roused) = run.as_ref().and_then(|run| store.publish_run(*subscription, run)) {
+            store.rouse(roused);
+            whole += 1;
+            continue;
+        }
         for draft in drafts.clone() {
             match store.publish(*subscription, &draft) {
                 None => break,
@@ -363,5 +374,7 @@ fn deliver<'a>(
             queue::deliver(store, members, &draft).map(&mut count);
         }
     }
+    let copies = whole * run.map_or(0, |run| run.len() as u64);
+    (receipt.matched, receipt.queued) = (receipt.matched + copies, receipt.queued + copies);
     receipt
 }
