@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::{Cancelled, Store};
 use crate::message::{Block, REASON_NOPROC};
-use crate::oneshot::{Body, Making, Use};
+use crate::oneshot::{Body, Making, Rare, Use};
 use crate::sync::Arc;
 
 /// What `demonitor` found: the numbers of the C header.
@@ -18,7 +18,7 @@ pub const WAS_DELIVERED: u32 = 3;
 
 /// Makes a record that `watcher` owns, linked there and not yet at its target.
 fn make(store: &Store, watcher: Id, target: Id, tag: u64, name: Option<Arc<str>>) -> Result<Id> {
-    let body = Body { tag, from: target, name, ..Body::default() };
+    let body = Body { tag, from: target, rare: name.and_then(Rare::named), ..Body::default() };
     let (id, _) = store.shots.make(Making { usage: Use::Monitor, owner: watcher, target, holds: 2, home: 0, body })?;
     if let Err(error) = store.link_owner(watcher, id.index(), Error::NoProc) {
         store.shots.let_go(id.index());

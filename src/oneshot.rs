@@ -7,21 +7,21 @@
 //! is taken off the queue.)
 //!
 //! Invariants: a record is a member of up to four places: the list of the mailbox that owns it, the list of the
-//! mailbox it watches, the timer heap, and the signal queue (or an open batch). `holds` counts them, plus the thread
+//! mailbox it watches, the timer wheel, and the signal queue (or an open batch). `holds` counts them, plus the thread
 //! that waits for a blocking call; whoever ends the last one frees the row. Links are guarded by the lock of the slot
 //! whose list it is, or, once that mailbox has ended, belong to the thread that ended it.
 
+mod body;
 mod list;
 
+pub use body::{Body, Rare};
 pub use list::{List, Of};
 
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::message::{Block, KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLIES, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
-use crate::notify::Parker;
-use crate::snapshot::Snapshot;
+use crate::message::{KIND_DOWN, KIND_EXIT, KIND_NOTIFY, KIND_REPLIES, KIND_REPLY, KIND_RESYNC, KIND_TIMER};
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
-use crate::sync::{rank, Arc, Mutex};
+use crate::sync::{rank, Mutex};
 use crate::table::Table;
 
 /// What a record stands for.
@@ -71,29 +71,9 @@ pub const NONE: u32 = u32::MAX;
 /// How many later records come free before a row is another's: till then it tells whose engine a late reply is for.
 const REST: usize = if cfg!(loom) { 0 } else { 64 };
 
-/// What a record carries; guarded by the record's own lock.
-#[derive(Debug, Default)]
-pub struct Body {
-    pub tag: u64,
-    pub status: i32,
-    /// What else the signal says, by kind.
-    pub info: [u64; 2],
-    pub from: Id,
-    pub deadline: i64,
-    /// Repeating timers: nanoseconds between ticks.
-    pub period: i64,
-    pub data: Option<Arc<Block>>,
-    pub name: Option<Arc<str>>,
-    /// The thread of a blocking call.
-    pub caller: Option<Arc<Parker>>,
-    /// Of a watch: what its RESYNC in the queue will say. None: none is queued.
-    pub snapshot: Option<Box<Snapshot>>,
-    /// Of a call that is one of several: the gathering, by which the host knows it.
-    pub gathering: Id,
-    /// Of a gathering: the calls that were made, and how many have no answer yet.
-    pub calls: Vec<Id>,
-    pub pending: u32,
-}
+/// Marks of a record: parts of its answer were sent; it is a call that is one of several.
+const STREAMS: u8 = 1;
+const GATHERED: u8 = 2;
 
 #[derive(Debug)]
 struct Link {
@@ -112,18 +92,15 @@ pub struct OneShot {
     /// Its number among the signals of its owner, from 1.
     number: AtomicU64,
     links: [Link; 3],
-    /// Position in the timer heap.
+    /// Position in the timer wheel.
     pub place: AtomicU32,
     linked: AtomicU8,
     holds: AtomicU32,
     usage: AtomicU8,
     home: AtomicU32,
     repeats: AtomicU8,
-    /// Parts of its answer were sent.
-    streams: AtomicU8,
-    /// Of a call: places of the first and the last part that was queued, plus one.
-    parts: [AtomicU64; 2],
-    gathering: AtomicU64,
+    /// [`STREAMS`], [`GATHERED`].
+    marks: AtomicU8,
     body: Mutex<Body, { rank::RECORD }>,
 }
 
@@ -143,9 +120,7 @@ impl Default for OneShot {
             usage: AtomicU8::new(0),
             home: AtomicU32::new(0),
             repeats: AtomicU8::new(0),
-            streams: AtomicU8::new(0),
-            parts: Default::default(),
-            gathering: AtomicU64::new(0),
+            marks: AtomicU8::new(0),
             body: Mutex::new(Body::default()),
         }
     }
@@ -217,9 +192,12 @@ impl OneShot {
         }
     }
 
-    /// The gathering that a call is one of, or none.
+    /// The gathering that a call is one of, or none. It looks into the body.
     pub fn gathering(&self) -> Id {
-        Id(self.gathering.load(Acquire))
+        match self.marks.load(Acquire) & GATHERED {
+            0 => Id::NONE,
+            _ => self.body().rare.as_ref().map_or(Id::NONE, |rare| rare.gathering),
+        }
     }
 
     /// Messages with its ref come before its signal: parts, or the replies of a gathering.
@@ -228,26 +206,23 @@ impl OneShot {
     }
 
     pub fn streams(&self) -> bool {
-        self.streams.load(Acquire) != 0
+        self.marks.load(Acquire) & STREAMS != 0
     }
 
     pub fn set_streams(&self) {
-        self.streams.store(1, Release);
+        self.marks.fetch_or(STREAMS, AcqRel);
     }
 
     /// A part was queued at this place. Call it under the lock of the owner's slot.
     pub fn note_part(&self, place: u64) {
-        let [first, last] = &self.parts;
-        if first.load(Relaxed) == 0 {
-            first.store(place + 1, Relaxed);
-        }
-        last.store(place + 1, Relaxed);
+        let mut body = self.body();
+        let parts = &mut body.rare().parts;
+        *parts = if parts.is_empty() { place..place + 1 } else { parts.start..place + 1 };
     }
 
     /// Where its parts may be queued. Exact under the lock of the owner's slot.
     pub fn parts(&self) -> std::ops::Range<u64> {
-        let [first, last] = self.parts.each_ref().map(|place| place.load(Relaxed));
-        first.saturating_sub(1)..last
+        self.body().rare.as_ref().map_or(0..0, |rare| rare.parts.clone())
     }
 
     /// A request that is forwarded has a new target. It must be in no list of watchers.
@@ -333,10 +308,9 @@ impl Shots {
         shot.holds.store(making.holds as u32, Relaxed);
         shot.usage.store(making.usage as u8, Relaxed);
         shot.home.store(making.home, Relaxed);
-        shot.repeats.store((making.body.period > 0 || making.usage == Use::Watch) as u8, Relaxed);
-        shot.streams.store(0, Relaxed);
-        shot.parts.iter().for_each(|place| place.store(0, Relaxed));
-        shot.gathering.store(making.body.gathering.0, Relaxed);
+        shot.repeats.store((making.body.period() > 0 || making.usage == Use::Watch) as u8, Relaxed);
+        let gathered = making.body.rare.as_ref().is_some_and(|rare| !rare.gathering.is_none());
+        shot.marks.store(if gathered { GATHERED } else { 0 }, Relaxed);
         *shot.body.lock() = making.body;
         shot.word.store(word(life, State::Armed), Release);
         Ok((Id::new(making.usage.kind(), life, index), shot))
@@ -381,7 +355,10 @@ impl Shots {
     pub fn shown(&self, index: u32) -> u64 {
         match self.at(index).usage() {
             Use::Link | Use::Notify => 0,
-            Use::Call if !self.at(index).gathering().is_none() => self.at(index).gathering().0,
+            Use::Call => match self.at(index).gathering() {
+                Id::NONE => self.id(index).0,
+                gathering => gathering.0,
+            },
             _ => self.id(index).0,
         }
     }
@@ -400,6 +377,8 @@ impl Shots {
         }
     }
 }
+
+const _: () = assert!(cfg!(loom) || std::mem::size_of::<OneShot>() == 160);
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::Store;
 use crate::message::{KIND_PRESENCE, STATUS_JOINED, STATUS_LEFT};
-use crate::oneshot::{Body, Making, State, Use};
+use crate::oneshot::{Body, Making, Rare, State, Use};
 use crate::snapshot::{Bag, Edge, Snapshot};
 use crate::sync::{rank, Arc, Mutex};
 use crate::timer::Timers;
@@ -182,7 +182,7 @@ impl Presence {
     /// The time of a key that nobody carries is over, if `timer` still is its timer.
     pub fn lapse(&self, store: &Store, timer: Id) {
         let body = store.shots.at(timer.index()).body();
-        let (text, from) = (body.name.clone(), body.from);
+        let (text, from) = (body.name().cloned(), body.from);
         drop(body);
         let Some((key, name)) = text.as_deref().and_then(|text| text.split_once('\0')) else { return };
         let mut wakes = Wakes::new();
@@ -218,7 +218,7 @@ impl Presence {
 /// the engine is closing.
 fn arm(store: &Store, time: &Clockwork<'_>, name: &str, key: &str, until: i64, from: Id) -> Option<Id> {
     let text: Arc<str> = format!("{key}\0{name}").into();
-    let body = Body { deadline: until, from, name: Some(text), ..Body::default() };
+    let body = Body { deadline: until, from, rare: Rare::named(text), ..Body::default() };
     let making = Making { usage: Use::Watch, owner: Id::NONE, target: Id::NONE, holds: 1, home: time.home, body };
     let (id, shot) = store.shots.make(making).ok()?;
     // It fires once.

@@ -10,7 +10,7 @@
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::mailbox::{Roused, Store};
-use crate::oneshot::{Body, Making, Use};
+use crate::oneshot::{Body, Making, Rare, Use};
 use crate::snapshot::{Edge, Snapshot};
 use crate::sync::Arc;
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ pub fn look<W: Watched>(all: &Named<W>, name: &str) -> Snapshot {
 /// Begins a watch: from here on it is told what changes.
 pub fn begin(store: &Store, watching: &Watching) -> Result<Id> {
     let Watching { watcher, tag, kind, home, .. } = *watching;
-    let body = Body { tag, info: [kind as u64, 0], name: Some(watching.subject.clone()), ..Body::default() };
+    let body = Body { tag, info: [kind as u64, 0], rare: Rare::named(watching.subject.clone()), ..Body::default() };
     let (id, _) =
         store.shots.make(Making { usage: Use::Watch, owner: watcher, target: Id::NONE, holds: 1, home, body })?;
     if let Err(error) = store.link_owner(watcher, id.index(), Error::NoProc) {
@@ -103,7 +103,7 @@ pub fn rouse(store: &Store, wakes: Wakes) {
 pub fn subject(store: &Store, watch: Id) -> Result<(u32, Arc<str>, u32)> {
     let shot = store.shots.find(watch, Kind::Watch).map_err(over)?;
     let body = shot.body();
-    let subject = body.name.clone().ok_or_else(|| over(Error::Stale))?;
+    let subject = body.name().cloned().ok_or_else(|| over(Error::Stale))?;
     Ok((body.info[0] as u32, subject, shot.home()))
 }
 

@@ -7,11 +7,11 @@ use super::{conclude, make, submit, Request};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::{Cancelled, Outcome, Remains, Store};
-use crate::oneshot::{Body, Making, State, Use};
+use crate::oneshot::{Body, Making, Rare, State, Use};
 
 /// What a gathering needs of the engine.
 pub struct Ties<'a> {
-    /// Puts a call in the timer heap.
+    /// Puts a call in the timer wheel.
     pub enter: &'a dyn Fn(Id),
     /// Takes it out.
     pub leave: &'a dyn Fn(Id),
@@ -21,10 +21,11 @@ pub struct Ties<'a> {
     pub refused: &'a dyn Fn(Id, Error) -> Error,
 }
 
-/// Calls each of `to`, and gives the id of the gathering. With `timed` the calls go into the timer heap.
+/// Calls each of `to`, and gives the id of the gathering. With `timed` the calls go into the timer wheel.
 pub fn start_many(store: &Store, to: &[Id], request: &Request<'_>, timed: bool, ties: &Ties<'_>) -> Result<Id> {
     let owner = request.from;
-    let body = Body { tag: request.tag, pending: to.len() as u32 + 1, ..Body::default() };
+    let rare = Rare { pending: to.len() as u32 + 1, ..Rare::default() };
+    let body = Body { tag: request.tag, rare: Some(Box::new(rare)), ..Body::default() };
     let home = store.slot(owner)?.engine();
     let making = Making { usage: Use::Gather, owner, target: Id::NONE, holds: 1, home, body };
     let (id, shot) = store.shots.make(making)?;
@@ -52,7 +53,7 @@ pub fn start_many(store: &Store, to: &[Id], request: &Request<'_>, timed: bool, 
         let mut body = shot.body();
         let ours = shot.is(id.life(), State::Armed) && failed.is_none();
         if ours {
-            body.calls = std::mem::take(&mut calls);
+            body.rare().calls = std::mem::take(&mut calls);
         }
         ours
     };
@@ -91,14 +92,15 @@ pub(super) fn came(store: &Store, gathering: Id, answered: Option<bool>) {
     let shot = store.shots.at(gathering.index());
     let last = {
         let mut body = shot.body();
-        if shot.life() != gathering.life() || body.pending == 0 {
+        if shot.life() != gathering.life() || body.rare().pending == 0 {
             return;
         }
         if let Some(answered) = answered {
             body.info[usize::from(!answered)] += 1;
         }
-        body.pending -= 1;
-        body.pending == 0
+        let pending = &mut body.rare().pending;
+        *pending -= 1;
+        *pending == 0
     };
     if last {
         store.fire(gathering.index(), gathering.life(), |_| ());
@@ -114,13 +116,13 @@ fn take_back(store: &Store, calls: &[Id], leave: &dyn Fn(Id)) {
     }
 }
 
-/// Takes a gathering back: nothing with its ref will be seen. `leave` takes a call out of the timer heap.
+/// Takes a gathering back: nothing with its ref will be seen. `leave` takes a call out of the timer wheel.
 pub(super) fn cancel_many(store: &Store, gathering: Id, leave: &dyn Fn(Id)) -> Result<()> {
     let shot = store.shots.at(gathering.index());
     let (owner, calls) = {
         let mut body = shot.body();
         let there = shot.life() == gathering.life();
-        (shot.owner(), if there { std::mem::take(&mut body.calls) } else { Vec::new() })
+        (shot.owner(), if there { std::mem::take(&mut body.rare().calls) } else { Vec::new() })
     };
     let cancelled = store.cancel(gathering.index(), gathering.life(), true);
     take_back(store, &calls, leave);

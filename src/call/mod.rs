@@ -17,7 +17,7 @@ use crate::message::{
     Block, FrameHeader, FrameTrailer, Message, Payload, KIND_DOWN, KIND_REPLY, KIND_REQUEST, REASON_NOPROC,
 };
 use crate::notify::{Parker, Wake};
-use crate::oneshot::{Body, Making, OneShot, State, Use};
+use crate::oneshot::{Body, Making, OneShot, Rare, State, Use};
 use crate::recorder::{record_often, Event};
 use crate::sync::Arc;
 
@@ -47,10 +47,11 @@ pub struct Request<'a> {
     pub deadline: i64,
 }
 
-/// Makes the ticket. `holds` beyond those of target and owner: the thread's or the timer heap's.
+/// Makes the ticket. `holds` beyond those of target and owner: the thread's or the timer wheel's.
 fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Parker>>, gathering: Id) -> Result<Id> {
     let Request { to, from, tag, deadline, .. } = *request;
-    let body = Body { tag, from: to, deadline, caller, gathering, ..Body::default() };
+    let rare = (!gathering.is_none()).then(|| Box::new(Rare { gathering, ..Rare::default() }));
+    let body = Body { tag, from: to, deadline, caller, rare, ..Body::default() };
     let owned = u8::from(!from.is_none());
     let home = store.slot(if from.is_none() { to } else { from })?.engine();
     let making = Making { usage: Use::Call, owner: from, target: to, holds: holds + 1 + owned, home, body };
@@ -88,7 +89,7 @@ fn submit(store: &Store, request: &Request<'_>, id: Id) -> Result<Outcome, Refus
     Ok(outcome)
 }
 
-/// Starts a call whose answer comes to `from` as a signal. The caller puts the ticket in the timer heap.
+/// Starts a call whose answer comes to `from` as a signal. The caller puts the ticket in the timer wheel.
 pub fn start(store: &Store, request: &Request<'_>, timed: bool) -> Result<Id, CallError> {
     let id = make(store, request, u8::from(timed), None, Id::NONE)?;
     match submit(store, request, id) {
@@ -284,7 +285,7 @@ pub fn forward(store: &Store, to: Id, ticket: Id, draft: &Draft<'_>) -> Result<O
     result
 }
 
-/// Takes a started call, or a gathering, back: nothing of it will be seen. `leave` takes a call out of the timer heap.
+/// Takes a started call, or a gathering, back: nothing of it will be seen. `leave` takes a call out of the timer wheel.
 pub fn cancel(store: &Store, ticket: Id, leave: &dyn Fn(Id)) -> Result<()> {
     let shot = store.shots.find(ticket, Kind::Ticket)?;
     if shot.usage() == Use::Gather {

@@ -143,7 +143,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
     let owner = world.engine(engine)?;
     owner.check_open_to_outside()?;
     let policy = Policy::of(options.policy)?;
-    let handler = Arc::new(options.callback);
+    let handler = options.callback;
     let looped = if options.run_by.is_none() { None } else { Some(world.looped(options.run_by)?) };
     match (&looped, handler.call) {
         (Some(looped), _) if looped.engine != engine.index() => {
@@ -178,7 +178,7 @@ pub fn mailbox_open(engine: Id, options: MailboxOptions<'_>) -> Result<Id> {
         policy,
         limit: Limit { max_messages, max_bytes, block_timeout },
         reader,
-        handler: (!bare).then_some(handler),
+        handler: (!bare).then(|| Arc::new(handler)),
     };
     let opened = world.store.open(opening, || owner.takes_mailboxes());
     let id = opened.map_err(|error| match owner.check_open_to_outside() {
@@ -246,8 +246,9 @@ pub(super) fn bury_of(world: &World, remains: Remains) {
 /// Works off what a mailbox left, and then, one after another, those that end with it through links, with the same
 /// reason and bytes.
 pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<Arc<Block>>) {
-    let mut ended = VecDeque::from([(first, data)]);
-    while let Some((remains, data)) = ended.pop_front() {
+    let mut ended = VecDeque::new();
+    let mut next = Some((first, data));
+    while let Some((remains, data)) = next.take().or_else(|| ended.pop_front()) {
         let reason = remains.reason;
         match reason {
             REASON_NORMAL => record_often(Event::End, remains.id, Id::NONE, reason as i64),
@@ -261,7 +262,9 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
         engine.mailboxes.fetch_sub(1, AcqRel);
         engine.registry.free(remains.id, &remains.names);
         engine.groups.forget(store, remains.id, &remains.ties.groups);
-        engine.presence.forget(store, remains.id, &remains.ties.keys, &engine.clockwork());
+        if !remains.ties.keys.is_empty() {
+            engine.presence.forget(store, remains.id, &remains.ties.keys, &engine.clockwork());
+        }
         engine.topics.forget(store, &remains.quotas);
         disown(store, engine, &remains);
         if reason != REASON_ENGINE_CLOSED {
@@ -428,7 +431,7 @@ impl Time for Engine {
     }
 
     fn watch(&self, parker: &Arc<Parker>) -> i64 {
-        self.timers.watch(parker).unwrap_or(crate::clock::FOREVER)
+        self.timers.watch(&world().store, parker, self.clock.now()).unwrap_or(crate::clock::FOREVER)
     }
 
     fn unwatch(&self, parker: &Arc<Parker>) {

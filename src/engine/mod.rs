@@ -292,7 +292,7 @@ impl Engine {
     /// A timer to a name finds out now who that is.
     fn expire_to_name(&self, store: &Store, index: u32, life: u32) {
         let shot = store.shots.at(index);
-        let name = shot.body().name.clone();
+        let name = shot.body().name().cloned();
         let holder = name.and_then(|name| self.registry.whereis(&name).ok());
         let fired = holder.is_some_and(|holder| {
             shot.hold();

@@ -184,7 +184,7 @@ pub fn send_every(to: Id, period: i64, tag: u64, data: &[u8]) -> Result<Id> {
     noted(engine.timers.arm(&world.store, to, alarm), to, period)
 }
 
-/// The engine in whose heap a timer is.
+/// The engine in whose wheel a timer is.
 fn engine_of_timer(world: &World, timer: Id) -> Result<Arc<Engine>> {
     let gone = |error| match error {
         Error::Stale => Error::Stale.because("the timer has fired or was cancelled"),

@@ -76,7 +76,7 @@ impl Engine {
 
     /// Starts the timer thread with the first timer, unless time is the host's or moved by hand.
     pub(super) fn ensure_ticking(self: &Arc<Self>) -> Result<()> {
-        if self.host_time || !self.clock.is_real() || self.ticking.swap(true, AcqRel) {
+        if self.host_time || !self.clock.is_real() || self.ticking.load(Acquire) || self.ticking.swap(true, AcqRel) {
             return Ok(());
         }
         let started = self.start("tidings-timer".into(), |engine| {
@@ -84,8 +84,8 @@ impl Engine {
             let parker = Parker::current();
             loop {
                 parker.reset();
-                let Some(deadline) = engine.timers.watch(&parker) else { return Ok(()) };
                 let now = engine.clock.now();
+                let Some(deadline) = engine.timers.watch(store, &parker, now) else { return Ok(()) };
                 if deadline <= now {
                     engine.expire(store, now);
                 } else {

@@ -220,16 +220,16 @@ impl Store {
     fn encode(&self, signals: &[Signal]) -> Box<Segment> {
         let write = |work: &mut dyn FnMut(&Draft<'_>)| {
             for signal in signals {
-                let shot = self.shots.at(signal.index);
+                let (shot, shown) = (self.shots.at(signal.index), self.shots.shown(signal.index));
                 let body = shot.body();
                 let header = FrameHeader {
                     kind: shot.message_kind() as u8,
                     from: body.from.0,
                     tag: body.tag,
-                    r#ref: self.shots.shown(signal.index),
+                    r#ref: shown,
                     ..FrameHeader::default()
                 };
-                let topic = body.name.as_deref().unwrap_or("").as_bytes();
+                let topic = body.name().map_or("", |name| name).as_bytes();
                 let said = signal.said.as_ref();
                 let info = said.map_or(body.info, |(entries, _)| [body.info[0], *entries]);
                 let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info };

@@ -82,9 +82,9 @@ impl Hold {
     /// Copies what a signal says out of its record.
     pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64, said: Option<Said>) -> Message {
         let body = shot.body();
-        let Body { tag, status, info, from, data, name, .. } = &*body;
+        let Body { tag, status, info, from, data, .. } = &*body;
         let (entries, data) = said.map_or_else(|| (info[1], data.clone()), |(entries, block)| (entries, Some(block)));
-        let mut message = self.keep(data, &[], name.as_deref().unwrap_or("").as_bytes());
+        let mut message = self.keep(data, &[], body.name().map_or("", |name| name).as_bytes());
         (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
         (message.tag, message.r#ref, message.info) = (*tag, reference, [info[0], entries]);
         message

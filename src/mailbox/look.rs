@@ -155,8 +155,8 @@ impl Store {
             target: shot.target(),
             tag: body.tag,
             deadline: body.deadline,
-            period: body.period,
-            name: body.name.clone(),
+            period: body.period(),
+            name: body.name().cloned(),
         }
     }
 
@@ -216,9 +216,12 @@ impl Store {
 
     /// Keeps the beginning of the reason with which a mailbox has ended, until its slot is used again.
     pub fn keep_last_words(&self, id: Id, words: &[u8]) {
+        if words.is_empty() {
+            return;
+        }
         let Ok(slot) = self.slot(id) else { return };
         let mut tail = slot.tail.lock();
-        if !words.is_empty() && slot.receiving.life.load(Acquire) == id.life() + 1 {
+        if slot.receiving.life.load(Acquire) == id.life() + 1 {
             tail.cold().last_words = words[..words.len().min(LAST_WORDS)].into();
         }
     }

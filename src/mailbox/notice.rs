@@ -13,7 +13,7 @@ use super::{Slot, Store};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::notify::Parker;
-use crate::oneshot::{Body, Making, Of, State, Use};
+use crate::oneshot::{Body, Making, Of, Rare, State, Use};
 use crate::recorder::{record as note, Event};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 
@@ -91,7 +91,7 @@ impl Store {
         while self.notices.inside.load(SeqCst) > 0 {
             crate::sync::pause();
         }
-        let body = Body { period: 1, ..Body::default() };
+        let body = Body { rare: Rare::repeating(1), ..Body::default() };
         let home = slot.engine();
         let making = Making { usage: Use::Notify, owner: id, target: Id::NONE, holds: 1, home, body };
         let (record, _) = self.shots.make(making)?;

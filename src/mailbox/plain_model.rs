@@ -13,7 +13,7 @@ use super::segment::GAP;
 use super::*;
 use crate::clock::Clock;
 use crate::message::*;
-use crate::oneshot::{Body, Making, State};
+use crate::oneshot::{Body, Making, Rare, State};
 use crate::owed::{Release, UserPtr};
 use proptest::prelude::*;
 use queue::{Bytes, Counts, Entry, Item, Plain, Verdict, What};

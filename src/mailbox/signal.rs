@@ -32,7 +32,7 @@ impl Store {
     /// Fires a record: fills it in and queues it at its owner, or gives the answer to the thread that waits. `fill`
     /// runs under locks. Nothing happens when it is not armed any more, or its owner has ended.
     ///
-    /// The caller's own hold on the record (target list, timer heap) stays the caller's.
+    /// The caller's own hold on the record (target list, timer wheel) stays the caller's.
     pub fn fire(&self, index: u32, life: u32, fill: impl FnOnce(&mut Body)) -> bool {
         let shot = self.shots.at(index);
         let owner = shot.owner();

@@ -67,7 +67,7 @@ impl Store {
             return Some(None);
         }
         let mut body = shot.body();
-        if let Some(snapshot) = body.snapshot.as_deref_mut().filter(|snapshot| snapshot.is_open()) {
+        if let Some(snapshot) = body.rare().snapshot.as_deref_mut().filter(|snapshot| snapshot.is_open()) {
             snapshot.apply(edge);
             return Some(None);
         }
@@ -82,7 +82,7 @@ impl Store {
             ..FrameHeader::default()
         };
         let payload = Payload::Copy(edge.key.map_or(&[], |key| key.as_bytes()));
-        let topic = body.name.as_deref().unwrap_or("").as_bytes();
+        let topic = body.name().map_or("", |name| name).as_bytes();
         let trailer = Some(FrameTrailer { deadline: FOREVER, status: edge.status, reserved: 0, info: [0; 2] });
         tail.admit(self, slot, &Draft { header, payload, topic, trailer }).ok()?;
         drop(body);
@@ -108,7 +108,7 @@ impl Store {
             tail.cold().count.signals_flushed += 1;
             self.flush_edges(slot, &mut head, &mut tail, watch);
         }
-        shot.body().snapshot = Some(snapshot);
+        shot.body().rare().snapshot = Some(snapshot);
         let stamp = tail.accepted;
         let count = &mut tail.cold().count;
         count.signals_in += 1;
@@ -149,7 +149,7 @@ impl Store {
                 tail.signals.remove(&self.shots, Of::Signal, index);
                 slot.note_first_signal(&tail, self);
                 tail.cold().count.signals_flushed += 1;
-                shot.body().snapshot = None;
+                shot.body().rare().snapshot = None;
                 holds += 1;
             }
         }
@@ -177,12 +177,12 @@ impl Store {
         }
         let next = if shot.repeats() { State::Armed } else { State::Delivered };
         shot.shift(shot.life(), State::Queued, next);
-        shot.body().snapshot.take()
+        shot.body().rare().snapshot.take()
     }
 
     /// What a queued RESYNC would say now, for a look at it.
     pub(super) fn look_at(&self, shot: &OneShot) -> Option<Said> {
-        shot.body().snapshot.as_ref().map(|snapshot| snapshot.say())
+        shot.body().snapshot().map(|snapshot| snapshot.say())
     }
 
     /// Puts a RESYNC that a batch did not pass back in the queue. False when it is out of date. Call it under both
@@ -191,7 +191,7 @@ impl Store {
         let shot = self.shots.at(signal.index);
         let Some((entries, block)) = signal.said.take() else { return false };
         if shot.number() != signal.number {
-            let newer = shot.body().snapshot.as_ref().is_some_and(|snapshot| snapshot.is_open());
+            let newer = shot.body().snapshot().is_some_and(|snapshot| snapshot.is_open());
             if newer {
                 self.flush_edges(slot, head, tail, self.shots.id(signal.index));
             }
@@ -201,7 +201,7 @@ impl Store {
         if !back(State::Armed) && !back(State::Delivered) {
             return false;
         }
-        shot.body().snapshot = Some(Box::new(Snapshot::Said(entries, block)));
+        shot.body().rare().snapshot = Some(Box::new(Snapshot::Said(entries, block)));
         tail.signals.insert(&self.shots, Of::Signal, signal.index);
         true
     }

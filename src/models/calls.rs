@@ -1,7 +1,7 @@
 //! Calls whose reply, deadline and target's end meet.
 //!
 //! Guarantees: the caller gets exactly one outcome, the replier is told whether its reply was that one, and the ticket
-//! is freed exactly once, with nothing left at the target or in the heap.
+//! is freed exactly once, with nothing left at the target or in the wheel.
 
 use super::*;
 use crate::call::{self, CallError, Request};

@@ -1,4 +1,4 @@
-//! The queue of armed timers: a 4-ary min-heap by (deadline, seq) that tells every record where its
+//! The timers that are about to fire: a 4-ary min-heap by (deadline, seq) that tells every record where its
 //! entry is.
 //!
 //! Guarantees:
@@ -33,7 +33,7 @@ impl Entry {
         (self.deadline, self.seq)
     }
 
-    fn before(&self, other: &Entry) -> bool {
+    pub fn before(&self, other: &Entry) -> bool {
         self.key() < other.key()
     }
 }

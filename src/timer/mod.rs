@@ -4,7 +4,8 @@
 //! that was left or says that it fired, never both; a repeating timer has at most one tick waiting. Firing only queues
 //! a record that was made in advance.
 
-pub mod heap;
+mod heap;
+mod wheel;
 
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
@@ -12,9 +13,10 @@ use crate::id::{Id, Kind};
 use crate::mailbox::{Cancelled, Store};
 use crate::message::Block;
 use crate::notify::Parker;
-use crate::oneshot::{Body, Making, Use, NONE};
+use crate::oneshot::{Body, Making, Rare, Use, NONE};
 use crate::sync::{rank, Arc, Mutex};
-use heap::{Entry, Heap, NOWHERE};
+use heap::Entry;
+use wheel::{Wheel, NOWHERE};
 
 /// The armed timers of one engine.
 #[derive(Debug, Default)]
@@ -24,12 +26,14 @@ pub struct Timers {
 
 #[derive(Debug, Default)]
 struct State {
-    heap: Heap,
-    /// Those of the heap that are timers: calls and graces of presence have deadlines there, too.
+    wheel: Wheel,
+    /// Those of the wheel that are timers: calls and graces of presence have deadlines there, too.
     armed: usize,
     made: u64,
     /// Threads that wait for the first deadline: the timer thread, or hosts in their loops.
     sleepers: Vec<Arc<Parker>>,
+    /// The latest deadline that one of them waits for.
+    told: i64,
     stopped: bool,
 }
 
@@ -38,7 +42,7 @@ struct State {
 pub struct Due {
     pub index: u32,
     pub life: u32,
-    /// The heap's hold on it is now the caller's.
+    /// The wheel's hold on it is now the caller's.
     pub held: bool,
 }
 
@@ -54,17 +58,17 @@ pub struct Alarm {
 
 impl State {
     fn push(&mut self, store: &Store, e: Entry) {
-        self.heap.push(e, &mut place(store));
+        self.wheel.push(e, &mut place(store));
         self.armed += usize::from(is_timer(store, e.record));
     }
 
-    /// An entry has left the heap.
+    /// An entry has left the wheel.
     fn left(&mut self, store: &Store, record: u32) {
         self.armed -= usize::from(is_timer(store, record));
     }
 }
 
-/// Of a record that is, or was just now, in the heap, which keeps its row.
+/// Of a record that is, or was just now, in the wheel, which keeps its row.
 fn is_timer(store: &Store, record: u32) -> bool {
     store.shots.at(record).usage() == Use::Timer
 }
@@ -73,7 +77,7 @@ impl Timers {
     /// Arms a timer that sends to a mailbox.
     pub fn arm(&self, store: &Store, to: Id, alarm: Alarm) -> Result<Id> {
         let Alarm { home, deadline, period, tag, data } = alarm;
-        let body = Body { tag, deadline, period, data, ..Body::default() };
+        let body = Body { tag, deadline, data, rare: Rare::repeating(period), ..Body::default() };
         let (id, _) =
             store.shots.make(Making { usage: Use::Timer, owner: to, target: Id::NONE, holds: 2, home, body })?;
         if let Err(error) = store.link_owner(to, id.index(), Error::NoProc) {
@@ -88,28 +92,27 @@ impl Timers {
     /// Arms a timer that sends to whoever has the name when it expires.
     pub fn arm_name(&self, store: &Store, name: &str, alarm: Alarm) -> Result<Id> {
         let Alarm { home, deadline, tag, data, .. } = alarm;
-        let body = Body { tag, deadline, data, name: Some(name.into()), ..Body::default() };
+        let body = Body { tag, deadline, data, rare: Rare::named(name.into()), ..Body::default() };
         let making = Making { usage: Use::Timer, owner: Id::NONE, target: Id::NONE, holds: 1, home, body };
         let (id, _) = store.shots.make(making)?;
         self.enter(store, id, deadline);
         Ok(id)
     }
 
-    /// Puts a record in the heap, whose hold on it the maker has counted.
+    /// Puts a record in the wheel, whose hold on it the maker has counted.
     pub fn enter(&self, store: &Store, id: Id, deadline: i64) {
         let sleepers = {
             let mut state = self.state.lock();
             let seq = state.made;
             state.made += 1;
-            let earliest = state.heap.peek().is_none_or(|first| deadline < first.deadline);
             let shot = store.shots.at(id.index());
             if state.stopped {
                 shot.shift(id.life(), crate::oneshot::State::Armed, crate::oneshot::State::Cancelled);
             }
-            // The owner may have ended since the record was made; whoever ended it found it in no heap.
+            // The owner may have ended since the record was made; whoever ended it found it in no wheel.
             if shot.is(id.life(), crate::oneshot::State::Armed) {
                 state.push(store, Entry { deadline, seq, record: id.index() });
-                if earliest {
+                if deadline < state.told && !state.sleepers.is_empty() {
                     std::mem::take(&mut state.sleepers)
                 } else {
                     Vec::new()
@@ -122,7 +125,7 @@ impl Timers {
         sleepers.iter().for_each(|sleeper| sleeper.unpark());
     }
 
-    /// Takes a record out of the heap, if it is in.
+    /// Takes a record out of the wheel, if it is in.
     pub fn leave(&self, store: &Store, index: u32, life: u32) {
         let shot = store.shots.at(index);
         let was_in = {
@@ -130,7 +133,7 @@ impl Timers {
             let at = shot.place.load(crate::sync::atomic::Ordering::Relaxed);
             let is_in = shot.life() == life && at != NONE;
             if is_in {
-                state.heap.remove(at, &mut place(store));
+                state.wheel.remove(at, &mut place(store));
                 state.left(store, index);
             }
             is_in
@@ -144,19 +147,20 @@ impl Timers {
     /// that are past as well are left out.
     pub fn next_due(&self, store: &Store, now: i64) -> Option<Due> {
         let mut state = self.state.lock();
-        let first = *state.heap.peek()?;
+        state.wheel.advance(now, &mut place(store));
+        let first = state.wheel.peek()?;
         // The end of time does not come: a repeating timer there would be due again and again.
         if first.deadline > now || first.deadline == FOREVER {
             return None;
         }
-        state.heap.pop(&mut place(store));
+        state.wheel.pop(&mut place(store));
         state.left(store, first.record);
         let shot = store.shots.at(first.record);
         let due = Due { index: first.record, life: shot.life(), held: !shot.repeats() };
         if shot.repeats() {
             let mut body = shot.body();
-            let missed = now.saturating_sub(first.deadline) / body.period;
-            body.deadline = first.deadline.saturating_add((missed + 1).saturating_mul(body.period));
+            let missed = now.saturating_sub(first.deadline) / body.period();
+            body.deadline = first.deadline.saturating_add((missed + 1).saturating_mul(body.period()));
             let seq = state.made;
             state.made += 1;
             let entry = Entry { deadline: body.deadline, seq, record: first.record };
@@ -168,12 +172,12 @@ impl Timers {
 
     /// The first deadline, or [`FOREVER`].
     pub fn next_deadline(&self) -> i64 {
-        self.state.lock().heap.peek().map_or(FOREVER, |first| first.deadline)
+        self.state.lock().wheel.peek().map_or(FOREVER, |first| first.deadline)
     }
 
     /// Rows of the records that are armed, in no order.
     pub fn rows(&self) -> Vec<u32> {
-        self.state.lock().heap.iter().map(|entry| entry.record).collect()
+        self.state.lock().wheel.iter().map(|entry| entry.record).collect()
     }
 
     /// How many timers are armed.
@@ -210,7 +214,7 @@ impl Timers {
     }
 
     /// Registers a thread that waits for the first deadline, and says which that is; `None` when the engine has closed.
-    pub fn watch(&self, parker: &Arc<Parker>) -> Option<i64> {
+    pub fn watch(&self, store: &Store, parker: &Arc<Parker>, now: i64) -> Option<i64> {
         let mut state = self.state.lock();
         if state.stopped {
             return None;
@@ -218,7 +222,10 @@ impl Timers {
         if !state.sleepers.iter().any(|other| Arc::ptr_eq(other, parker)) {
             state.sleepers.push(parker.clone());
         }
-        Some(state.heap.peek().map_or(FOREVER, |first| first.deadline))
+        state.wheel.advance(now, &mut place(store));
+        let first = state.wheel.peek().map_or(FOREVER, |first| first.deadline);
+        state.told = if state.sleepers.len() == 1 { first } else { state.told.max(first) };
+        Some(first)
     }
 
     /// Takes a thread off again.
@@ -226,13 +233,13 @@ impl Timers {
         self.state.lock().sleepers.retain(|other| !Arc::ptr_eq(other, parker));
     }
 
-    /// Ends the timer thread and empties the heap.
+    /// Ends the timer thread and empties the wheel.
     pub fn stop(&self, store: &Store) {
         let mut left = Vec::new();
         let sleepers = {
             let mut state = self.state.lock();
             state.stopped = true;
-            while let Some(entry) = state.heap.pop(&mut place(store)) {
+            while let Some(entry) = state.wheel.pop(&mut place(store)) {
                 state.left(store, entry.record);
                 left.push(entry.record);
             }
@@ -254,7 +261,7 @@ fn gone(error: Error) -> Error {
     }
 }
 
-/// Tells a record its position in the heap.
+/// Tells a record its position in the wheel.
 fn place(store: &Store) -> impl FnMut(u32, u32) + '_ {
     const { assert!(NOWHERE == NONE) };
     move |index, position| store.shots.at(index).place.store(position, crate::sync::atomic::Ordering::Relaxed)

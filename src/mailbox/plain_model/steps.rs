@@ -264,7 +264,7 @@ impl Both {
         let usage = if timer { Use::Timer } else { Use::Monitor };
         let bytes = self.bytes(payload.0, true);
         let data = self.block(&bytes);
-        let body = Body { tag, data, period: i64::from(repeats), ..Body::default() };
+        let body = Body { tag, data, rare: Rare::repeating(i64::from(repeats)), ..Body::default() };
         let making = Making { usage, owner: self.id, target: Id::NONE, holds: 1, home: 0, body };
         let id = self.store.shots.make(making).unwrap().0;
         self.store.link_owner(self.id, id.index(), Error::NoProc).unwrap();
