@@ -188,7 +188,7 @@ bench-update: stage ## writes these counts anew, into benches/guard/counts.txt
 	@CC=$(CC) $(PYTHON) benches/guard/guard.py --update
 
 BENCH := $(VENV)/bin/python benches/run.py --programs build/bench --programs target/peers/release \
-  --tool python=$(VENV)/bin/python --tool node=$(NODE)
+  --tool python=$(VENV)/bin/python --tool node=$(NODE) --tool cargo=$(CARGO)
 
 NODE_HEADERS := $(NODE) -p 'require("./bindings/node/node_modules/node-api-headers").include_dir'
 

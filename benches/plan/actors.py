@@ -56,6 +56,9 @@ def fanouts():
         yield Benchmark("P11", title, 64, ("ns_per_delivery",), programs, tuple(targets))
 
 
+MEMORY = ("bytes_per_mailbox", "bytes_of_its_first_message", "bytes_per_subscription", "bytes_per_monitor",
+          "bytes_of_its_first_monitor", "bytes_per_timer")
+
 BENCHMARKS = (
     *calls(),
     *fanouts(),
@@ -73,6 +76,11 @@ BENCHMARKS = (
             Target("td_mailbox_open", ("flume",), 1.0, "create_ns"),
             Target("td_mailbox_open", ("flume",), 0.6, "destroy_ns"),
         ),
+    ),
+    Benchmark(
+        "P13", "memory, as an allocator counts it", 0, MEMORY,
+        {"tidings": ("@cargo", "test", "--quiet", "--release", "--locked", "--test", "memory")},
+        (Target("tidings", (), 160, MEMORY[0]), Target("tidings", (), 448 - 160, MEMORY[1])),
     ),
     Benchmark(
         "P14", "a ring of 1,000 handlers on a worker, per hop", 8, ("ns_per_hop",),
