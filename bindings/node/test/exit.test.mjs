@@ -1,4 +1,4 @@
-// A process ends as it is told to, while streams are live and native threads flood it: one hundred times in seven ways.
+// A process ends as it is told to, while streams are live and native threads flood it: one hundred times in eight ways.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { buildProducer, runNode, scratchFolder, testing } from "../testing/suppo
 
 const RUNS = 100;
 const AT_ONCE = 2;
-const WAYS = { natural: 0, exit: 3, throw: 1, "in-handler": 5, closed: 0, worker: 7, "worker-exits": 0 };
+const WAYS = { natural: 0, exit: 3, throw: 1, "in-handler": 5, closed: 0, worker: 7, terminate: 0, "worker-exits": 0 };
 
 test(`${RUNS} exits with live streams: the expected status, no hang, no crash`, async () => {
   const producer = buildProducer(scratchFolder());
