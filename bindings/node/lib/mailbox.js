@@ -25,6 +25,16 @@ hooks.onReadable = (slot) => {
 };
 hooks.onEnded = (slot) => opened[slot]?._ended();
 
+/** Text and stack of what was thrown: anything can be, also what has neither. */
+function told(error) {
+  try {
+    const stack = error?.stack;
+    return [String(error), typeof stack === "string" ? stack : undefined];
+  } catch {
+    return ["an error without a text"];
+  }
+}
+
 function openMailbox(engine, host, options) {
   const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, notifiable = false, handler } = options;
   if (handler !== undefined && typeof handler !== "function") throw invalid("handler must be a function");
@@ -273,7 +283,7 @@ class Mailbox extends Address {
   }
 
   #failed(error) {
-    const text = String(error);
+    const [text, stack] = told(error);
     try {
       this.exit(Reason.CALLBACK_FAILED, text);
     } catch {
@@ -281,7 +291,7 @@ class Mailbox extends Address {
     }
     const warning = new Error(`${this} ended: its callback failed with ${text}`, { cause: error });
     warning.name = "TidingsWarning";
-    if (typeof error?.stack === "string") warning.stack = `${warning.name}: ${warning.message}\n${error.stack}`;
+    if (stack !== undefined) warning.stack = `${warning.name}: ${warning.message}\n${stack}`;
     process.emitWarning(warning);
   }
 

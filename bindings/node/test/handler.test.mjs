@@ -74,6 +74,29 @@ test("a handler that throws ends its mailbox with the text, and everything else 
   assert.match(warned[0].message, /callback failed with TypeError: cannot do this/);
 });
 
+// (rule 9)
+test("a handler that throws what has no text ends its mailbox too", async (t) => {
+  const engine = engineOf(t);
+  const warned = warnings(t);
+  const refusing = new Proxy({}, { get: () => assert.fail("no look inside") });
+  for (const error of [Object.create(null), refusing]) {
+    const watcher = engine.mailbox();
+    let handled = 0;
+    const failing = engine.mailbox({
+      handler: () => {
+        handled++;
+        throw error;
+      },
+    });
+    watcher.monitor(failing);
+    failing.send("x");
+    failing.send("y");
+    const down = await watcher.recv({ timeout: 5000 });
+    assert.deepEqual([down.reason, down.text(), handled], ["callback_failed", "an error without a text", 1]);
+  }
+  await until(() => warned.length === 2, "the warnings");
+});
+
 test("a handler whose promise is rejected ends its mailbox too", async (t) => {
   const engine = engineOf(t);
   warnings(t);
