@@ -34,7 +34,9 @@ static PyObject *current_exception(void) {
 /* True when the batch must stop here because the whole run does. */
 static bool handler_failed(registration *self) {
   PyObject *error = current_exception();
-  if (running && !PyErr_GivenExceptionMatches(error, PyExc_Exception)) {
+  bool leaves = PyErr_GivenExceptionMatches(error, PyExc_KeyboardInterrupt) ||
+                PyErr_GivenExceptionMatches(error, PyExc_SystemExit);
+  if (running && leaves) {
     Py_XSETREF(interrupt, error);
     td_loop_wake(self->loop);
     return true;

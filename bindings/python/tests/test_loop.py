@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import threading
@@ -78,6 +79,37 @@ def test_an_exception_ends_its_mailbox_and_nothing_else(
     assert seen[-1] == b"more"
     stats = bad.stats()
     assert (stats.sent, stats.delivered, stats.discarded) == (3, 1, 2)
+
+
+class WithoutText(Exception):
+    def __str__(self) -> str:
+        raise ValueError("it cannot be said")
+
+
+# (rule 9)
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (asyncio.CancelledError("cancelled"), b"CancelledError: cancelled"),
+        (GeneratorExit(), b"GeneratorExit: "),
+        (WithoutText(), b"WithoutText"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_exception_of_any_sort_ends_its_mailbox(engine: tidings.Engine, error: BaseException, text: bytes) -> None:
+    loop, watcher = engine.loop(), engine.mailbox()
+
+    def fail(message: tidings.Message) -> None:
+        raise error
+
+    bad = engine.mailbox(handler=fail, loop=loop)
+    watcher.monitor(bad)
+    bad.send(b"")
+    bad.send(b"")
+    drive(loop)
+    down = watcher.recv(1)
+    assert (down.reason, down.reason.data) == (Reason.CALLBACK_FAILED, text)
+    assert bad.stats().delivered == 1
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

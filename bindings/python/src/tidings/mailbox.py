@@ -281,7 +281,9 @@ class Mailbox(Address):
 
     def _handler_failed(self, error: BaseException) -> None:
         """Ends the mailbox whose handler raised, and says so where a developer looks."""
-        text = f"{type(error).__name__}: {error}"
+        text = type(error).__name__
+        with suppress(Exception):  # of its own method
+            text = f"{text}: {error}"
         _log.error("the handler of %r failed: %s; the mailbox ends", self, text, exc_info=error)
         self.exit(Reason.CALLBACK_FAILED, text.encode("utf-8", "replace"))
 
