@@ -173,7 +173,7 @@ impl Store {
 
     fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64) -> Result<Option<Batch>> {
         let mut tail = slot.tail.lock();
-        if next == u64::MAX - 1 && (tail.current.is_some() || tail.full.is_some()) {
+        if next == u64::MAX - 1 && tail.has_messages() {
             head.draw(&self.pool, &mut tail);
             return Ok(None);
         }

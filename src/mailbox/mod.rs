@@ -107,10 +107,10 @@ impl Default for Slots {
 #[derive(Default)]
 #[repr(C, align(64))]
 pub struct Slot {
-    tail: Mutex<Tail, { rank::SLOT }>,
     /// Moves whenever something comes in: a message, a signal, a batch put back, the end. Written under the slot lock.
     arrived: AtomicU32,
     engine: AtomicU32,
+    tail: Mutex<Tail, { rank::SLOT }>,
     /// Bits of `td_notify` that no signal carries yet.
     noticed: AtomicU64,
     receiving: Receiving,
@@ -143,32 +143,34 @@ struct Receiving {
 }
 
 const _: () = assert!(cfg!(loom) || std::mem::size_of::<Slot>() == 192);
+const _: () = assert!(cfg!(loom) || std::mem::offset_of!(Tail, attention) == 48);
 
-/// The sending side.
+/// The sending side. With `arrived` and its lock, what each send writes is one cache line.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Tail {
     current: Option<Box<Segment>>,
-    full: Chain,
-    spare: Option<Box<Segment>>,
-    cold: Option<Box<Cold>>,
     /// Messages taken in, ever: the place of the next one in the mailbox's order.
     accepted: u64,
     accepted_bytes: u64,
     /// `accepted` may rise to this before the bound has to be looked at again.
     limit: u64,
     limit_bytes: u64,
+    /// The slot's life once more, for senders.
+    life: u32,
+    /// Dropped since the last message taken in; after the end: what the end marker will show.
+    lost: u32,
+    attention: u8,
+    policy: Policy,
+    /// log2 of the next segment's size.
+    grow: u8,
+    reason: i32,
+    full: Chain,
+    spare: Option<Box<Segment>>,
+    cold: Option<Box<Cold>>,
     /// Of the engine's byte budget.
     granted: u64,
     signals: List,
-    /// Dropped since the last message taken in; after the end: what the end marker will show.
-    lost: u32,
-    reason: i32,
-    /// The slot's life once more, for senders.
-    life: u32,
-    /// log2 of the next segment's size.
-    grow: u8,
-    attention: u8,
-    policy: Policy,
 }
 
 /// The receiving side. A used-up `current` stays until the tail is drawn again, which takes it as its spare.

@@ -270,10 +270,15 @@ impl Tail {
         self.accepted_bytes += size;
     }
 
+    /// Whether any entries are here. A current segment that is used up is the only one.
+    pub(super) fn has_messages(&self) -> bool {
+        self.full.is_some() || self.current.as_ref().is_some_and(|segment| segment.begin().is_some())
+    }
+
     /// A segment with room for `total` bytes, as the current one.
     #[cold]
     fn extend(&mut self, pool: &Pool, total: usize) -> &mut Box<Segment> {
-        if let Some(full) = self.current.take() {
+        if let Some(full) = self.current.take_if(|segment| segment.begin().is_some()) {
             if full.capacity() < WHOLE && self.full.is_none() && full.used() + total <= WHOLE {
                 // Few small messages stay together, for one batch.
                 let mut larger = Segment::new(WHOLE, full.first);
@@ -320,7 +325,7 @@ impl Head {
     /// Takes the tail's whole chain over, behind what is here.
     pub(super) fn draw(&mut self, pool: &Pool, tail: &mut Tail) {
         self.turn(pool);
-        if tail.current.is_none() && tail.full.is_none() {
+        if !tail.has_messages() {
             return;
         }
         if let Some(used) = self.current.take_if(|segment| segment.begin().is_none()) {

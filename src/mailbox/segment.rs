@@ -14,7 +14,7 @@ use super::draft::{pad, Draft};
 use crate::message::{
     Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER, INLINE_MAX,
 };
-use crate::message::{KIND_GAP, KIND_REQUEST};
+use crate::message::{KIND_GAP, KIND_MESSAGE, KIND_REQUEST};
 use crate::sync::Arc;
 use std::mem::size_of;
 mod entry;
@@ -242,6 +242,14 @@ impl Segment {
         let mut small = Segment::new(self.used(), self.first);
         small.append_all(self.entries());
         small
+    }
+
+    /// Whether a plain message is all it holds, and its buffer is of at most so many bytes.
+    #[inline]
+    pub fn is_lone(&self, most: usize) -> bool {
+        let plain = |header: &FrameHeader| header.kind as u32 == KIND_MESSAGE && header.flags == 0;
+        let lone = self.messages == 1 && self.live == 1 && self.dead == 0 && self.capacity() <= most;
+        lone && self.begin().is_some_and(|at| plain(self.entry(at).header))
     }
 
     /// Whether it has a place where messages were lost.
