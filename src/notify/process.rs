@@ -88,15 +88,36 @@ mod real {
         }
     }
 
-    /// Waits until the bell is set or some of the processes have ended, and gives those.
+    /// Waits until the bell is set or some of the processes have ended, and gives those. It may also give none.
     pub fn wait(processes: Vec<Arc<Process>>, bell: &Bell) -> Vec<Arc<Process>> {
         let polled = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut polls: Vec<_> = processes.iter().map(|process| polled(process.fd)).collect();
         polls.push(polled(bell.raw()));
-        // SAFETY: as many pollfds as are given, whose descriptors are open while `processes` and `bell` are borrowed.
-        unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
+        if poll(&mut polls, -1) < 0 {
+            // The host has lowered its limit of descriptors below the number of these: a part of them at a time.
+            std::thread::sleep(PAUSE);
+            for some in polls.chunks_mut(most_descriptors()) {
+                poll(some, 0);
+            }
+        }
         let ended = processes.into_iter().zip(polls).filter(|(_, poll)| poll.revents != 0);
         ended.map(|(process, _)| process).collect()
+    }
+
+    /// Between two looks at processes that cannot be waited for all at once.
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+    fn poll(polls: &mut [libc::pollfd], timeout: libc::c_int) -> libc::c_int {
+        // SAFETY: as many pollfds as are given; the caller keeps their descriptors open.
+        unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, timeout) }
+    }
+
+    /// How many descriptors poll takes.
+    fn most_descriptors() -> usize {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `limit` is a valid rlimit to write to.
+        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX).max(1)
     }
 }
 

@@ -1,7 +1,8 @@
 /* Processes of the system are watched by pid; mailboxes may end with the thread that opened them. */
-#include <sys/wait.h>
-
 #include "check.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 static td_engine engine;
 
@@ -184,6 +185,31 @@ static void mailboxes_end_with_their_thread(void) {
   CHECK_OK(td_message_release(&down));
 }
 
+/* With more of them watched than the process may have descriptors from then on. */
+static void fewer_descriptors_than_processes(void) {
+  enum { CHILDREN = 20 };
+  td_mailbox watcher = open_mailbox(engine);
+  struct rlimit before, few;
+  td_monitor_ref monitors[CHILDREN];
+  pid_t pids[CHILDREN];
+  int go[CHILDREN];
+  for (int i = 0; i < CHILDREN; i++) monitors[i] = watch(watcher, pids[i] = child(i, &go[i]));
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  few = before;
+  few.rlim_cur = CHILDREN / 2;
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  for (int i = CHILDREN - 1; i >= 0; i--) {
+    CHECK_EQ(kill(pids[i], SIGKILL), 0);
+    take_down(watcher, monitors[i], TD_REASON_OS_EXIT, 2, SIGKILL);
+  }
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  for (int i = 0; i < CHILDREN; i++) {
+    reap(pids[i]);
+    close(go[i]);
+  }
+  CHECK_OK(td_mailbox_close(watcher));
+}
+
 int main(void) {
   check_begin();
   engine = open_engine(0);
@@ -200,6 +226,7 @@ int main(void) {
     nobody_and_nonsense();
     taken_back();
     many_at_once();
+    fewer_descriptors_than_processes();
     the_engine_closes_first();
   }
   CHECK_OK(td_engine_close(engine));
