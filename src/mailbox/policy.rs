@@ -233,18 +233,23 @@ impl Store {
             Some(_) => self.replace(slot, &mut head, &mut tail, draft, trash),
             None => Ok(false),
         };
-        let room = |tail: &mut Tail| match block {
-            None if is_value => tail.admit(self, slot, draft).is_ok(),
-            _ => tail.admit_new(self, slot, draft).is_ok(),
+        let room = |tail: &mut Tail, never: &mut bool| {
+            let admitted = match block {
+                None if is_value => tail.admit(self, slot, draft),
+                _ => tail.admit_new(self, slot, draft),
+            };
+            // Where it cannot be taken in at all, others are not to go for it.
+            *never |= matches!(admitted, Err(Refusal::Never(_)));
+            admitted.is_ok()
         };
-        let never = replaced.is_err() || draft.payload.size() as u64 > tail.limits().bytes();
+        let mut never = replaced.is_err() || draft.payload.size() as u64 > tail.limits().bytes();
         let policy = if over_own { quota.policy() } else { tail.policy };
-        let mut fits = !never && !over_own && replaced == Ok(false) && room(&mut tail);
+        let mut fits = !never && !over_own && replaced == Ok(false) && room(&mut tail, &mut never);
         if policy == Policy::DropOld && !never && replaced == Ok(false) {
             let victim = (over_own || quota.is_bounded()).then_some(own);
-            while !fits && self.evict(slot, &mut head, &mut tail, victim, trash) {
+            while !fits && !never && self.evict(slot, &mut head, &mut tail, victim, trash) {
                 record_often(Event::Evicted, to, own, 1);
-                fits = room(&mut tail);
+                fits = room(&mut tail, &mut never);
             }
         }
         let outcome = if replaced == Ok(true) {

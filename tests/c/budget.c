@@ -102,8 +102,25 @@ static void a_blocked_sender_finds_room_elsewhere(void) {
   CHECK_OK(td_engine_close(engine));
 }
 
+/* What is larger than the budget never fits: nothing goes for it. */
+static void a_publication_beyond_the_budget_changes_nothing(void) {
+  td_engine engine = open_small(1000);
+  td_mailbox keeps = open_bounded(engine, TD_DROP_OLD, 0), lives = open_bounded(engine, TD_KILL, 0);
+  td_subscription subscription;
+  td_receipt receipt;
+  CHECK_OK(td_subscribe(keeps, TD_STR("large"), NULL, &subscription));
+  CHECK_OK(td_subscribe(lives, TD_STR("large"), NULL, &subscription));
+  for (int i = 0; i < 3; i++) CHECK_OK(send_size(keeps, 10));
+  CHECK_OK(td_publish(engine, TD_NOBODY, TD_STR("large"), 1, bytes, 1001, NULL, &receipt));
+  CHECK_EQ(receipt.dropped, 2);
+  CHECK_EQ(counters_of(keeps).queued, 3);
+  CHECK_EQ(counters_of(lives).state, TD_STATE_OPEN);
+  CHECK_OK(td_engine_close(engine));
+}
+
 int main(void) {
   check_begin();
+  a_publication_beyond_the_budget_changes_nothing();
   all_mailboxes_share_it();
   policies_meet_it();
   a_blocked_sender_finds_room_elsewhere();
