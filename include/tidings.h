@@ -562,7 +562,8 @@ int32_t td_now(td_engine engine, int64_t *now);
  * failing sends when full.
  *
  * Returns: 0; TD_EEXIST when the name is taken; TD_EINVAL for options that do not exist or do not go together;
- *   TD_ESTALE when the engine or the loop was closed; TD_EFULL when no more mailboxes are possible.
+ *   TD_ESTALE when the engine or the loop was closed; TD_EFULL when no more mailboxes are possible; TD_ESYS when no
+ *   thread can be started that a flag of it needs.
  * Threads: any.
  * Blocks: no.
  * Owns: the caller ends the mailbox; options and name are copied. drop(user) runs once, after the last call of the
@@ -904,9 +905,9 @@ int32_t td_loop_close(td_loop loop);
  *
  * Returns: 0 with reply (its status is 0, or what td_reply_error gave); TD_EDOWN when to ended first, and reply is its
  *   TD_KIND_DOWN then, with the reason in status and the reason's bytes in data; TD_ENOPROC at once when to was over;
- *   TD_ETIMEDOUT; TD_ENOREPLY when the ticket was dropped; TD_EFULL, TD_ETOOBIG as td_send; TD_EDEADLK when the call
- *   could never return: to itself, to a mailbox of the calling thread's own loop, or in a circle of blocked calls;
- *   TD_EINTR; TD_ECLOSED when from ended.
+ *   TD_ETIMEDOUT; TD_ENOREPLY when the ticket was dropped; TD_EFULL, TD_ETOOBIG, TD_ENOMEM as td_send; TD_EDEADLK
+ *   when the call could never return: to itself, to a mailbox of the calling thread's own loop, or in a circle of
+ *   blocked calls; TD_EINTR; TD_ECLOSED when from ended.
  * Threads: any.
  * Blocks: up to timeout.
  * Owns: the caller keeps data, and releases reply with td_message_release after 0 and TD_EDOWN.
@@ -918,7 +919,8 @@ int32_t td_call(td_mailbox to, td_mailbox from, uint64_t tag, const void *data, 
  * td_reply_error gave, TD_EDOWN (info[0]: the reason, data: its bytes), TD_ETIMEDOUT or TD_ENOREPLY.
  * TD_KIND_PART messages may come before it.
  *
- * Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
+ * Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS when the timer
+ *   thread cannot start.
  * Threads: any.
  * Blocks: no; a full mailbox is TD_EFULL, whatever its policy.
  * Owns: the caller keeps data.
@@ -933,7 +935,7 @@ int32_t td_call_start(td_mailbox to, td_mailbox from, uint64_t tag, const void *
  * twice is called twice.
  *
  * Returns: 0, also when none could be called, or count is 0; TD_ECLOSED when from is over; TD_EBADID for a mailbox of
- *   another engine, and then nobody was called.
+ *   another engine, TD_ESYS when the timer thread cannot start, and then nobody was called.
  * Threads: any.
  * Blocks: no.
  * Owns: the caller keeps to and data; td_call_cancel(gathering) gives all of it up.
@@ -975,8 +977,8 @@ int32_t td_reply_error(td_ticket ticket, int32_t status, const void *data, size_
  * whatever its policy, and are never dropped. The ticket stays to be answered. flags: TD_INTERRUPTIBLE.
  *
  * Returns: 0; TD_EFULL with timeout 0, else TD_ETIMEDOUT, when the caller's mailbox stayed full; TD_ESTALE when the
- *   caller no longer waits (a dead letter); TD_ETOOBIG; TD_EINTR; TD_EDEADLK when only the calling thread's own loop
- *   could make room; TD_EINVAL for a call of td_call, which waits for one reply.
+ *   caller no longer waits (a dead letter); TD_ETOOBIG, TD_ENOMEM; TD_EINTR; TD_EDEADLK when only the calling
+ *   thread's own loop could make room; TD_EINVAL for a call of td_call, which waits for one reply.
  * Threads: any.
  * Blocks: while the caller's mailbox is full, up to timeout.
  * Owns: the caller keeps data.
@@ -1322,7 +1324,8 @@ int32_t td_unwatch(td_watch watch, uint32_t flags);
 /* Sends a TD_KIND_TIMER message with this tag and a copy of data after delay nanoseconds. Timers fire in the order of
  * their deadlines, and of their creation where these are equal. The timer dies with the mailbox.
  *
- * Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a delay below 0; TD_ETOOBIG, TD_ENOMEM as td_send.
+ * Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a delay below 0; TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS
+ *   when the timer thread cannot start.
  * Threads: any.
  * Blocks: no.
  * Owns: data is copied. The timer is gone once it has fired or was cancelled.
@@ -1333,7 +1336,7 @@ int32_t td_send_after(td_mailbox to, int64_t delay, uint64_t tag, const void *da
  * TD_KIND_TIMER message is the name.
  *
  * Returns: 0; TD_ESTALE when the engine was closed; TD_EINVAL for a delay below 0, and as td_register; TD_ETOOBIG,
- *   TD_ENOMEM.
+ *   TD_ENOMEM; TD_ESYS as td_send_after.
  * Threads: any.
  * Blocks: no.
  * Owns: name and data are copied. The timer is gone once it has fired or was cancelled.
@@ -1344,7 +1347,8 @@ int32_t td_send_after_name(td_engine engine, const char *name, size_t name_size,
 /* Sends a TD_KIND_TIMER message every period nanoseconds, the first after one period. Ticks do not pile up: at most one
  * is queued.
  *
- * Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a period below 1; TD_ETOOBIG, TD_ENOMEM as td_send.
+ * Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a period below 1; TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS as
+ *   td_send_after.
  * Threads: any.
  * Blocks: no.
  * Owns: data is copied. The timer is gone once it was cancelled or the mailbox has ended.

@@ -18,9 +18,9 @@ use std::ffi::c_void;
 ///
 /// Returns: 0 with reply (its status is 0, or what td_reply_error gave); TD_EDOWN when to ended first, and reply is its
 ///   TD_KIND_DOWN then, with the reason in status and the reason's bytes in data; TD_ENOPROC at once when to was over;
-///   TD_ETIMEDOUT; TD_ENOREPLY when the ticket was dropped; TD_EFULL, TD_ETOOBIG as td_send; TD_EDEADLK when the call
-///   could never return: to itself, to a mailbox of the calling thread's own loop, or in a circle of blocked calls;
-///   TD_EINTR; TD_ECLOSED when from ended.
+///   TD_ETIMEDOUT; TD_ENOREPLY when the ticket was dropped; TD_EFULL, TD_ETOOBIG, TD_ENOMEM as td_send; TD_EDEADLK
+///   when the call could never return: to itself, to a mailbox of the calling thread's own loop, or in a circle of
+///   blocked calls; TD_EINTR; TD_ECLOSED when from ended.
 /// Threads: any.
 /// Blocks: up to timeout.
 /// Owns: the caller keeps data, and releases reply with td_message_release after 0 and TD_EDOWN.
@@ -60,7 +60,8 @@ pub unsafe extern "C" fn td_call(
 /// td_reply_error gave, TD_EDOWN (info[0]: the reason, data: its bytes), TD_ETIMEDOUT or TD_ENOREPLY.
 /// TD_KIND_PART messages may come before it.
 ///
-/// Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG as td_send.
+/// Returns: 0; TD_ENOPROC when to or from is over; TD_EFULL, TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS when the timer
+///   thread cannot start.
 /// Threads: any.
 /// Blocks: no; a full mailbox is TD_EFULL, whatever its policy.
 /// Owns: the caller keeps data.
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn td_call_start(
 /// twice is called twice.
 ///
 /// Returns: 0, also when none could be called, or count is 0; TD_ECLOSED when from is over; TD_EBADID for a mailbox of
-///   another engine, and then nobody was called.
+///   another engine, TD_ESYS when the timer thread cannot start, and then nobody was called.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: the caller keeps to and data; td_call_cancel(gathering) gives all of it up.
@@ -177,8 +178,8 @@ pub unsafe extern "C" fn td_reply_error(ticket: td_ticket, status: i32, data: *c
 /// whatever its policy, and are never dropped. The ticket stays to be answered. flags: TD_INTERRUPTIBLE.
 ///
 /// Returns: 0; TD_EFULL with timeout 0, else TD_ETIMEDOUT, when the caller's mailbox stayed full; TD_ESTALE when the
-///   caller no longer waits (a dead letter); TD_ETOOBIG; TD_EINTR; TD_EDEADLK when only the calling thread's own loop
-///   could make room; TD_EINVAL for a call of td_call, which waits for one reply.
+///   caller no longer waits (a dead letter); TD_ETOOBIG, TD_ENOMEM; TD_EINTR; TD_EDEADLK when only the calling
+///   thread's own loop could make room; TD_EINVAL for a call of td_call, which waits for one reply.
 /// Threads: any.
 /// Blocks: while the caller's mailbox is full, up to timeout.
 /// Owns: the caller keeps data.

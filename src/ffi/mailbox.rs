@@ -173,7 +173,8 @@ fn handler(handler: td_handler_fn) -> Option<m::HandlerFn> {
 /// failing sends when full.
 ///
 /// Returns: 0; TD_EEXIST when the name is taken; TD_EINVAL for options that do not exist or do not go together;
-///   TD_ESTALE when the engine or the loop was closed; TD_EFULL when no more mailboxes are possible.
+///   TD_ESTALE when the engine or the loop was closed; TD_EFULL when no more mailboxes are possible; TD_ESYS when no
+///   thread can be started that a flag of it needs.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: the caller ends the mailbox; options and name are copied. drop(user) runs once, after the last call of the

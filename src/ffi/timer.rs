@@ -10,7 +10,8 @@ use std::ffi::{c_char, c_void};
 /// Sends a TD_KIND_TIMER message with this tag and a copy of data after delay nanoseconds. Timers fire in the order of
 /// their deadlines, and of their creation where these are equal. The timer dies with the mailbox.
 ///
-/// Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a delay below 0; TD_ETOOBIG, TD_ENOMEM as td_send.
+/// Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a delay below 0; TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS
+///   when the timer thread cannot start.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: data is copied. The timer is gone once it has fired or was cancelled.
@@ -37,7 +38,7 @@ pub unsafe extern "C" fn td_send_after(
 /// TD_KIND_TIMER message is the name.
 ///
 /// Returns: 0; TD_ESTALE when the engine was closed; TD_EINVAL for a delay below 0, and as td_register; TD_ETOOBIG,
-///   TD_ENOMEM.
+///   TD_ENOMEM; TD_ESYS as td_send_after.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: name and data are copied. The timer is gone once it has fired or was cancelled.
@@ -67,7 +68,8 @@ pub unsafe extern "C" fn td_send_after_name(
 /// Sends a TD_KIND_TIMER message every period nanoseconds, the first after one period. Ticks do not pile up: at most one
 /// is queued.
 ///
-/// Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a period below 1; TD_ETOOBIG, TD_ENOMEM as td_send.
+/// Returns: 0; TD_ENOPROC when to is over; TD_EINVAL for a period below 1; TD_ETOOBIG, TD_ENOMEM as td_send; TD_ESYS as
+///   td_send_after.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: data is copied. The timer is gone once it was cancelled or the mailbox has ended.
