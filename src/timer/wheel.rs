@@ -24,6 +24,8 @@ const DIGIT: u32 = 10;
 const BUCKETS: usize = 1 << DIGIT;
 /// Together they reach to the end of time.
 const LEVELS: usize = (63 - TICK).div_ceil(DIGIT) as usize;
+/// Nodes that are kept when there are no timers.
+const KEPT: usize = 1024;
 /// A position with this bit is one of the heap.
 const IN_HEAP: u32 = 1 << 31;
 /// No node; the bucket of a node that is free.
@@ -209,8 +211,10 @@ impl Wheel {
             self.first = None;
         }
         if self.far == 0 {
+            self.nodes.clear();
             // What a burst of timers needed is not kept for ever.
-            (self.nodes, self.free) = (Vec::new(), 0);
+            self.nodes.shrink_to(KEPT);
+            self.free = 0;
         }
         entry
     }
