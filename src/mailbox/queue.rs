@@ -37,7 +37,7 @@ const POOLED: usize = 3 << 20;
 pub struct Pool(Mutex<[VecDeque<Box<Segment>>; (LARGEST - KEEP + 1) as usize], { rank::TABLE }>);
 
 impl Pool {
-    fn take(&self, size: u8, first: u64) -> Box<Segment> {
+    fn take(&self, size: u8, first: u64) -> Option<Box<Segment>> {
         let pooled = {
             let mut sizes = self.0.lock();
             let pool = &mut sizes[(size - KEEP) as usize];
@@ -50,9 +50,9 @@ impl Pool {
         match pooled {
             Some(mut segment) => {
                 segment.reset(first);
-                segment
+                Some(segment)
             }
-            None => Segment::new(1 << size, first),
+            None => Segment::try_new(1 << size, first),
         }
     }
 
@@ -168,27 +168,34 @@ impl Tail {
     pub(super) fn admit(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
-            self.check_outside(&draft.header)?;
-            self.make_room(store, slot, size, draft.header.kind)?;
-            self.count_for_receipts(&draft.header);
+            return self.admit_slowly(store, slot, draft);
         }
-        self.append(&store.pool, draft, size);
+        self.append(&store.pool, draft, size)?;
         slot.note_arrival();
         Ok(())
+    }
+
+    #[cold]
+    fn admit_slowly(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
+        self.check_outside(&draft.header)?;
+        if self.policy == Policy::Conflate && conflates(draft.header.kind) {
+            return Err(Refusal::Full);
+        }
+        self.admit_new(store, slot, draft)
     }
 
     /// As [`admit`](Self::admit), for what has nothing to replace.
     pub(super) fn admit_new(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         self.look(store, slot, size, None)?;
+        self.append(&store.pool, draft, size)?;
         self.count_for_receipts(&draft.header);
-        self.append(&store.pool, draft, size);
         slot.note_arrival();
         Ok(())
     }
 
-    /// Appends a run of messages with this ref, if that is within the bound as it was last looked at and nothing has to
-    /// be shown before it.
+    /// Appends a run of messages with this ref, if that is within the bound as it was last looked at, nothing has to be
+    /// shown before it and there is memory.
     #[inline]
     pub(super) fn admit_run(&mut self, pool: &Pool, slot: &Slot, run: &Run, reference: u64) -> bool {
         let has_room =
@@ -198,21 +205,16 @@ impl Tail {
         }
         let segment = match &mut self.current {
             Some(segment) if segment.fits(run.total()) => segment,
-            _ => self.extend(pool, run.total()),
+            _ => match self.extend(pool, run.total()) {
+                Some(segment) => segment,
+                None => return false,
+            },
         };
         segment.append_run(run, reference, 0);
         self.accepted += run.len() as u64;
         self.accepted_bytes += run.bytes;
         slot.note_arrival();
         true
-    }
-
-    #[cold]
-    fn make_room(&mut self, store: &Store, slot: &Slot, size: u64, kind: u8) -> Result<(), Refusal> {
-        if self.policy == Policy::Conflate && conflates(kind) {
-            return Err(Refusal::Full);
-        }
-        self.look(store, slot, size, None)
     }
 
     /// Whether no send may pass without a look: it may be refused, replace another or be counted.
@@ -252,22 +254,25 @@ impl Tail {
         }
     }
 
+    /// Takes a message in, whatever the bound. `TD_ENOMEM` leaves everything as it was.
     #[inline(always)]
-    fn append(&mut self, pool: &Pool, draft: &Draft<'_>, size: u64) {
-        let lost = std::mem::take(&mut self.lost);
-        let gap = Draft::gap(lost as u64);
+    fn append(&mut self, pool: &Pool, draft: &Draft<'_>, size: u64) -> Result<()> {
+        let lost = self.lost as u64;
+        let gap = Draft::gap(lost);
         // The mark of what was dropped lies in one segment with the message behind it.
         let total = draft.total() + if lost > 0 { gap.total() } else { 0 };
         let segment = match &mut self.current {
             Some(segment) if segment.fits(total) => segment,
-            _ => self.extend(pool, total),
+            _ => self.extend(pool, total).ok_or(Error::NoMem)?,
         };
         if lost > 0 {
             segment.append(&gap);
         }
         segment.append(draft);
+        self.lost = 0;
         self.accepted += 1;
         self.accepted_bytes += size;
+        Ok(())
     }
 
     /// Whether any entries are here. A current segment that is used up is the only one.
@@ -275,33 +280,43 @@ impl Tail {
         self.full.is_some() || self.current.as_ref().is_some_and(|segment| segment.begin().is_some())
     }
 
-    /// A segment with room for `total` bytes, as the current one.
+    /// A segment with room for `total` bytes, as the current one; `None` when there is no memory for it, and then
+    /// everything is as it was.
     #[cold]
-    fn extend(&mut self, pool: &Pool, total: usize) -> &mut Box<Segment> {
-        if let Some(full) = self.current.take_if(|segment| segment.begin().is_some()) {
-            if full.capacity() < WHOLE && self.full.is_none() && full.used() + total <= WHOLE {
-                // Few small messages stay together, for one batch.
-                let mut larger = Segment::new(WHOLE, full.first);
-                larger.append_all(full.entries());
-                self.grow = WHOLE.ilog2() as u8;
-                return self.current.insert(larger);
-            }
-            self.full.get_or_insert_with(Default::default).push_back(full);
-            self.grow = (self.grow + 1).min(LARGEST);
+    fn extend(&mut self, pool: &Pool, total: usize) -> Option<&mut Box<Segment>> {
+        let Some(filled) = self.current.as_ref().filter(|segment| segment.begin().is_some()) else {
+            let fresh = self.fresh(pool, total, self.grow)?;
+            return Some(self.current.insert(fresh));
+        };
+        if filled.capacity() < WHOLE && self.full.is_none() && filled.used() + total <= WHOLE {
+            // Few small messages stay together, for one batch.
+            let mut larger = Segment::try_new(WHOLE, filled.first)?;
+            larger.append_all(filled.entries());
+            self.grow = WHOLE.ilog2() as u8;
+            return Some(self.current.insert(larger));
         }
-        let accepted = self.accepted;
-        if self.grow >= KEEP && total <= 1 << self.grow {
-            return self.current.insert(pool.take(self.grow, accepted));
+        let grow = (self.grow + 1).min(LARGEST);
+        let fresh = self.fresh(pool, total, grow)?;
+        let mut full = self.full.take().unwrap_or_default();
+        let reserved = full.try_reserve(1).is_ok();
+        if reserved {
+            full.extend(self.current.replace(fresh));
+            self.grow = grow;
+        }
+        self.full = Some(full).filter(|full| !full.is_empty());
+        self.current.as_mut().filter(|_| reserved)
+    }
+
+    /// An empty segment of the size that is next.
+    fn fresh(&mut self, pool: &Pool, total: usize, grow: u8) -> Option<Box<Segment>> {
+        if grow >= KEEP && total <= 1 << grow {
+            return pool.take(grow, self.accepted);
         }
         let spare =
-            self.spare.take_if(|spare| spare.capacity() >= total.max(1 << self.grow) / 2 && spare.capacity() >= total);
-        self.current.insert(match spare {
-            Some(mut spare) => {
-                spare.reset(accepted);
-                spare
-            }
-            None => Segment::new(total.max(1 << self.grow), accepted),
-        })
+            self.spare.take_if(|spare| spare.capacity() >= total.max(1 << grow) / 2 && spare.capacity() >= total);
+        let Some(mut spare) = spare else { return Segment::try_new(total.max(1 << grow), self.accepted) };
+        spare.reset(self.accepted);
+        Some(spare)
     }
 }
 

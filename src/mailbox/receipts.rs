@@ -115,9 +115,9 @@ impl Tail {
         self.cold.as_mut()?.receipts.as_deref_mut()
     }
 
-    /// A message is about to be taken in. Call it where the bound was looked at.
+    /// A message was taken in. Call it where the bound was looked at.
     pub(super) fn count_for_receipts(&mut self, header: &FrameHeader) {
-        let place = self.accepted;
+        let place = self.accepted - 1;
         if let Some(receipts) = self.receipts() {
             receipts.of(sender(header), place).for_each(|receipt| receipt.accepted += 1);
         }

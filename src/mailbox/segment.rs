@@ -65,8 +65,19 @@ impl At {
 impl Segment {
     /// An empty segment for `capacity` bytes whose first message will be number `first`.
     pub fn new(capacity: usize, first: u64) -> Box<Segment> {
+        Self::of(Vec::with_capacity(capacity.div_ceil(8)), first)
+    }
+
+    /// As [`new`](Self::new); `None` when there is no memory for it.
+    pub fn try_new(capacity: usize, first: u64) -> Option<Box<Segment>> {
+        let mut words = Vec::new();
+        words.try_reserve_exact(capacity.div_ceil(8)).ok()?;
+        Some(Self::of(words, first))
+    }
+
+    fn of(words: Vec<u64>, first: u64) -> Box<Segment> {
         Box::new(Segment {
-            words: Vec::with_capacity(capacity.div_ceil(8)),
+            words,
             used: 0,
             start: 0,
             blocks: 0,
