@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 impl World {
     pub fn mark(&mut self, number: usize, reason: i32) {
         self.live.retain(|other| *other != number);
+        // What was dropped as stale before the end was not discarded by it.
+        self.expire(number);
         self.discard(number);
         let mailbox = &mut self.mailboxes[number];
         (mailbox.alive, mailbox.reason) = (false, reason);
