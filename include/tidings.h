@@ -328,7 +328,7 @@ typedef struct td_mailbox_counters {
   uint64_t discarded;     /* still queued when it ended */
   uint64_t queued;        /* waiting now */
   uint64_t queued_bytes;  /* payload bytes waiting now */
-  uint64_t refused;       /* sends that were answered TD_EFULL, TD_ETOOBIG or TD_ETIMEDOUT */
+  uint64_t refused;       /* sends that were answered TD_EFULL, TD_ETOOBIG, TD_ENOMEM or TD_ETIMEDOUT */
   uint64_t monitors;      /* own armed monitors */
   uint64_t monitored_by;  /* armed monitors, links and open calls that watch this mailbox */
   uint64_t timers;        /* armed timers that would deliver here */

@@ -138,7 +138,7 @@ fn try_forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
     let plain = draft(kind, from, message.tag, payload);
     if !is_request {
-        return send_slowly(world, to, &plain, data, 0, false);
+        return send_slowly(world, to, &plain, 0, false).map_err(failed);
     }
     let ticket = Id(message.r#ref);
     let trailer = FrameTrailer { deadline: message.deadline, status: 0, reserved: 0, info: message.info };

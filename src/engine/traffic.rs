@@ -54,7 +54,7 @@ pub(super) fn sender_ended(slot: &Slot, from: Id) -> Error {
 
 #[inline(always)]
 pub fn send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
-    try_send(to, from, tag, data).map_err(|error| note_refused(to, from, error))
+    try_send(to, from, tag, data).map_err(|error| unsent(to, from, tag, data, error))
 }
 
 #[inline(always)]
@@ -71,9 +71,16 @@ fn try_send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
             world.store.rouse(roused);
             Ok(())
         }
-        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft, data, 0, false),
-        Err(Refusal::Never(error)) => Err(refused(world, to, error, &draft, data)),
+        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft, 0, false),
+        Err(Refusal::Never(error)) => Err(error),
     }
+}
+
+/// A message that was not sent: recorded, and a dead letter if it found nobody.
+#[cold]
+fn unsent(to: Id, from: Id, tag: u64, data: &[u8], error: Error) -> Error {
+    let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
+    note_refused(to, from, refused(world(), to, error, &draft, data))
 }
 
 /// Records a message or request that was not taken.
@@ -92,9 +99,9 @@ fn note_sent(to: Id, draft: &Draft<'_>) {
 #[cold]
 fn send_large(world: &World, to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
     let bare = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
-    let copied = copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error, &bare, data))?;
+    let copied = copy_if_large(&world.store, to, data)?;
     let payload = copied.as_ref().map_or(Payload::Copy(data), Payload::Share);
-    send_slowly(world, to, &Draft { payload, ..bare }, data, 0, false)
+    send_slowly(world, to, &Draft { payload, ..bare }, 0, false)
 }
 
 /// A message that found nobody is a dead letter.
@@ -110,14 +117,7 @@ pub(super) fn refused(world: &World, to: Id, error: Error, draft: &Draft<'_>, da
 
 /// Sends with the policy of a full mailbox, waiting where that is its policy.
 #[cold]
-pub(super) fn send_slowly(
-    world: &World,
-    to: Id,
-    draft: &Draft<'_>,
-    data: &[u8],
-    timeout: i64,
-    interruptible: bool,
-) -> Result<()> {
+pub(super) fn send_slowly(world: &World, to: Id, draft: &Draft<'_>, timeout: i64, interruptible: bool) -> Result<()> {
     let mut deadline = None;
     loop {
         match world.store.offer(to, draft, None) {
@@ -132,7 +132,7 @@ pub(super) fn send_slowly(
             }
             Ok(Outcome::Dropped) => return Ok(()),
             Ok(Outcome::Overflowed(remains)) => return Err(overflowed(world, *remains)),
-            Err(Refusal::Never(error)) => return Err(refused(world, to, error, draft, data)),
+            Err(Refusal::Never(error)) => return Err(error),
             Err(full) => {
                 let (policy, own) = world.store.policy(to)?;
                 if policy != Policy::Block {
@@ -220,7 +220,7 @@ pub(super) fn wait_a_while(
 }
 
 pub fn send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
-    try_send_ex(to, from, tag, data, options).map_err(|error| note_refused(to, from, error))
+    try_send_ex(to, from, tag, data, options).map_err(|error| unsent(to, from, tag, data, error))
 }
 
 fn try_send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) -> Result<()> {
@@ -231,7 +231,7 @@ fn try_send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
         Some(release) => {
             let block = lend(world, data, &release)?;
             let draft = draft(KIND_MESSAGE, from, tag, Payload::Share(&block));
-            let sent = send_slowly(world, to, &draft, data, timeout, interruptible);
+            let sent = send_slowly(world, to, &draft, timeout, interruptible);
             if sent.is_err() {
                 Block::cancel(block);
             }
@@ -239,10 +239,9 @@ fn try_send_ex(to: Id, from: Id, tag: u64, data: &[u8], options: SendOptions) ->
         }
         None => {
             let bare = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
-            let block =
-                copy_if_large(&world.store, to, data).map_err(|error| refused(world, to, error, &bare, data))?;
+            let block = copy_if_large(&world.store, to, data)?;
             let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-            send_slowly(world, to, &Draft { payload, ..bare }, data, timeout, interruptible)
+            send_slowly(world, to, &Draft { payload, ..bare }, timeout, interruptible)
         }
     }
 }
@@ -263,8 +262,7 @@ pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
             }
             Err(error) if accepted == 0 => {
                 let (tag, data) = items[0];
-                let error = refused(world, to, error, &draft(KIND_MESSAGE, from, tag, Payload::Copy(data)), data);
-                return Err(note_refused(to, from, error));
+                return Err(unsent(to, from, tag, data, error));
             }
             Err(_) => break,
         }
@@ -279,10 +277,17 @@ pub fn send_many(to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<u32> {
     Ok(accepted as u32)
 }
 
+/// A holder that ended after it was looked up may have handed its name on before: then the new one gets the message.
 pub fn send_name(engine: Id, name: &str, from: Id, tag: u64, data: &[u8]) -> Result<()> {
-    let owner = world().engine(engine)?;
-    let holder = owner.registry.whereis(name).map_err(|error| note_refused(engine, from, error))?;
-    send(holder, from, tag, data)
+    let registry = &world().engine(engine)?.registry;
+    let mut holder = registry.whereis(name).map_err(|error| note_refused(engine, from, error))?;
+    loop {
+        let Err(error) = try_send(holder, from, tag, data) else { return Ok(()) };
+        match registry.whereis(name) {
+            Ok(now) if error == Error::NoProc && now != holder => holder = now,
+            _ => return Err(unsent(holder, from, tag, data, error)),
+        }
+    }
 }
 
 /// Receives with the patience of the mailbox's engine. The engine is looked at only for a clock that is moved by hand:

@@ -127,7 +127,7 @@ pub struct td_mailbox_counters {
     pub queued: u64,
     /// payload bytes waiting now
     pub queued_bytes: u64,
-    /// sends that were answered TD_EFULL, TD_ETOOBIG or TD_ETIMEDOUT
+    /// sends that were answered TD_EFULL, TD_ETOOBIG, TD_ENOMEM or TD_ETIMEDOUT
     pub refused: u64,
     /// own armed monitors
     pub monitors: u64,

@@ -165,3 +165,31 @@ fn a_call_has_one_outcome() {
         engine_close(engine).unwrap();
     });
 }
+
+/// Rule 19: a name that is handed on always has a holder, however soon the old one ends.
+#[test]
+fn a_send_to_a_name_that_is_handed_on_finds_a_holder() {
+    within_a_minute(|| {
+        let engine = engine();
+        let name = "handed on";
+        let first = mailbox(engine);
+        register(first, name).unwrap();
+        let heir = Hand::new(move |old| {
+            register_replace(mailbox(engine), name).unwrap();
+            mailbox_kill(old).unwrap();
+        });
+        let mut sent = 0;
+        for _ in 0..MANY / 10 {
+            heir.give(whereis(engine, name).unwrap());
+            while heir.next.load(SeqCst) != 0 {
+                match send_name(engine, name, Id::NONE, 1, b"for the holder") {
+                    Ok(()) => sent += 1,
+                    Err(error) => assert_eq!(error, Error::Full, "a holder was there"),
+                }
+            }
+        }
+        assert!(sent > 0, "sends met the changes");
+        heir.stop();
+        engine_close(engine).unwrap();
+    });
+}
