@@ -16,6 +16,7 @@ mod hand_over;
 mod links;
 mod loops;
 mod notices;
+mod parker;
 mod receipts;
 mod recorder;
 mod room;

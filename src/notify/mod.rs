@@ -17,6 +17,8 @@ pub use bell::Bell;
 pub use bell::Flag;
 #[cfg(not(loom))]
 pub use cpu::{this_thread, ticks, MICROSECOND};
+#[cfg(all(test, loom))]
+pub(crate) use park::Word;
 pub use park::{Parker, Wake};
 
 use crate::error::{Error, Result};

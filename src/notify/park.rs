@@ -19,22 +19,55 @@ pub enum Wake {
 #[cfg(not(loom))]
 pub use real::Parker;
 
+use crate::sync::atomic::{AtomicU32, Ordering::*};
+
+const EMPTY: u32 = 0;
+const PARKED: u32 = 1;
+const NOTIFIED: u32 = 2;
+
+/// The state of a parker: EMPTY -> PARKED by its thread, -> NOTIFIED by anyone, -> EMPTY by its thread.
+#[derive(Debug, Default)]
+pub(crate) struct Word(AtomicU32);
+
+impl Word {
+    /// Forgets a notification, true when there was one; what was written before it was given is seen from here on. A
+    /// store would not do: its thread could look for what it waits for before the store is seen, and the notification
+    /// that comes in between would be lost.
+    pub fn forget(&self) -> bool {
+        self.0.swap(EMPTY, AcqRel) == NOTIFIED
+    }
+
+    /// From now on its thread sleeps; false when it was notified, which is then over.
+    pub fn begin(&self) -> bool {
+        let begun = self.0.compare_exchange(EMPTY, PARKED, AcqRel, Acquire).is_ok();
+        if !begun {
+            self.forget();
+        }
+        begun
+    }
+
+    /// True when its thread sleeps, and has to be woken.
+    pub fn notify(&self) -> bool {
+        self.0.swap(NOTIFIED, AcqRel) == PARKED
+    }
+
+    pub fn is_notified(&self) -> bool {
+        self.0.load(Acquire) == NOTIFIED
+    }
+}
+
 #[cfg(not(loom))]
 mod real {
     use super::super::{last_errno, now};
     use super::*;
-    use crate::sync::atomic::{AtomicU32, Ordering::*};
 
-    const EMPTY: u32 = 0;
-    const PARKED: u32 = 1;
-    const NOTIFIED: u32 = 2;
     /// An hour in nanoseconds.
     const LONG: i64 = 3_600_000_000_000;
 
-    /// One thread's place to sleep. EMPTY -> PARKED by its thread, -> NOTIFIED by anyone, -> EMPTY by its thread.
+    /// One thread's place to sleep.
     #[derive(Debug, Default)]
     pub struct Parker {
-        state: AtomicU32,
+        state: Word,
     }
 
     thread_local! {
@@ -49,13 +82,12 @@ mod real {
 
         /// Forgets a notification left over from an earlier wait. Call it before telling anyone about the new one.
         pub fn reset(&self) {
-            self.state.store(EMPTY, Release);
+            self.state.forget();
         }
 
         /// Waits until unparked, for at most `limit` nanoseconds (`i64::MAX`: no limit).
         pub fn park(&self, limit: i64, interruptible: bool) -> Wake {
-            if self.state.compare_exchange(EMPTY, PARKED, AcqRel, Acquire).is_err() {
-                self.state.store(EMPTY, Release);
+            if !self.state.begin() {
                 return Wake::Notified;
             }
             let start = now();
@@ -68,35 +100,32 @@ mod real {
                 };
                 let outcome = match left {
                     Some(left) if left <= 0 => Some(Wake::TimedOut),
-                    _ => match futex_wait(&self.state, PARKED, left) {
+                    _ => match futex_wait(&self.state.0, PARKED, left) {
                         libc::EINTR if interruptible => Some(Wake::Interrupted),
                         _ => None,
                     },
                 };
-                if self.state.load(Acquire) == NOTIFIED {
-                    self.state.store(EMPTY, Release);
+                if self.state.is_notified() {
+                    self.state.forget();
                     return Wake::Notified;
                 }
                 if let Some(outcome) = outcome {
                     // A notification that comes in just now wins.
-                    return match self.state.swap(EMPTY, AcqRel) {
-                        NOTIFIED => Wake::Notified,
-                        _ => outcome,
-                    };
+                    return if self.state.forget() { Wake::Notified } else { outcome };
                 }
             }
         }
 
         /// Ends the current or the next wait.
         pub fn unpark(&self) {
-            if self.state.swap(NOTIFIED, AcqRel) == PARKED {
-                futex_wake(&self.state);
+            if self.state.notify() {
+                futex_wake(&self.state.0);
             }
         }
 
         /// True while its thread sleeps and nobody has woken it.
         pub fn is_parked(&self) -> bool {
-            self.state.load(Acquire) == PARKED
+            self.state.0.load(Acquire) == PARKED
         }
     }
 
