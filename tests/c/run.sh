@@ -130,8 +130,9 @@ else
     # The child of a fork leaks its parent's world, as it should: what it shares with threads that are not there.
     leaks=full
     case $test in fork | recorder) leaks=no ;; esac
-    CHECK_DIVISOR=1000 CHECK_PATIENCE=10 run "memcheck $test" "$program.memcheck" valgrind --quiet --error-exitcode=9 \
-      --leak-check=$leaks --show-leak-kinds=definite --errors-for-leak-kinds=definite "$program"
+    # Without fair turns a thread that never waits can keep the others from running for minutes.
+    CHECK_DIVISOR=1000 CHECK_PATIENCE=10 run "memcheck $test" "$program.memcheck" valgrind --quiet --fair-sched=try \
+      --error-exitcode=9 --leak-check=$leaks --show-leak-kinds=definite --errors-for-leak-kinds=definite "$program"
   done
 fi
 

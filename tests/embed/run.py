@@ -38,8 +38,8 @@ STRICT = [*WARNINGS, "-Wconversion", "-Wshadow"]
 HOSTS = {"epoll": None, "libuv": ("libuv", "libuv1-dev"), "glib": ("glib-2.0", "libglib2.0-dev")}
 COMPILERS = {"gcc": "c99", "clang": "c99", "clang++": "c++11", "g++": "c++11"}
 LINK = [f"-L{PREFIX}/lib", f"-Wl,-rpath,{PREFIX}/lib", "-ltidings", "-pthread"]
-MEMCHECK = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite",
-            "--errors-for-leak-kinds=definite"]
+MEMCHECK = ["valgrind", "--quiet", "--fair-sched=try", "--error-exitcode=9", "--leak-check=full",
+            "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]
 SEQ = re.compile(rb'^\{"seq":(\d+),.*\}$')
 
 passed: list[str] = []
