@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # tsan.sh [FILTER]: the stress tests (src/ffi/stress) under ThreadSanitizer. Needs a nightly toolchain with rust-src: the
-# standard library has to be instrumented too, or its fences are taken for races.
+# standard library has to be instrumented too, or its fences are taken for races. That of build/rustup is taken if it is
+# there (see .ci/run), else the ordinary one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${CARGO:=cargo}"
 skip() { echo "skip: ThreadSanitizer: $1"; exit 0; }
+if [ -d build/rustup ]; then export RUSTUP_HOME=$PWD/build/rustup; fi
 "$CARGO" +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain (rustup toolchain install nightly)"
 [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ] ||
   skip "the nightly toolchain has no rust-src (rustup component add rust-src --toolchain nightly)"

@@ -7,7 +7,11 @@ use crate::sync::atomic::AtomicU64;
 use std::cell::Cell;
 
 /// Events of a ring of the flight recorder (fewer in a model).
-pub const EVENTS: usize = if cfg!(loom) { 4 } else { 1024 };
+pub const EVENTS: usize = match (cfg!(loom), cfg!(miri)) {
+    (true, _) => 4,
+    (_, true) => 128,
+    _ => 1024,
+};
 /// Rows before them.
 pub const HEAD: usize = 2;
 

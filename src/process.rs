@@ -167,5 +167,6 @@ impl Processes {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+// Miri starts no processes.
+#[cfg(all(test, not(loom), not(miri)))]
 mod tests;

@@ -14,8 +14,11 @@ pub use std::sync::Arc;
 
 #[cfg(loom)]
 use loom::sync as imp;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, miri)))]
 use parking_lot as imp;
+// Miri refuses what parking_lot hands to the system call that it waits with.
+#[cfg(all(miri, not(loom)))]
+use std::sync as imp;
 
 /// Ranks, outermost first: a thread may only take a lock of a higher rank than those it holds.
 pub mod rank {
@@ -63,10 +66,10 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
     #[inline]
     pub fn lock(&self) -> Guard<'_, T, RANK> {
         let _rank = Held::<RANK>::take();
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, miri)))]
         let inner = self.inner.lock();
-        #[cfg(loom)]
-        let inner = self.inner.lock().unwrap();
+        #[cfg(any(loom, miri))]
+        let inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Guard { inner, _rank }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
         let engine = engine();
         let (kept, last) = in_a_thread(move || {
             let first = open(engine, true);
-            for _ in 0..10 * FEW {
+            for _ in 0..if cfg!(miri) { 3 } else { 10 } * FEW {
                 mailbox_exit(open(engine, true), REASON_NORMAL, &[]).unwrap();
             }
             (BOUND.with_borrow(|bound| bound.mailboxes.len()), first)

@@ -23,7 +23,16 @@ use std::time::{Duration, Instant};
 const MS: i64 = 1_000_000;
 /// Longer than anything here takes.
 const LONG: i64 = 30_000 * MS;
-const MANY: u64 = 100_000;
+const MANY: u64 = few(100_000);
+
+/// So many rounds; few under Miri, which takes a thousand times as long for each.
+const fn few(rounds: u64) -> u64 {
+    if cfg!(miri) {
+        rounds.div_ceil(500)
+    } else {
+        rounds
+    }
+}
 
 /// Runs a test in a thread of its own and fails when it does not come back, a minute on a machine that does nothing else.
 fn within_a_minute(test: impl FnOnce() + Send + 'static) {
@@ -183,7 +192,7 @@ fn plain_and_selective_receivers_share_a_mailbox() {
             }));
         }
         // Bursts, so that one send must wake several, with pauses, so that they park in between.
-        for burst in 0..2000u64 {
+        for burst in 0..few(2000) {
             let items: Vec<(u64, &[u8])> = (0..10).map(|n| (burst * 10 + n, &b"x"[..])).collect();
             let mut sent = 0;
             while sent < items.len() {

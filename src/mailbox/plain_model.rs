@@ -448,7 +448,7 @@ fn bound() -> impl Strategy<Value = (Policy, u64, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 1000 }, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
     #[test]
     fn a_mailbox_is_its_plain_model(
         (policy, max_messages, max_bytes) in bound(),

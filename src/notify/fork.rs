@@ -93,6 +93,10 @@ type Words = [u64; 2];
 
 /// Zeroed memory that is zero again in the child of a fork. It is never given back.
 fn wiped_words() -> *mut Words {
+    if cfg!(miri) {
+        // Under Miri nothing forks.
+        return Box::leak(Box::new([0; 2]));
+    }
     // SAFETY: a fresh private mapping; the arguments of madvise are those of that mapping.
     unsafe {
         let size = libc::sysconf(libc::_SC_PAGESIZE) as usize;
@@ -168,6 +172,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri cannot fork")]
     fn each_process_makes_its_own() {
         static MADE: PerProcess<u32> = PerProcess::new();
         assert_eq!(MADE.peek(), None);
@@ -179,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri cannot fork")]
     fn the_handler_wipes_where_the_kernel_does_not() {
         let words = wiped_by_handler();
         // SAFETY: leaked words that only this test knows; volatile, as the fork is nothing that the compiler sees.
@@ -200,6 +206,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri cannot fork")]
     fn the_generation_is_another_in_the_child() {
         let mine = generation();
         assert_eq!(generation(), mine);

@@ -70,6 +70,12 @@ fn system(call: &str) -> Error {
 
 /// Starts a named thread of the engine that no signal is delivered to.
 pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    let start = || std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(run);
+    let failed = |why| Error::Sys.because(format!("cannot start the thread {name}: {why}"));
+    if cfg!(miri) {
+        // Under Miri there are no signals.
+        return start().map(drop).map_err(failed);
+    }
     // SAFETY: both sets are valid to write; sigfillset initialises the first, pthread_sigmask the second. The mask is
     // put back before returning, and the new thread inherits the full one.
     unsafe {
@@ -77,8 +83,8 @@ pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let mut before = std::mem::zeroed::<libc::sigset_t>();
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let started = std::thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(run);
+        let started = start();
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        started.map(drop).map_err(|why| Error::Sys.because(format!("cannot start the thread {name}: {why}")))
+        started.map(drop).map_err(failed)
     }
 }

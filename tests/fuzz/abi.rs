@@ -556,7 +556,10 @@ fn bind() {
             5 => drop(td_will_set(mailbox(), topic, length, word(), data(size), size, lasting)),
             6 => drop(td_will_clear(mailbox())),
             7 => received(td_engine_inspect(engine(), &mut out), out),
-            8 => received(td_explain(id(Kind::Mailbox), &mut out), out),
+            8 => {
+                let which = if byte() & 1 == 0 { id(Kind::Mailbox) } else { word() };
+                received(td_explain(which, &mut out), out);
+            }
             _ if byte() % 8 == 0 => received(td_recorder_dump(&mut out), out),
             _ => {}
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 const KILL: u32 = 4;
 const STACK: usize = 512 << 10;
 /// That live at once: all tests of this process share a table.
-const ALIVE: u64 = 10_000;
+const ALIVE: u64 = few(10_000);
 
 /// Runs `test` with an engine of its own, on a thread with a small stack.
 fn on_a_small_stack(test: fn(Id)) {

@@ -42,7 +42,7 @@ fn a_loop_runs_while_others_send_close_and_wake() {
             });
             let senders = [0, 1].map(|_| {
                 thread::spawn(move || {
-                    for tag in 0..1000 {
+                    for tag in 0..few(1000) {
                         send(kept, Id::NONE, tag, b"x").unwrap();
                         assert!(matches!(send(closed, Id::NONE, tag, b"x"), Ok(()) | Err(Error::NoProc)));
                     }
@@ -55,7 +55,7 @@ fn a_loop_runs_while_others_send_close_and_wake() {
             let seen = counts[2].load(SeqCst);
             senders.into_iter().for_each(|sender| sender.join().unwrap());
             waker.join().unwrap();
-            wait_until("the loop sleeps on messages", || counts[0].load(SeqCst) == 2000);
+            wait_until("the loop sleeps on messages", || counts[0].load(SeqCst) == 2 * few(1000) as u32);
             assert_eq!(counts[2].load(SeqCst), seen, "the handler of a closed mailbox ran");
             assert_eq!(u64::from(seen), balanced(closed).delivered);
             loop_close(looped).unwrap();
@@ -69,7 +69,7 @@ fn a_loop_runs_while_others_send_close_and_wake() {
 #[test]
 fn opening_meets_the_close_of_the_loop() {
     within_a_minute(|| {
-        for round in 0..500 {
+        for round in 0..few(500) {
             let engine = engine();
             let looped = loop_open(engine, 0, None).unwrap();
             let counts = counters(2);

@@ -29,7 +29,7 @@ pub fn counters(count: usize) -> &'static [AtomicU32] {
 #[test]
 fn what_is_dropped_or_read_is_released_once() {
     within_a_minute(|| {
-        const EACH: usize = 20_000;
+        const EACH: usize = few(20_000) as usize;
         let engine = engine();
         let to = bounded(engine, DROP_OLD, 8);
         let counts = counters(2 * EACH);
@@ -70,8 +70,8 @@ fn what_is_dropped_or_read_is_released_once() {
 #[test]
 fn senders_meet_the_end_of_mailboxes_and_of_the_engine() {
     within_a_minute(|| {
-        for _ in 0..20 {
-            const EACH: usize = 5000;
+        for _ in 0..few(2000).min(20) {
+            const EACH: usize = few(5000) as usize;
             let engine = engine();
             let current = Arc::new(AtomicU64::new(mailbox(engine).0));
             let counts = counters(2 * EACH);
@@ -87,7 +87,7 @@ fn senders_meet_the_end_of_mailboxes_and_of_the_engine() {
                     (0..EACH).filter(accepted).collect::<HashSet<usize>>()
                 })
             });
-            for _ in 0..200 {
+            for _ in 0..few(200) {
                 let next = mailbox(engine);
                 mailbox_kill(Id(current.swap(next.0, SeqCst))).unwrap();
                 thread::yield_now();

@@ -27,7 +27,7 @@ fn publishing_meets_subscribing() {
             }
         });
         let drained = mailbox(engine);
-        for round in 0..3000u64 {
+        for round in 0..few(3000) {
             let (policy, bound) = if round % 2 == 0 { (2, 1) } else { (DROP_OLD, 3) };
             let racing = subscribe(reader, "a.*", policy, bound, None).unwrap();
             let own = subscribe(drained, "a.>", policy, bound, None).unwrap();
