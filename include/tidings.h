@@ -215,8 +215,8 @@ typedef struct td_batch {
 } td_batch;
 
 /* What every entry of a frame begins with: 32 bytes, 8-aligned. Then come the body (size bytes, padded to 8), the
- * topic (topic_size bytes, padded to 8) and, with TD_FRAME_TRAILER, a td_frame_trailer. What can be
- * withdrawn from an open batch, kinds TD_KIND_REQUEST to 31, must be claimed with td_batch_claim before use. */
+ * topic (topic_size bytes, padded to 8) and, with TD_FRAME_TRAILER, a td_frame_trailer. What can be withdrawn from an
+ * open batch, kinds TD_KIND_REQUEST to 31, must be claimed with td_batch_claim before use. */
 typedef struct td_frame_header {
   uint32_t size;  /* of the body */
   uint8_t kind;   /* TD_KIND_... */
