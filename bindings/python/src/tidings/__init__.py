@@ -42,6 +42,7 @@ from .looking import explain, inspect, recorder
 from .loop import Loop
 from .mailbox import Mailbox
 from .message import Kind, Message
+from .server import Server
 from .types import DeadLetter, DrainReport, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
 
 _fast.setup(make_error, Message)
@@ -85,6 +86,7 @@ __all__ = [
     "Reason",
     "Receipt",
     "Replies",
+    "Server",
     "StaleError",
     "Subscription",
     "SystemCallError",

@@ -12,7 +12,7 @@ import os
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Callable, Iterable, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from . import _fast
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .address import Item
     from .message import Message
     from .types import Buffer
+
+_Result = TypeVar("_Result")
 
 _opened: dict[int, Engine] = {}
 _opened_lock = threading.Lock()
@@ -188,10 +190,19 @@ class Engine:
     def send(self, name: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None) -> None:
         """Sends to whoever has the name now."""
         # Not td_send_name: that cannot be interrupted where the mailbox makes its senders wait.
+        self._to_holder(name, lambda holder: holder.send(data, tag, sender=sender))
+
+    def call(
+        self, name: str, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None, sender: Address | None = None
+    ) -> Message:
+        """Sends a request to whoever has the name now, and waits for the reply; see `Address.call`."""
+        return self._to_holder(name, lambda holder: holder.call(data, tag, timeout=timeout, sender=sender))
+
+    def _to_holder(self, name: str, act: Callable[[Address], _Result]) -> _Result:
         target = self.whereis(name)
         while target is not None:
             try:
-                return target.send(data, tag, sender=sender)
+                return act(target)
             except NoProcError:  # it ended since: its name is free, or another's
                 previous, target = target, self.whereis(name)
                 if target == previous:

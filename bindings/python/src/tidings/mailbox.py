@@ -31,6 +31,14 @@ _log = logging.getLogger("tidings")
 _CURSOR_SIZE = ffi.sizeof("td_cursor")
 
 
+def failure_text(error: BaseException) -> bytes:
+    """What DOWN says of an exception in a handler."""
+    text = type(error).__name__
+    with suppress(Exception):  # of its own method
+        text = f"{text}: {error}"
+    return text.encode("utf-8", "replace")
+
+
 class Mailbox(Address):
     """A mailbox of this process's own: what an address can, and receive, monitor, subscribe.
 
@@ -281,11 +289,9 @@ class Mailbox(Address):
 
     def _handler_failed(self, error: BaseException) -> None:
         """Ends the mailbox whose handler raised, and says so where a developer looks."""
-        text = type(error).__name__
-        with suppress(Exception):  # of its own method
-            text = f"{text}: {error}"
-        _log.error("the handler of %r failed: %s; the mailbox ends", self, text, exc_info=error)
-        self.exit(Reason.CALLBACK_FAILED, text.encode("utf-8", "replace"))
+        text = failure_text(error)
+        _log.error("the handler of %r failed: %s; the mailbox ends", self, text.decode(), exc_info=error)
+        self.exit(Reason.CALLBACK_FAILED, text)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         readiness = getattr(self, "_readiness", None)
