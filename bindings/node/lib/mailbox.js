@@ -35,6 +35,25 @@ function told(error) {
   }
 }
 
+/** Ends the mailbox of a callback that failed; false when it was over already, and then whoever watches has been told. */
+function failed(mailbox, error) {
+  try {
+    mailbox.exit(Reason.CALLBACK_FAILED, told(error)[0]);
+  } catch {
+    return false;
+  }
+  warn(mailbox, error);
+  return true;
+}
+
+function warn(mailbox, error) {
+  const [text, stack] = told(error);
+  const warning = new Error(`${mailbox} ended: its callback failed with ${text}`, { cause: error });
+  warning.name = "TidingsWarning";
+  if (stack !== undefined) warning.stack = `${warning.name}: ${warning.message}\n${stack}`;
+  process.emitWarning(warning);
+}
+
 function openMailbox(engine, host, options) {
   const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, notifiable = false, handler } = options;
   if (handler !== undefined && typeof handler !== "function") throw invalid("handler must be a function");
@@ -209,7 +228,7 @@ class Mailbox extends Address {
     try {
       route.deliver(message);
     } catch (error) {
-      this.#failed(error);
+      failed(this, error);
     }
     return true;
   }
@@ -265,9 +284,9 @@ class Mailbox extends Address {
       if (this._route(message)) continue;
       try {
         const answer = this.#handler(message);
-        if (typeof answer?.then === "function") answer.then(undefined, (error) => this.#failed(error));
+        if (typeof answer?.then === "function") answer.then(undefined, (error) => failed(this, error));
       } catch (error) {
-        this.#failed(error);
+        failed(this, error);
         return i + 1;
       }
     }
@@ -280,19 +299,6 @@ class Mailbox extends Address {
     } catch {
       return true;
     }
-  }
-
-  #failed(error) {
-    const [text, stack] = told(error);
-    try {
-      this.exit(Reason.CALLBACK_FAILED, text);
-    } catch {
-      return; // it was over already: whoever watches has been told
-    }
-    const warning = new Error(`${this} ended: its callback failed with ${text}`, { cause: error });
-    warning.name = "TidingsWarning";
-    if (stack !== undefined) warning.stack = `${warning.name}: ${warning.message}\n${stack}`;
-    process.emitWarning(warning);
   }
 
   _ended() {
@@ -317,4 +323,4 @@ class Mailbox extends Address {
   }
 }
 
-module.exports = { Mailbox, openMailbox };
+module.exports = { Mailbox, failed, openMailbox, told, warn };

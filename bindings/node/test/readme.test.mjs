@@ -9,7 +9,7 @@ const text = readFileSync(path.join(packageRoot, "README.md"), "utf8");
 const programs = [...text.matchAll(/^```js (\S+)\n([^]*?)^```\n```text\n([^]*?)^```$/gm)];
 
 test("README.md has the ten-line program first", () => {
-  assert.deepEqual(programs.map(([, name]) => name), ["hello.mjs", "tour.mjs", "more.mjs"]);
+  assert.deepEqual(programs.map(([, name]) => name), ["hello.mjs", "tour.mjs", "server.mjs", "more.mjs"]);
   assert.ok(programs[0][2].trimEnd().split("\n").length <= 10);
 });
 

@@ -1,5 +1,5 @@
 // Compiled, never run, by types.test.mjs.
-import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Subscription, TidingsError, Timer, version, Watch } from "tidings";
+import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Server, Subscription, TidingsError, Timer, version, Watch } from "tidings";
 import type { Answer, Data, DrainReport, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
@@ -92,6 +92,42 @@ const seen: unknown = inspect().mailboxes ?? engine.inspect();
 const words: string = recorder().text + explain(mailbox).what + explain(5n).lately[0]?.event;
 const oldest: string | string[] | undefined = explain(mailbox).details["oldest"];
 void oldest;
+class Counter extends Server {
+  count = 0;
+  constructor(readonly step: number, readonly label = "") {
+    super();
+  }
+  override handleCall(request: Message): Data {
+    return request.text() + this.count;
+  }
+  protected override async handleCast(message: Message): Promise<void> {
+    this.count += this.step * Number(message.tag);
+  }
+  override handleDown(down: Message): void {
+    void down.reason;
+  }
+  override async terminate(reason: ReasonName, error?: unknown): Promise<void> {
+    void [reason, error];
+  }
+}
+const counter: Counter = Counter.start({ engine, name: "counter", maxMessages: 5 }, 2, "x").ref().unref();
+counter.cast("x", { tag: 2, from: mailbox });
+const answered: string = (await counter.call("x", { timeout: 5 })).text() + counter.step;
+counter.mailbox.monitor(counter);
+await counter.stop(Reason.USER, { data: "x", timeout: 5, signal: AbortSignal.timeout(5) });
+await counter.ended({ timeout: 5 });
+await counter[Symbol.asyncDispose]();
+void answered;
+class Silent extends Server {
+  // @ts-expect-error an object is no answer
+  override handleCall(): object {
+    return {};
+  }
+}
+// @ts-expect-error the constructor wants a number
+Counter.start({ engine }, "2");
+// @ts-expect-error a server has no handler
+Silent.start({ handler() {} });
 new Engine({ maxBytes: 1 << 20 });
 mailbox.suspend();
 mailbox.resume();

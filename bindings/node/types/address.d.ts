@@ -1,0 +1,134 @@
+// Mailboxes by their ids, and the other ids.
+import type { Engine } from "./engine.js";
+import type { Mailbox } from "./mailbox.js";
+import type { Message } from "./message.js";
+import type { Data, Item, Tag, Target } from "./values.js";
+
+export interface SendOptions {
+  tag?: Tag;
+  /** On whose behalf: the receiver sees it as `message.from`. */
+  from?: Target;
+  /**
+   * Policy "block" only: the longest to wait for room. This blocks the thread, so it is for workers; without it a full mailbox is an error
+   * at once.
+   */
+  timeout?: number;
+}
+
+export interface CallOptions {
+  tag?: Tag;
+  /** A mailbox of this thread on whose behalf to call. */
+  from?: Mailbox;
+  /** 5000 if not given. Until the call is settled it keeps the process alive, unless this is Infinity. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+export interface MailboxStats {
+  open: boolean;
+  /** Of an ended mailbox. */
+  reason?: number;
+  sent: number;
+  delivered: number;
+  lost: number;
+  conflated: number;
+  flushed: number;
+  expired: number;
+  discarded: number;
+  queued: number;
+  queuedBytes: number;
+  refused: number;
+  monitors: number;
+  monitoredBy: number;
+  timers: number;
+  subscriptions: number;
+  names: number;
+  suspended: boolean;
+}
+
+/** A mailbox anywhere in the engine, by its id. Holding one keeps nothing alive. */
+export class Address {
+  protected constructor();
+  readonly id: bigint;
+  readonly engine: Engine;
+  /** Throws `TD_EFULL` when it is full, `TD_ENOPROC` when it is over. */
+  send(data?: Data, options?: SendOptions): void;
+  /** Several, in order; answers how many were accepted. Throws when the first was refused. */
+  sendMany(items: Iterable<Item>, options?: { from?: Target }): number;
+  /** See {@link Engine.call}. */
+  call(data?: Data, options?: CallOptions): Promise<Message>;
+  /** Ends it with reason "normal". */
+  close(): void;
+  /** Ends it with a reason, which everyone who monitors it is told: "normal" if not given, or a number of yours, `Reason.USER` or more. */
+  exit(reason?: number | "normal" | "callback_failed" | "runtime_exit", data?: Data): void;
+  /** Ends it with reason "killed". */
+  kill(): void;
+  /** Ties the two together: when one ends, the other ends with its reason, unless that is "normal", or it traps exits. */
+  link(other: Target): void;
+  unlink(other: Target): void;
+  /** From now on the end of a linked mailbox is a message of kind "exit". */
+  trapExit(on?: boolean): void;
+  /** Gives it bits, of which it gets one "notify" whose tag has all that came since the last one. It must be `notifiable`. */
+  notify(bits: Tag): void;
+  /** Joins a group of that name; twice counts two. Its end leaves all. */
+  join(group: string): void;
+  leave(group: string): void;
+  /** Makes a key present in a group until it leaves or ends; with `grace` it may come back within so many milliseconds and was never away. */
+  enterPresence(group: string, key: string, options?: { grace?: number }): void;
+  leavePresence(group: string, key: string): void;
+  /** What is published when it ends, before anyone is told. */
+  setWill(topic: string, data?: Data, options?: { tag?: Tag; retain?: boolean }): void;
+  clearWill(): void;
+  /** What comes waits from now on, under its bound: nothing is received, no handler is called. Until {@link resume}. */
+  suspend(): void;
+  resume(): void;
+  stats(): MailboxStats;
+  /**
+   * Settles when it is over and its handler is not running, also one in another thread. Rejects with `TD_ETIMEDOUT`, or the signal's
+   * reason. Without a timeout it does not keep the process alive.
+   */
+  ended(options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
+  toString(): string;
+}
+
+export class Monitor {
+  private constructor();
+  readonly id: bigint;
+  /**
+   * "armed": it was still watching; "flushed": its queued "down" was removed; "delivered": it had fired (without `flush` its "down" may still be
+   * queued); undefined: nothing is known of it any more. After a demonitor with flush nothing of it is ever seen.
+   */
+  demonitor(options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
+}
+
+/** A call that {@link Mailbox.request} or {@link Mailbox.requestMany} made. */
+export class Call {
+  private constructor();
+  readonly id: bigint;
+  /** No answer will be seen; false when it was delivered before. */
+  cancel(): boolean;
+}
+
+export class Subscription {
+  private constructor();
+  readonly id: bigint;
+  /** No new message comes after this; with `flush` the queued ones go too. */
+  unsubscribe(options?: { flush?: boolean }): void;
+}
+
+/** News of a group, of presence or of interest, from a state that was taken in the step in which the watch began. */
+export class Watch<Snapshot> {
+  private constructor();
+  readonly id: bigint;
+  readonly snapshot: Snapshot;
+  /** No news comes after this; with `flush` what is queued goes too. False when it was over already. */
+  unwatch(options?: { flush?: boolean }): boolean;
+}
+
+export class Timer {
+  private constructor();
+  readonly id: bigint;
+  /** The time that was left, or undefined when it has fired or was cancelled before. */
+  cancel(): number | undefined;
+  read(): number | undefined;
+}
