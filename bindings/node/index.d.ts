@@ -9,6 +9,7 @@
 export * from "./types/values.js";
 export * from "./types/errors.js";
 export * from "./types/message.js";
+export * from "./types/lifecycle.js";
 export * from "./types/address.js";
 export * from "./types/mailbox.js";
 export * from "./types/server.js";

@@ -4,7 +4,8 @@
 const { inspect } = require("node:util");
 const { native } = require("./native.js");
 const { OUTCOME, reasonNumber } = require("./names.js");
-const { invalid } = require("./errors.js");
+const { dispose } = require("./dispose.js");
+const { TidingsError, invalid } = require("./errors.js");
 const { withdrawals } = require("./turns.js");
 
 const hex = (id) => `0x${id.toString(16).padStart(16, "0")}`;
@@ -132,9 +133,24 @@ class Address extends Id {
   }
 }
 
+/** Disposing of what is over already, with its engine perhaps, is no error. */
+function quietly(end) {
+  try {
+    end();
+  } catch (error) {
+    tolerated(error);
+  }
+}
+function tolerated(error) {
+  if (!(error instanceof TidingsError)) throw error;
+}
+
 class Call extends Id {
   cancel() {
     return native.callCancel(this.id);
+  }
+  [dispose]() {
+    quietly(() => this.cancel());
   }
 }
 
@@ -149,11 +165,17 @@ class Monitor extends Id {
     if (outcome !== "delivered" || flush) this.#forget?.();
     return outcome;
   }
+  [dispose]() {
+    quietly(() => this.demonitor());
+  }
 }
 
 class Subscription extends Id {
   unsubscribe({ flush = false } = {}) {
     native.unsubscribe(this.id, flush);
+  }
+  [dispose]() {
+    quietly(() => this.unsubscribe());
   }
 }
 
@@ -166,15 +188,21 @@ class Watch extends Id {
   unwatch({ flush = false } = {}) {
     return native.unwatch(this.id, flush);
   }
+  [dispose]() {
+    quietly(() => this.unwatch());
+  }
 }
 
 class Timer extends Id {
   cancel() {
     return native.timerCancel(this.id);
   }
+  [dispose]() {
+    quietly(() => this.cancel());
+  }
   read() {
     return native.timerRead(this.id);
   }
 }
 
-module.exports = { Address, Call, Monitor, Subscription, Timer, Watch, hex, idOf, idOrNobody, itemsOf, text };
+module.exports = { Address, Call, Monitor, Subscription, Timer, Watch, hex, idOf, idOrNobody, itemsOf, quietly, text, tolerated };

@@ -2,11 +2,13 @@
 // Guarantees: one Engine object per engine and thread; everything that waits is a promise, and nothing here blocks.
 "use strict";
 const { native } = require("./native.js");
-const { Address, Timer, hex, text, idOf, idOrNobody, itemsOf } = require("./address.js");
+const { Address, Timer, hex, text, tolerated, idOf, idOrNobody, itemsOf } = require("./address.js");
+const { asyncDispose, dispose } = require("./dispose.js");
 const { TidingsError, ReplyError, closed, invalid, late } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
+const { announce, lifecycle } = require("./lifecycle.js");
 const { room } = require("./room.js");
 const { stir, waits, withdrawals } = require("./turns.js");
 const { inspect } = require("node:util");
@@ -23,7 +25,20 @@ const CALL_ERRORS = {
 
 const ENDING = "the end of the mailbox";
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+/** A moment; rejects at once with the signal's reason. */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const settle = (how, what) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+      how(what);
+    };
+    const aborted = () => settle(reject, signal.reason);
+    const timer = setTimeout(settle, ms, resolve);
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}
 
 const engines = new Map(); // id -> Engine
 let theDefault;
@@ -262,11 +277,12 @@ class Engine {
   advance(ms) {
     native.advance(this.#host, ms);
   }
-  async parked(count, { timeout = 10_000 } = {}) {
+  async parked(count, { timeout = 10_000, signal } = {}) {
+    signal?.throwIfAborted();
     const until = performance.now() + timeout;
     while (!native.parked(this.#host, count)) {
       if (performance.now() > until) throw late(`${count} threads that wait`);
-      await pause(1);
+      await pause(1, signal);
     }
   }
 
@@ -291,7 +307,7 @@ class Engine {
       signal?.addEventListener("abort", aborted, { once: true });
       box._expect(monitor, { deliver: () => settle(resolve), ended: () => settle(resolve) });
     });
-    while (!native.over(id)) await pause(1);
+    while (!native.over(id)) await pause(1, signal);
   }
 
   /** How a wait's deadline is kept: (expired) => (stop). On the virtual clock it is a timer of the engine, else one of Node's. */
@@ -354,7 +370,8 @@ class Engine {
     return native.run(this.#host);
   }
   /** The library is asked now and again, so that the event loop turns while queues empty. */
-  async drain({ timeout = Infinity } = {}) {
+  async drain({ timeout = Infinity, signal } = {}) {
+    signal?.throwIfAborted();
     const until = this.now() + timeout;
     for (let delay = 0; ; delay = Math.min(delay + 1, 10)) {
       const last = this.now() >= until;
@@ -364,7 +381,7 @@ class Engine {
         report.suspended = report.suspended.map((id) => new Address(this, id));
         return report;
       }
-      await pause(delay);
+      await pause(delay, signal);
     }
   }
   inspect() {
@@ -398,12 +415,22 @@ class Engine {
     const host = this.#host;
     this.#host = NO_HOST; // the addon gives the number to the next engine
     native.engineClose(host, this.#owned);
+    announce(this, "close");
+  }
+  [dispose]() {
+    this.close();
+  }
+  async [asyncDispose]() {
+    if (this.#owned && engines.get(this.id) === this) await this.drain().catch(tolerated);
+    this.close();
   }
 
   [inspect.custom]() {
     return `<Engine ${hex(this.id)}>`;
   }
 }
+
+lifecycle(Engine);
 
 function defaultEngine() {
   if (theDefault === undefined) {

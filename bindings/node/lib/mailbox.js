@@ -4,9 +4,11 @@
 "use strict";
 const { inspect } = require("node:util");
 const { native, hooks } = require("./native.js");
-const { CALL_TIMEOUT, KIND, Reason, isClaimed, isSignal, policyNumber } = require("./names.js");
-const { Address, Call, Monitor, Subscription, Watch, idOf, text } = require("./address.js");
+const { CALL_TIMEOUT, KIND, Reason, isClaimed, isSignal, policyNumber, reasonName } = require("./names.js");
+const { Address, Call, Monitor, Subscription, Watch, idOf, quietly, text, tolerated } = require("./address.js");
+const { asyncDispose, dispose } = require("./dispose.js");
 const { closed, invalid } = require("./errors.js");
+const { announce, lifecycle } = require("./lifecycle.js");
 const { Packet, keysOf, membersOf } = require("./message.js");
 const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
 const { taken } = require("./room.js");
@@ -112,12 +114,19 @@ class Mailbox extends Address {
   }
 
   [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+  messages({ timeout, signal } = {}) {
+    signal?.throwIfAborted();
     const reader = this.#reader();
+    const deadline = this.engine._deadline(timeout);
     const next = () => reader.next();
     let state = "new";
-    const finish = () => {
+    const leave = () => {
       if (state === "begun") reader.iterating(-1);
       state = "over";
+      reader.putBack();
+      reader.look(); // callbacks that waited for their turn
     };
     return {
       next: async () => {
@@ -125,19 +134,18 @@ class Mailbox extends Address {
         if (state === "new") reader.iterating(+1);
         state = "begun";
         try {
+          signal?.throwIfAborted();
           const ready = reader.nextAtOnce();
           if (ready !== undefined && ready !== CLOSED) return { value: ready, done: false };
-          return { value: await reader.wait(next, true), done: false };
+          return { value: await reader.wait(next, true, { signal, deadline }), done: false };
         } catch (error) {
-          finish();
+          leave();
           if (error?.code !== "TD_ECLOSED") throw error;
           return { value: undefined, done: true };
         }
       },
       return: async (value) => {
-        finish();
-        reader.putBack();
-        reader.look(); // callbacks that waited for their turn
+        leave();
         return { value, done: true };
       },
       [Symbol.asyncIterator]() {
@@ -301,15 +309,34 @@ class Mailbox extends Address {
     }
   }
 
+  /** Why it ended. The library forgets mailboxes that ended long ago, and all of an engine that is closed. */
+  _reason() {
+    try {
+      const { open, reason } = this.stats();
+      return open ? undefined : reasonName(reason);
+    } catch {
+      return "engine_closed";
+    }
+  }
+
   _ended() {
     this.unref();
+    announce(this, "end", () => [this._reason()]);
     if (this.#receiver !== undefined) this.#receiver.ended();
     else this._slotGone();
     for (const route of this.#routes.values()) route.ended?.();
     this.#routes.clear();
   }
 
-  // ---------------------------------------------------------------- staying alive
+  // ---------------------------------------------------------------- the end, and staying alive
+
+  [dispose]() {
+    quietly(() => this.close());
+  }
+  async [asyncDispose]() {
+    this[dispose]();
+    await this.ended().catch(tolerated);
+  }
 
   ref() {
     if (!this.#referenced && this.#slot >= 0) this.engine._hold(1);
@@ -322,5 +349,7 @@ class Mailbox extends Address {
     return this;
   }
 }
+
+lifecycle(Mailbox);
 
 module.exports = { Mailbox, failed, openMailbox, told, warn };

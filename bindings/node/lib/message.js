@@ -9,6 +9,7 @@ const { native } = require("./native.js");
 const { KIND, KIND_NAMES, Reason, errorName, isSignal, reasonName } = require("./names.js");
 const { TidingsError, invalid } = require("./errors.js");
 const { room } = require("./room.js");
+const { settled } = require("./settled.js");
 
 const BY_REF = 1;
 const TRAILER = 2;
@@ -115,6 +116,9 @@ class Message {
   text() {
     const data = this.data;
     return Buffer.from(data.buffer, data.byteOffset, data.length).utf8Slice();
+  }
+  copy() {
+    return Uint8Array.from(this.data);
   }
   get topic() {
     const size = this.#packet.words[this.#word + 1] >>> 16;
@@ -231,9 +235,10 @@ class Message {
     await this.#inLine(() => room(attempt, { deadline: this.#engine._deadline(timeout), signal }));
     this.#engine._sent();
   }
-  async replyEnd() {
+  async replyEnd({ timeout = Infinity, signal } = {}) {
     const ticket = this.#ticket();
-    if (this.#parts !== undefined) await this.#parts;
+    signal?.throwIfAborted();
+    if (this.#parts !== undefined) await settled(this.#parts, { deadline: this.#engine._deadline(timeout), signal, what: "room for the parts before the end" });
     native.replyEnd(ticket);
     unanswered.unregister(this);
     this.#engine._sent();

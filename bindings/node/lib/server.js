@@ -108,14 +108,7 @@ class Server {
 
   /** Why it ends: as its mailbox did, if somebody has ended that. */
   #reason(failure) {
-    let stats;
-    try {
-      stats = this.#mailbox.stats();
-    } catch {
-      return "engine_closed";
-    }
-    if (!stats.open) return reasonName(stats.reason);
-    return failure === undefined ? reasonName(this.#asked().status) : "callback_failed";
+    return this.#mailbox._reason() ?? (failure === undefined ? reasonName(this.#asked().status) : "callback_failed");
   }
   #asked() {
     return this.#stop ?? { status: Reason.NORMAL };

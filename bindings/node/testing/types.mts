@@ -1,5 +1,6 @@
 // Compiled, never run, by types.test.mjs.
 import { Address, alloc, Call, defaultEngine, Engine, explain, inspect, library, Mailbox, Message, Monitor, Reason, recorder, ReplyError, Server, Subscription, TidingsError, Timer, version, Watch } from "tidings";
+import { once } from "node:events";
 import type { Answer, Data, DrainReport, Kind, MailboxStats, Policy, ReasonName, Receipt, Tag, Target } from "tidings";
 
 const engine: Engine = new Engine({ virtualClock: true });
@@ -128,6 +129,28 @@ class Silent extends Server {
 Counter.start({ engine }, "2");
 // @ts-expect-error a server has no handler
 Silent.start({ handler() {} });
+for await (const next of mailbox.messages({ timeout: 5, signal: AbortSignal.timeout(5) })) next.copy().fill(0);
+await engine.drain({ signal: AbortSignal.timeout(5) });
+await engine.parked(1, { signal: AbortSignal.timeout(5) });
+await message.replyEnd({ timeout: 5, signal: AbortSignal.timeout(5) });
+mailbox.on("end", (reason: ReasonName) => void reason).off("end", () => {});
+engine.once("close", () => {});
+await once(mailbox, "end");
+// @ts-expect-error messages are no events
+mailbox.on("message", () => {});
+{
+  using scoped = engine.mailbox();
+  using watching = scoped.monitor(5n);
+  using topic = scoped.subscribe("a");
+  using news = scoped.watchGroup("g");
+  using tick = engine.sendEvery(scoped, 1);
+  using asked = scoped.request("name");
+  using world = new Engine();
+  await using inbox = engine.mailbox();
+  await using served = Counter.start({ engine }, 1);
+  await using other = new Engine();
+  void [watching, topic, news, tick, asked, world, inbox, served, other];
+}
 new Engine({ maxBytes: 1 << 20 });
 mailbox.suspend();
 mailbox.resume();

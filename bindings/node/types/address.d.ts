@@ -1,8 +1,17 @@
+/// <reference lib="esnext.disposable" />
 // Mailboxes by their ids, and the other ids.
 import type { Engine } from "./engine.js";
 import type { Mailbox } from "./mailbox.js";
 import type { Message } from "./message.js";
 import type { Data, Item, Tag, Target } from "./values.js";
+
+/** How long to wait: of everything that gives a promise. */
+export interface WaitOptions {
+  /** Rejects with `TD_ETIMEDOUT`. A wait with a timeout keeps the process alive until it is over. */
+  timeout?: number;
+  /** Rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
 
 export interface SendOptions {
   tag?: Tag;
@@ -87,7 +96,7 @@ export class Address {
    * Settles when it is over and its handler is not running, also one in another thread. Rejects with `TD_ETIMEDOUT`, or the signal's
    * reason. Without a timeout it does not keep the process alive.
    */
-  ended(options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
+  ended(options?: WaitOptions): Promise<void>;
   toString(): string;
 }
 
@@ -99,6 +108,7 @@ export class Monitor {
    * queued); undefined: nothing is known of it any more. After a demonitor with flush nothing of it is ever seen.
    */
   demonitor(options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
+  [Symbol.dispose](): void;
 }
 
 /** A call that {@link Mailbox.request} or {@link Mailbox.requestMany} made. */
@@ -107,6 +117,7 @@ export class Call {
   readonly id: bigint;
   /** No answer will be seen; false when it was delivered before. */
   cancel(): boolean;
+  [Symbol.dispose](): void;
 }
 
 export class Subscription {
@@ -114,6 +125,7 @@ export class Subscription {
   readonly id: bigint;
   /** No new message comes after this; with `flush` the queued ones go too. */
   unsubscribe(options?: { flush?: boolean }): void;
+  [Symbol.dispose](): void;
 }
 
 /** News of a group, of presence or of interest, from a state that was taken in the step in which the watch began. */
@@ -123,6 +135,7 @@ export class Watch<Snapshot> {
   readonly snapshot: Snapshot;
   /** No news comes after this; with `flush` what is queued goes too. False when it was over already. */
   unwatch(options?: { flush?: boolean }): boolean;
+  [Symbol.dispose](): void;
 }
 
 export class Timer {
@@ -131,4 +144,5 @@ export class Timer {
   /** The time that was left, or undefined when it has fired or was cancelled before. */
   cancel(): number | undefined;
   read(): number | undefined;
+  [Symbol.dispose](): void;
 }

@@ -1,6 +1,8 @@
+/// <reference lib="esnext.disposable" />
 // Engines.
-import type { Address, CallOptions, SendOptions, Timer } from "./address.js";
+import type { Address, CallOptions, SendOptions, Timer, WaitOptions } from "./address.js";
 import type { TidingsError } from "./errors.js";
+import type { Lifecycle } from "./lifecycle.js";
 import type { Mailbox, MailboxOptions } from "./mailbox.js";
 import type { Message } from "./message.js";
 import type { Data, Item, Tag, Target } from "./values.js";
@@ -111,7 +113,7 @@ export class Engine {
   /** Virtual clock: moves time on, through every expiry on the way. */
   advance(ms: number): void;
   /** Virtual clock: settles once so many threads of this process wait in the library; `TD_ETIMEDOUT` after 10 s if not given. */
-  parked(count: number, options?: { timeout?: number }): Promise<void>;
+  parked(count: number, options?: WaitOptions): Promise<void>;
 
   /**
    * Runs handlers now instead of in a later turn of the event loop, until nothing is queued for them (or 100,000 batches, for handlers
@@ -124,9 +126,9 @@ export class Engine {
   /**
    * Lets what is on its way arrive, then closes the engine, for everyone in the process. Until then sends, calls and publications without `from`, and new
    * mailboxes, are refused with `TD_ECLOSED`; those of mailboxes, replies and timers pass. The event loop goes on meanwhile. `timeout` is on the engine's
-   * clock; when it is over the engine is closed with what is left.
+   * clock; when it is over the engine is closed with what is left. Giving up by the signal leaves it draining.
    */
-  drain(options?: { timeout?: number }): Promise<DrainReport>;
+  drain(options?: WaitOptions): Promise<DrainReport>;
   /** Keeps the process alive until `unref` or `close`. */
   ref(): this;
   unref(): this;
@@ -135,7 +137,14 @@ export class Engine {
    * thread that ends does the same to its engines.
    */
   close(): void;
+  /** At the end of `using`: {@link close}. */
+  [Symbol.dispose](): void;
+  /** At the end of `await using`: {@link drain}, if it was opened by `new Engine`; {@link close} else. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** "close": this thread has closed it. */
+export interface Engine extends Lifecycle<{ close: [] }> {}
 
 /** The engine that everyone in the process shares who does not open one. */
 export function defaultEngine(): Engine;

@@ -1,5 +1,7 @@
+/// <reference lib="esnext.disposable" />
 // Mailboxes that this thread opened.
-import type { Address, Call, Monitor, Subscription, Watch } from "./address.js";
+import type { Address, Call, Monitor, Subscription, WaitOptions, Watch } from "./address.js";
+import type { Lifecycle } from "./lifecycle.js";
 import type { Message } from "./message.js";
 import type { Data, Kind, Policy, ReasonName, Tag, Target } from "./values.js";
 
@@ -41,12 +43,7 @@ export interface Match {
   predicate?: (message: Message) => unknown;
 }
 
-export interface RecvOptions extends Match {
-  /** Rejects with `TD_ETIMEDOUT`. A wait with a timeout keeps the process alive until it is over. */
-  timeout?: number;
-  /** Rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
+export interface RecvOptions extends Match, WaitOptions {}
 
 export interface MonitorOptions {
   /** The target was there, and ended. */
@@ -91,6 +88,8 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
    * the loop is left goes back to the queue. Like `recv` it does not keep the process alive.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+  /** The same, with a bound for the wait for each message, or a signal: it is left by their errors then, and has lost nothing. */
+  messages(options?: WaitOptions): AsyncIterableIterator<Message>;
   /**
    * Watches for the end of a mailbox, once. With a callback the news goes to it: `alreadyDown` when the target was not there (or the name
    * not taken), `died` when it ended later; exactly one of them is called, once. While someone iterates over this mailbox it is called in the
@@ -122,4 +121,11 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
   /** Keeps the process alive while this mailbox is open. */
   ref(): this;
   unref(): this;
+  /** At the end of `using`: closes it, if it is not over. */
+  [Symbol.dispose](): void;
+  /** At the end of `await using`: closes it, and waits for its handler. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** "end": it is over, in whatever way. A listener does not keep the process alive; nobody is told when the whole thread ends. */
+export interface Mailbox extends Lifecycle<{ end: [reason: ReasonName] }> {}

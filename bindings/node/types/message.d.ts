@@ -1,5 +1,5 @@
 // What is received.
-import type { Address } from "./address.js";
+import type { Address, WaitOptions } from "./address.js";
 import type { ErrorCode } from "./errors.js";
 import type { Data, Kind, ReasonName, Tag, Target } from "./values.js";
 
@@ -11,10 +11,12 @@ export class Message {
   /** Who sent it; of a "down" who ended; undefined for nobody. */
   readonly from: Address | undefined;
   /**
-   * The payload, a view of the memory of the batch that the message came in: holding it holds up to a megabyte of neighbours. To keep a few bytes for
-   * long, copy them (`slice`).
+   * The payload, a view of the memory of the batch that the message came in: holding it, or sending it by `postMessage`, takes up to a megabyte of
+   * neighbours along. To keep a few bytes for long, use {@link copy}.
    */
   readonly data: Uint8Array;
+  /** The payload in memory of its own. */
+  copy(): Uint8Array;
   /** The payload as text. */
   text(): string;
   /** Of a "topic" message the topic, of a "down" the name that was monitored, of the news of a watch the group or pattern. */
@@ -64,9 +66,9 @@ export class Message {
    * `reply`. Rejects with `TD_ESTALE` when the caller no longer waits, with `TD_ETIMEDOUT` when there was no room in time, with `TD_EFULL` when there is none
    * and `timeout` is 0.
    */
-  replyPart(data?: Data, options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
+  replyPart(data?: Data, options?: WaitOptions): Promise<void>;
   /** The answer is complete, behind the parts that still wait. */
-  replyEnd(): Promise<void>;
+  replyEnd(options?: WaitOptions): Promise<void>;
   /**
    * Passes it on: a "request" with the right to answer it, anything else as a "message" with its tag and bytes. `from` becomes its sender; the
    * old one if not given.

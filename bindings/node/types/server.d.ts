@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" />
 // Servers.
-import type { CallOptions, SendOptions } from "./address.js";
+import type { CallOptions, SendOptions, WaitOptions } from "./address.js";
 import type { Engine } from "./engine.js";
 import type { Mailbox, MailboxOptions } from "./mailbox.js";
 import type { Message } from "./message.js";
@@ -70,11 +70,11 @@ export abstract class Server {
    * {@link Address.exit}. The first one counts. Giving up, by time or signal, takes nothing back. Keeps the process alive until it is settled. One of its own
    * callbacks may call it, but must not wait for it.
    */
-  stop(reason?: number | "normal" | "callback_failed" | "runtime_exit", options?: { data?: Data; timeout?: number; signal?: AbortSignal }): Promise<void>;
+  stop(reason?: number | "normal" | "callback_failed" | "runtime_exit", options?: WaitOptions & { data?: Data }): Promise<void>;
   /** {@link stop}, at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
   /** Settles when it is over and {@link terminate} has returned. Rejects with `TD_ETIMEDOUT`, or the signal's reason. */
-  ended(options?: { timeout?: number; signal?: AbortSignal }): Promise<void>;
+  ended(options?: WaitOptions): Promise<void>;
   /** Keeps the process alive while it runs. */
   ref(): this;
   unref(): this;

@@ -1,0 +1,10 @@
+// Events of the ends of things.
+import type { EventEmitter } from "node:events";
+
+/** What EventEmitter has, for the ends of things only; so `events.once(mailbox, "end")` takes it, too. Messages are never events. */
+export interface Lifecycle<Events extends Record<string, unknown[]>> extends Omit<EventEmitter, "on" | "once" | "off" | "listenerCount"> {
+  on<Name extends keyof Events & string>(event: Name, listener: (...args: Events[Name]) => void): this;
+  once<Name extends keyof Events & string>(event: Name, listener: (...args: Events[Name]) => void): this;
+  off<Name extends keyof Events & string>(event: Name, listener: (...args: Events[Name]) => void): this;
+  listenerCount(event: keyof Events & string): number;
+}
