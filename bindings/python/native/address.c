@@ -237,15 +237,16 @@ PyMethodDef tdpy_send_methods[] = {
 static int init(tdpy_address *self, PyObject *args, PyObject *kwargs) {
   PyObject *engine;
   unsigned long long engine_id, id;
-  int may_block = 1;
+  int may_block = 1, views = 0;
   long long block_timeout = 0;
-  if (!PyArg_ParseTuple(args, "OKK|pL", &engine, &engine_id, &id, &may_block, &block_timeout)) return -1;
+  if (!PyArg_ParseTuple(args, "OKK|pLp", &engine, &engine_id, &id, &may_block, &block_timeout, &views)) return -1;
   Py_INCREF(engine);
   Py_XSETREF(self->engine, engine);
   self->engine_id = engine_id;
   self->id = id;
   self->may_block = (char)may_block;
   self->block_timeout = block_timeout;
+  self->views = (char)views;
   return 0;
 }
 

@@ -106,14 +106,14 @@ static PyObject *nanoseconds(PyObject *self, PyObject *seconds) {
 }
 
 static PyObject *setup(PyObject *self, PyObject *args) {
-  PyObject *error, *message;
-  if (!PyArg_ParseTuple(args, "OO!", &error, &PyType_Type, &message)) return NULL;
-  if (!PyType_IsSubtype((PyTypeObject *)message, &tdpy_message_type))
-    return PyErr_Format(PyExc_TypeError, "the message class must derive from MessageBase");
+  PyObject *error, *message, *view;
+  if (!PyArg_ParseTuple(args, "OO!O!", &error, &PyType_Type, &message, &PyType_Type, &view)) return NULL;
+  if (!PyType_IsSubtype((PyTypeObject *)message, &tdpy_message_type) || !PyType_IsSubtype((PyTypeObject *)view, &tdpy_message_type))
+    return PyErr_Format(PyExc_TypeError, "the classes of messages must derive from MessageBase");
   Py_INCREF(error);
   Py_XSETREF(make_error, error);
-  Py_INCREF(message);
-  tdpy_message_class = (PyTypeObject *)message;
+  tdpy_message_class = (PyTypeObject *)Py_NewRef(message);
+  tdpy_view_class = (PyTypeObject *)Py_NewRef(view);
   Py_RETURN_NONE;
 }
 
@@ -137,7 +137,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "tidings._fast", NULL
 /* The second module of this shared object; tidings._native imports it from the same file as the cffi one. */
 PyMODINIT_FUNC PyInit__fast(void);
 PyMODINIT_FUNC PyInit__fast(void) {
-  if (tdpy_loop_ready() < 0 || tdpy_async_ready() < 0) return NULL;
+  if (tdpy_loop_ready() < 0 || tdpy_async_ready() < 0 || tdpy_view_ready() < 0) return NULL;
   if (tdpy_exit_ready() != 0) return PyErr_SetFromErrno(PyExc_OSError);
   PyObject *fast = PyModule_Create(&module);
   if (!fast) return NULL;

@@ -66,6 +66,7 @@ static PyObject *deliver(registration *self, PyObject *message, uint8_t kind) {
 
 static void run_batch(td_batch *batch, registration *self) {
   tdpy_address *mailbox = (tdpy_address *)self->mailbox;
+  PyObject *frame = NULL;                      /* what views keep */
   mailbox->id = batch->mailbox.id;             /* td_mailbox_open may not have returned yet */
   for (uint32_t i = batch->cursor; i < batch->count && !interrupt && !tdpy_exiting; i++) {
     const td_frame_header *header = tdpy_entry(batch, i);
@@ -76,13 +77,14 @@ static void run_batch(td_batch *batch, registration *self) {
       mailbox->lost += gap;
       continue;
     }
-    PyObject *message = tdpy_from_entry(batch, i, mailbox->engine, tdpy_take_lost(mailbox));
+    PyObject *message = tdpy_from_entry(batch, i, mailbox->engine, tdpy_take_lost(mailbox), mailbox->views ? &frame : NULL);
     PyObject *result = message ? deliver(self, message, kind) : NULL;
     bool stop = !result && handler_failed(self);
     Py_XDECREF(result);
     Py_XDECREF(message);
     if (stop) break;
   }
+  Py_XDECREF(frame);
 }
 
 /* Where CPython ends a daemon thread at exit by unwinding it (before 3.14), the engine's frames below this one must not

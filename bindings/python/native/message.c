@@ -5,23 +5,27 @@
 #include "tdpy.h"
 #include <structmember.h>
 
-PyTypeObject *tdpy_message_class;
+PyTypeObject *tdpy_message_class, *tdpy_view_class;
 
-static tdpy_message *blank(PyObject *engine, const void *data, size_t size, const void *topic, size_t topic_size) {
-  tdpy_message *self = (tdpy_message *)tdpy_message_class->tp_alloc(tdpy_message_class, 0);
-  if (!self) return NULL;
-  Py_INCREF(engine);
-  self->engine = engine;
-  self->data = PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
+/* Takes `contents`, bytes or a payload; NULL is an error. */
+static tdpy_message *blank(PyObject *engine, PyTypeObject *class, PyObject *contents, const void *topic, size_t topic_size) {
+  tdpy_message *self = contents ? (tdpy_message *)class->tp_alloc(class, 0) : NULL;
+  if (!self) {
+    Py_XDECREF(contents);
+    return NULL;
+  }
+  self->engine = Py_NewRef(engine);
+  if (class == tdpy_view_class) self->payload = contents;
+  else self->data = contents;
   if (topic_size) self->topic = PyUnicode_DecodeUTF8(topic, (Py_ssize_t)topic_size, "replace");
-  if (self->data && (!topic_size || self->topic)) return self;
+  if (!topic_size || self->topic) return self;
   Py_DECREF(self);
   return NULL;
 }
 
 static size_t padded(size_t size) { return (size + 7) & ~(size_t)7; }
 
-PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost) {
+PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost, PyObject **frame) {
   const td_frame_header *header = tdpy_entry(batch, index);
   const uint8_t *body = (const uint8_t *)(header + 1), *topic = body + padded(header->size);
   const void *data = body;
@@ -31,7 +35,8 @@ PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engin
     data = by_ref->data;
     size = (size_t)by_ref->data_size;
   }
-  tdpy_message *self = blank(engine, data, size, topic, header->topic_size);
+  PyObject *contents = frame ? tdpy_payload_of_batch(batch, data, size, frame) : PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
+  tdpy_message *self = blank(engine, frame ? tdpy_view_class : tdpy_message_class, contents, topic, header->topic_size);
   if (!self) return NULL;
   self->deadline = TD_FOREVER;
   if (header->flags & TD_FRAME_TRAILER) {
@@ -50,8 +55,16 @@ PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engin
   return (PyObject *)self;
 }
 
-PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket) {
-  tdpy_message *self = blank(engine, message->data, message->data_size, message->topic, message->topic_size);
+static tdpy_message *from_message(const td_message *message, PyObject *engine, bool view) {
+  PyObject *contents = view ? tdpy_payload_of_message(message) : PyBytes_FromStringAndSize(message->data, (Py_ssize_t)message->data_size);
+  if (view && !contents) td_message_release(message);
+  tdpy_message *self = blank(engine, view ? tdpy_view_class : tdpy_message_class, contents, message->topic, message->topic_size);
+  if (!view) td_message_release(message);
+  return self;
+}
+
+PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket, bool view) {
+  tdpy_message *self = from_message(message, engine, view);
   if (!self) return NULL;
   self->mailbox = mailbox;
   self->from = message->from.id;
@@ -70,6 +83,7 @@ static void dealloc(tdpy_message *self) {
   if (self->ticket) td_ticket_drop((td_ticket){self->ref});
   Py_CLEAR(self->engine);
   Py_CLEAR(self->data);
+  Py_CLEAR(self->payload);
   Py_CLEAR(self->topic);
   Py_TYPE(self)->tp_free((PyObject *)self);
 }
@@ -166,8 +180,9 @@ static PyObject *forward(PyObject *base, PyObject *args) {
   uint64_t from;
   if (!PyArg_ParseTuple(args, "O!O", &tdpy_address_type, &to, &sender) || tdpy_mailbox_id(sender, &from) < 0) return NULL;
   if (!is_request(self)) return NULL;
-  td_message message = {.kind = self->kind, .data = PyBytes_AS_STRING(self->data), .data_size = (size_t)PyBytes_GET_SIZE(self->data),
-                        .from = {self->from}, .tag = self->tag, .ref = self->ref, .topic = "", .deadline = self->deadline};
+  td_message message = {.kind = self->kind, .from = {self->from}, .tag = self->tag, .ref = self->ref, .topic = "", .deadline = self->deadline};
+  if (self->payload) tdpy_payload_bytes(self->payload, &message.data, &message.data_size);
+  else message.data = PyBytes_AS_STRING(self->data), message.data_size = (size_t)PyBytes_GET_SIZE(self->data);
   tdpy_enter();
   int32_t code = td_forward((td_mailbox){to->id}, (td_mailbox){from}, &message);
   if (code < 0) return tdpy_fail(code);
@@ -186,6 +201,10 @@ static PyObject *get_topic(tdpy_message *self, void *unused) {
   PyObject *topic = self->topic ? self->topic : PyUnicode_New(0, 0);
   if (self->topic) Py_INCREF(topic);
   return topic;
+}
+
+static PyObject *get_view(tdpy_message *self, void *unused) {
+  return PyMemoryView_FromObject(self->payload ? self->payload : self->data);
 }
 
 static PyObject *get_info(tdpy_message *self, void *unused) {
@@ -212,6 +231,7 @@ static PyMemberDef members[] = {
 
 static PyGetSetDef getset[] = {
     {"topic", (getter)get_topic, NULL, "The topic it came through, the name of a DOWN by name, or \"\".", NULL},
+    {"view", (getter)get_view, NULL, "The payload, as a read-only memoryview.", NULL},
     {"info", (getter)get_info, NULL, "What else the engine says of it, by kind: two numbers.", NULL},
     {"deadline", (getter)get_deadline, NULL, "When the caller of a request gives up, on Engine.now(); None: never.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

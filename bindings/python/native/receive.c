@@ -40,9 +40,7 @@ static int32_t receive_waiting(const request *r, const tdpy_address *mailbox, in
 
 static PyObject *object_of(const td_message *message, tdpy_address *mailbox, bool delivered) {
   uint64_t lost = delivered ? tdpy_take_lost(mailbox) : 0;
-  PyObject *result = tdpy_from_message(message, mailbox->id, mailbox->engine, lost, delivered);
-  td_message_release(message);
-  return result;
+  return tdpy_from_message(message, mailbox->id, mailbox->engine, lost, delivered, mailbox->views);
 }
 
 /* A message that has left the queue. *again: it was a DOWN that went to its monitor's callbacks, so there is none yet. */
@@ -156,8 +154,7 @@ static PyObject *call(PyObject *module, PyObject *args) {
                    interruptible ? TD_INTERRUPTIBLE : 0, &reply);
     tdpy_return_to_python(state);
     if (code == TD_OK || code == TD_EDOWN) {
-      PyObject *message = tdpy_from_message(&reply, from, to->engine, 0, false);
-      td_message_release(&reply);
+      PyObject *message = tdpy_from_message(&reply, from, to->engine, 0, false, false);
       result = message ? Py_BuildValue("iN", (int)code, message) : NULL;
     } else if (code != TD_EINTR || PyErr_CheckSignals() == 0) {
       tdpy_fail(code);
@@ -204,12 +201,14 @@ typedef struct {
   td_batch batch;
   uint32_t next;
   bool open;                                   /* batch is to be released */
+  PyObject *frame;                             /* what views of it keep; NULL: there are none */
 } batches;
 
 static void end_batch(batches *self) {
   if (!self->open) return;
   self->open = false;
   td_batch_release(&self->batch);
+  Py_CLEAR(self->frame);
 }
 
 /* A message of the batch in hand; NULL without an exception when it is used up. */
@@ -226,7 +225,8 @@ static PyObject *next_in_batch(batches *self) {
       self->mailbox->lost += header->tag;
     } else if (claimed) {
       bool down = header->kind == TD_KIND_DOWN;
-      PyObject *message = tdpy_from_entry(&self->batch, index, self->mailbox->engine, tdpy_take_lost(self->mailbox));
+      PyObject *message = tdpy_from_entry(&self->batch, index, self->mailbox->engine, tdpy_take_lost(self->mailbox),
+                                          self->mailbox->views ? &self->frame : NULL);
       int done = message && down ? tdpy_down(self->mailbox, message) : 0;
       if (!done) return message;
       Py_DECREF(message);

@@ -55,11 +55,18 @@ void tdpy_let_go(void *held);                  /*   anywhere, GIL or not */
 PyObject *tdpy_held_object(void *held);        /*   not ended: the object, borrowed */
 void tdpy_release(void *data, size_t size, void *held);   /* td_release_fn over tdpy_let_go */
 
+/* view.c */
+int tdpy_view_ready(void);
+PyObject *tdpy_payload_of_batch(const td_batch *batch, const void *data, size_t size, PyObject **frame);   /* *frame: NULL, or of this batch */
+PyObject *tdpy_payload_of_message(const td_message *message);   /* takes the message over */
+void tdpy_payload_bytes(PyObject *payload, const void **data, size_t *size);
+
 /* message.c */
 typedef struct {
   PyObject_HEAD
   PyObject *engine;
-  PyObject *data;
+  PyObject *data;                              /* bytes; NULL where payload has it */
+  PyObject *payload;                           /* what a view shows; NULL where data has it */
   PyObject *topic;                             /* NULL: none */
   uint64_t mailbox, from, tag, ref, lost, info[2];
   int64_t deadline;
@@ -69,8 +76,11 @@ typedef struct {
 } tdpy_message;
 extern PyTypeObject tdpy_message_type;
 extern PyTypeObject *tdpy_message_class;       /* the subclass written in Python */
-PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost);
-PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket);
+extern PyTypeObject *tdpy_view_class;          /* its subclass for messages that have a payload */
+/* frame: NULL, or where the mailbox wants views, the place of what tdpy_payload_of_batch keeps for this batch */
+PyObject *tdpy_from_entry(const td_batch *batch, uint32_t index, PyObject *engine, uint64_t lost, PyObject **frame);
+/* takes the message over: it is released now, or with its view */
+PyObject *tdpy_from_message(const td_message *message, uint64_t mailbox, PyObject *engine, uint64_t lost, bool owns_ticket, bool view);
 static inline const td_frame_header *tdpy_entry(const td_batch *batch, uint32_t index) {
   return (const td_frame_header *)(const void *)(batch->frame + batch->offsets[index]);
 }
@@ -84,6 +94,7 @@ typedef struct {
   int64_t block_timeout;                       /* 0: not known */
   uint64_t lost;                               /* of gaps passed whose next message has not come yet */
   char may_block;                              /* its policy is TD_BLOCK, or not known: sends go without the GIL */
+  char views;                                  /* what is received here has views */
 } tdpy_address;
 extern PyTypeObject tdpy_address_type;
 static inline uint64_t tdpy_take_lost(tdpy_address *mailbox) {   /* for the message that is delivered next */

@@ -12,7 +12,6 @@ NOT_FOR_PYTHON = {
     "td_mailbox_user": "a handler is a Python function, which keeps what it needs",
     "td_send_name": "cannot be interrupted where the mailbox makes its senders wait; Engine.send looks the name up",
     "td_batch_next": "the extension reads the frame itself, with td_batch_claim",
-    "td_batch_retain": "messages own their payloads, so no view outlives a batch",
 }
 
 

@@ -41,11 +41,11 @@ from .handles import Call, Monitor, Subscription, Timer, Watch
 from .looking import explain, inspect, recorder
 from .loop import Loop
 from .mailbox import Mailbox
-from .message import Kind, Message
+from .message import Kind, Message, ViewMessage
 from .server import Server
 from .types import DeadLetter, DrainReport, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
 
-_fast.setup(make_error, Message)
+_fast.setup(make_error, Message, ViewMessage)
 
 #: Version of the shared library in use.
 __version__: str = ffi.string(lib.td_version()).decode()

@@ -119,19 +119,21 @@ class Engine:
         loop: Loop | None = None,
         thread_bound: bool = False,
         notifiable: bool = False,
+        views: bool = False,
     ) -> Mailbox:
         """Opens a mailbox: to be read with `recv` and iteration, or, with `handler` and `loop`, by that loop.
 
         Bounds of 0 are the library's defaults (65,536 messages, 64 MiB). `policy` says what a full mailbox
         does; with BLOCK a send waits `block_timeout` seconds. A mailbox that is `thread_bound` ends with the thread
-        that opens it, with reason runtime_exit; one that is `notifiable` takes `notify`.
+        that opens it, with reason runtime_exit; one that is `notifiable` takes `notify`. With `views`, `view` of what it
+        receives shows the payload where it is, without a copy, see `Message`.
         """
         if (handler is None) != (loop is None):
             raise TypeError("handler= and loop= go together: the loop is what runs the handler")
         if block_timeout == 0:
             raise ValueError("block_timeout is more than 0; for a send that never waits use policy FAIL")
         block = 0 if block_timeout is None else _fast.nanoseconds(block_timeout)
-        box = Mailbox(self, Policy(policy), block)
+        box = Mailbox(self, name, Policy(policy), block, views)
         options = ffi.new("td_mailbox_options *")
         options.size = ffi.sizeof("td_mailbox_options")
         options.policy = policy

@@ -36,6 +36,9 @@ class TidingsError(Exception):
     def __str__(self) -> str:
         return f"{self.detail} ({self.name})" if self.code else self.detail
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.detail!r}, code={self.name if self.code else 0})"
+
 
 class InvalidError(TidingsError, ValueError):
     """An argument is wrong."""

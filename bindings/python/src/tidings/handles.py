@@ -80,6 +80,9 @@ class Subscription(Handle):
         super().__init__(id)
         self.pattern = pattern
 
+    def __repr__(self) -> str:
+        return f"<tidings.Subscription {self.pattern!r} {self.id:#x}>"
+
     def unsubscribe(self, flush: bool = False) -> None:
         """Ends it. What is queued stays, unless flush is given."""
         check(lib.td_unsubscribe((self.id,), lib.TD_FLUSH if flush else 0))
@@ -99,6 +102,9 @@ class Watch(Handle, Generic[Snapshot]):
         super().__init__(id)
         self.name = name
         self.snapshot = snapshot
+
+    def __repr__(self) -> str:
+        return f"<tidings.Watch {self.name!r} {self.id:#x}>"
 
     def unwatch(self, flush: bool = False) -> None:
         """Ends it. With flush, what is queued goes, too."""

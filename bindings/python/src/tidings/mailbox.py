@@ -16,7 +16,7 @@ from . import _fast
 from ._native import ffi, lib
 from ._waiting import AsyncMessages, Readiness
 from .address import Address
-from .errors import ForkedError, StaleError, check
+from .errors import ForkedError, StaleError, TidingsError, check
 from .handles import Call, Monitor, Subscription, Watch
 from .types import Outcome, Policy, Reason, encode
 
@@ -45,14 +45,24 @@ class Mailbox(Address):
     Iterating gives message after message from native batches, until the mailbox has ended.
     """
 
-    __slots__ = ("policy", "_callbacks", "_lock", "_readiness")
+    __slots__ = ("name", "policy", "_callbacks", "_lock", "_readiness")
 
-    def __init__(self, engine: Engine, policy: Policy, block_timeout: int) -> None:
-        super().__init__(engine, engine.id, 0, policy == Policy.BLOCK, block_timeout)
+    def __init__(self, engine: Engine, name: str | None, policy: Policy, block_timeout: int, views: bool) -> None:
+        super().__init__(engine, engine.id, 0, policy == Policy.BLOCK, block_timeout, views)
+        #: The name it was opened with, or None.
+        self.name = name
         self.policy = policy
         self._callbacks: dict[int, Callbacks] = {}
         self._lock = threading.RLock()
         self._readiness: Readiness | None = None
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name is not None else ""
+        state = ""
+        with suppress(TidingsError):  # in a forked child, or long over
+            stats = self.stats()
+            state = f", {stats.queued} queued" if stats.open else f", ended: {stats.reason}"
+        return f"<tidings.{type(self).__name__}{name} {self.id:#x}{state}>"
 
     def __enter__(self) -> Mailbox:
         return self

@@ -56,6 +56,10 @@ class Message(_fast.MessageBase):
     A request is answered with `reply(data)` or `reply_error(status, data)`, or in parts with `reply_part(data)` and
     then `reply_end()`, or given on with `forward(mailbox)`. A request that goes out of scope unanswered gives its
     caller NoReplyError, so keep the message for as long as the answer may come.
+
+    `data` is the payload as bytes, `view` the same as a read-only memoryview. Of a mailbox opened with views=True the view
+    shows it where the engine (or, of a large one, its sender) has it, and `data` copies it each time. The memory of a
+    whole batch stays for as long as a message or a view of it: copy what is kept for long.
     """
 
     __slots__ = ()
@@ -206,7 +210,19 @@ class Message(_fast.MessageBase):
         for name in ("tag", "lost", "topic"):
             if getattr(self, name):
                 parts.append(f"{name}={getattr(self, name)!r}")
-        if self.sender_id:
-            parts.append(f"sender={self.sender_id:#x}")
+        for name, id in (("ref", self.ref), ("sender", self.sender_id)):
+            if id:
+                parts.append(f"{name}={id:#x}")
         return f"<tidings.Message {' '.join(parts)}>"
+
+
+class ViewMessage(Message):
+    """A message of a mailbox opened with views=True."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> bytes:
+        """A copy of the payload."""
+        return bytes(self.view)
 

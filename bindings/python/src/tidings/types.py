@@ -11,11 +11,12 @@ from .errors import TidingsError, check
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    # Anything with the buffer protocol; large bytes objects travel without a copy. Type checkers bring this module along.
+    from typing_extensions import Buffer as Buffer
+
     from .address import Address
     from .handles import Call, Monitor, Subscription, Timer, Watch
 
-    #: Anything with the buffer protocol; large bytes objects travel without a copy.
-    Buffer = Union[bytes, bytearray, memoryview]
     #: What `ref=` of recv_match takes.
     Ref = Union[int, Monitor, Timer, Subscription, Call, Watch[Any]]
 
