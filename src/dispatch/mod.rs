@@ -20,12 +20,7 @@ use crate::sync::assert_unlocked;
 
 /// Gives one batch to the mailbox's handler, if there is one and it has something. `TD_EFORKED` in the child of a fork.
 fn handle(store: &Store, mailbox: Id) -> Result<bool> {
-    let Some(handler) = store.handler(mailbox) else { return Ok(false) };
-    let mut batch = match store.batch_for_handler(mailbox) {
-        Ok(Some(batch)) => batch,
-        Ok(None) | Err(Error::Closed | Error::NoProc) => return Ok(false),
-        Err(error) => return Err(error),
-    };
+    let Some((mut batch, handler)) = store.batch_for_handler(mailbox)? else { return Ok(false) };
     let given = batch;
     let process = generation();
     record_often(Event::Handle, mailbox, Id::NONE, batch.count as i64);

@@ -5,20 +5,19 @@
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
 use super::draft::Draft;
-use super::give_back::place_at;
-use super::hold::{not_a_batch, Hold, Signal, Withdrawn};
-use super::receipts::{sender, Passed};
-use super::segment::{At, Entry, Segment, GAP};
+use super::hold::{not_a_batch, Frame, Hold, Signal};
+use super::segment::{At, Segment, GAP};
 use super::wait::{Patience, Received};
-use super::{Head, Slot, Store};
+use super::{Handler, Head, Slot, Store, Tail};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, FrameHeader, FrameTrailer, Message, Payload, Trash};
-use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE, KIND_REQUEST};
+use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE};
 use crate::oneshot::Of;
 use crate::recorder::{record_often, Event};
 use crate::sync::atomic::Ordering::*;
+use crate::sync::Arc;
 
 /// Signals in one batch at most.
 const MOST_SIGNALS: usize = 512;
@@ -38,22 +37,37 @@ impl Received for HandOver {
 impl Store {
     /// Receives a batch (pull mailboxes).
     pub fn recv_batch(&self, id: Id, patience: &Patience<'_>) -> Result<Batch> {
-        self.wait_for(id, patience, false, |slot, seen| {
-            self.hand_over(slot, id, true, seen).map(|batch| batch.map(HandOver))
-        })
-        .map(|HandOver(batch)| batch)
+        self.wait_for(id, patience, false, |slot, seen| self.hand_over(slot, id, seen).map(|batch| batch.map(HandOver)))
+            .map(|HandOver(batch)| batch)
     }
 
-    /// A batch for a loop that runs the mailbox's handler.
-    pub fn batch_for_handler(&self, id: Id) -> Result<Option<Batch>> {
-        let batch = self.hand_over(self.slot(id)?, id, false, &mut 0)?;
-        if let Some(batch) = &batch {
-            self.holds.with(Id(batch.owner), |hold| hold.by_loop = true)?;
+    /// A batch for the mailbox's handler, and the handler; `None` when there is nothing for it, or it has ended.
+    pub fn batch_for_handler(&self, id: Id) -> Result<Option<(Batch, Arc<Handler>)>> {
+        let slot = self.slot(id)?;
+        let mut trash = Trash::new();
+        let (batch, handler, blocked) = {
+            let mut head = slot.receiving.head.lock();
+            if !slot.is_live(id) || slot.is_quiet() {
+                return Ok(None);
+            }
+            let mut tail = slot.tail.lock();
+            let Some(handler) = tail.cold.as_ref().and_then(|cold| cold.handler.clone()) else { return Ok(None) };
+            let mut batch = self.cut_lone(slot, id, &head, &mut tail)?;
+            drop(tail);
+            if batch.is_none() {
+                batch = self.cut(slot, id, &mut head, &mut trash, &mut 0)?;
+            }
+            let Some(batch) = batch else { return Ok(None) };
+            (batch, handler, slot.receiving.blocked.load(Relaxed))
+        };
+        drop(trash);
+        if blocked {
+            self.room_came_free(slot, id);
         }
-        Ok(batch)
+        Ok(Some((batch, handler)))
     }
 
-    fn hand_over(&self, slot: &Slot, id: Id, pulled: bool, seen: &mut u32) -> Result<Option<Batch>> {
+    fn hand_over(&self, slot: &Slot, id: Id, seen: &mut u32) -> Result<Option<Batch>> {
         let mut trash = Trash::new();
         let (batch, belled, blocked) = {
             let mut head = slot.receiving.head.lock();
@@ -61,7 +75,7 @@ impl Store {
                 drop(head);
                 return self.end_batch(slot, id);
             }
-            if slot.is_barred(pulled, seen)? {
+            if slot.is_barred(seen)? {
                 return Ok(None);
             }
             let batch = self.cut(slot, id, &mut head, &mut trash, seen)?;
@@ -77,6 +91,30 @@ impl Store {
         Ok(batch)
     }
 
+    /// Copies a short message that is alone in the queue from where it was written, so that neither side changes its
+    /// segment.
+    #[inline]
+    fn cut_lone(&self, slot: &Slot, id: Id, head: &Head, tail: &mut Tail) -> Result<Option<Batch>> {
+        if head.front().is_some() || slot.receiving.receipts.load(Relaxed) {
+            return Ok(None);
+        }
+        let accepted = tail.accepted;
+        let Some(segment) = tail.lone(head) else { return Ok(None) };
+        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
+            hold.begin_of(slot, id);
+            hold.plain = true;
+            let frame = hold.copy(segment);
+            let entry = frame.begin().map(|at| frame.entry(at));
+            slot.consume(1, entry.map_or(0, |entry| entry.size() as u64));
+            hold.places.extend(entry.map(|entry| entry.at));
+            hold.show(frame)
+        })?;
+        segment.reset(accepted);
+        slot.take_up(1);
+        batch.owner = owner.0;
+        Ok(Some(batch))
+    }
+
     /// Takes the oldest run of messages, or of signals, off the queue.
     fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Batch>> {
         loop {
@@ -84,6 +122,9 @@ impl Store {
             if head.front().is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
+                if let Some(batch) = self.cut_lone(slot, id, head, &mut tail)? {
+                    return Ok(Some(batch));
+                }
                 head.draw(&self.pool, &mut tail);
                 if head.front().is_none() && tail.signals.is_empty() {
                     return Ok(None);
@@ -143,7 +184,7 @@ impl Store {
 
     fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>) -> Result<Batch> {
         let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
-            hold.begin(id);
+            hold.begin_of(slot, id);
             let mut bytes = 0;
             hold.plain = !slot.receiving.receipts.load(Relaxed);
             for entry in segment.entries() {
@@ -159,11 +200,11 @@ impl Store {
                 }
             }
             slot.consume(segment.live() as u64, bytes);
-            slot.receiving.in_hand.fetch_add(segment.live(), Relaxed);
-            let batch = hold.show(segment);
+            slot.take_up(segment.live());
+            let batch = hold.show(Frame::Own(segment));
             if slot.receiving.receipts.load(Relaxed) {
                 let passed = hold.passed.insert(Default::default()).clone();
-                hold.frame.iter().for_each(|frame| self.note_handed_out(slot, frame.clone(), passed.clone()));
+                hold.share().into_iter().for_each(|frame| self.note_handed_out(slot, frame, passed.clone()));
             }
             batch
         })?;
@@ -199,7 +240,7 @@ impl Store {
         // Losses behind the first of these signals show with what comes after them.
         let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
         let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
-            hold.begin(id);
+            hold.begin_of(slot, id);
             let mut frame = self.encode(&signals);
             if lost > 0 {
                 frame = with_gap(frame, lost, &mut Trash::new());
@@ -210,7 +251,7 @@ impl Store {
                 signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None });
             }
             hold.signals = signals;
-            hold.show(frame)
+            hold.show(Frame::Own(frame))
         })?;
         batch.owner = owner.0;
         Ok(Some(batch))
@@ -263,9 +304,9 @@ impl Store {
         frame.append(&draft);
         let frame = with_gap(frame, lost, &mut Trash::new());
         let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
-            hold.begin(Id::NONE);
+            hold.begin();
             hold.places.extend(frame.entries().map(|entry| entry.at));
-            hold.show(frame)
+            hold.show(Frame::Own(frame))
         })?;
         batch.owner = owner.0;
         batch.mailbox = id;
@@ -366,59 +407,6 @@ impl Store {
         })?
     }
 
-    /// Whether entry `number` of a batch of messages is a request whose caller no longer waits, or was flushed meanwhile;
-    /// then it is passed, and counted once.
-    #[inline]
-    fn withdraw(
-        &self,
-        mailbox: Id,
-        frame: &Segment,
-        at: At,
-        withdrawn: &mut Vec<Withdrawn>,
-        number: usize,
-        passed: Option<&Passed>,
-    ) -> bool {
-        let entry = frame.entry(at);
-        let gone = match entry.header.kind as u32 {
-            KIND_MESSAGE => false,
-            KIND_REQUEST => !mailbox.is_none() && self.has_expired(&entry),
-            _ => self.is_cut(mailbox, entry.header.r#ref),
-        };
-        gone && self.withdraw_now(mailbox, frame, &entry, withdrawn, number, passed)
-    }
-
-    #[cold]
-    fn withdraw_now(
-        &self,
-        mailbox: Id,
-        frame: &Segment,
-        entry: &Entry<'_>,
-        withdrawn: &mut Vec<Withdrawn>,
-        number: usize,
-        passed: Option<&Passed>,
-    ) -> bool {
-        if withdrawn.iter().any(|other| other.number == number) {
-            return true;
-        }
-        let place = place_at(frame, entry.at);
-        let event = if entry.is_request() { Event::Expired } else { Event::Flushed };
-        record_often(event, mailbox, Id(entry.header.r#ref), i64::from(!entry.is_request()));
-        let one = Withdrawn { number, flushed: !entry.is_request(), from: sender(entry.header), place };
-        let counted = self.count_withdrawn(mailbox, &one, passed);
-        if counted {
-            withdrawn.push(one);
-        }
-        counted
-    }
-
-    /// Counts an entry of an open batch that was not delivered. False when the mailbox has ended and counted it as
-    /// discarded for its receipts.
-    fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, passed: Option<&Passed>) -> bool {
-        let Ok(slot) = self.slot(mailbox) else { return true };
-        let _head = slot.receiving.head.lock();
-        slot.count_withdrawn(mailbox, one, 1, passed)
-    }
-
     fn claim_entry(&self, signals: &mut [Signal], number: usize) -> bool {
         match signals.get_mut(number) {
             None => true,
@@ -429,25 +417,10 @@ impl Store {
 }
 
 impl Slot {
-    /// Counts an entry of an open batch that was not delivered; negative when it goes back unread. False when the mailbox
-    /// has ended and counted it as discarded for its receipts. Call it under the lease, which the end takes, too.
-    pub(super) fn count_withdrawn(&self, mailbox: Id, one: &Withdrawn, by: i32, passed: Option<&Passed>) -> bool {
-        let life = self.receiving.life.load(Acquire);
-        if life != mailbox.life() && life != mailbox.life() + 1 {
-            return true;
-        }
-        let mut tail = self.tail.lock();
-        // The end looks how far the cursor is under the same lock.
-        if passed.is_some_and(|passed| !passed.pass(one.number as u32)) {
-            return false;
-        }
-        let in_hand = self.receiving.in_hand.load(Relaxed).wrapping_add_signed(-by);
-        self.receiving.in_hand.store(in_hand, Relaxed);
-        let count = &mut tail.cold().count;
-        let of = if one.flushed { &mut count.flushed } else { &mut count.expired };
-        *of = of.wrapping_add_signed(by as i64);
-        tail.withdrawn_for_receipts(one.from, one.place, by);
-        true
+    /// So many messages are in hand now. Call it under the lease.
+    #[inline]
+    fn take_up(&self, messages: u32) {
+        self.receiving.in_hand.store(self.receiving.in_hand.load(Relaxed) + messages, Relaxed);
     }
 }
 

@@ -3,9 +3,9 @@
 //! Guarantees: what the cursor passed counts as delivered, what it did not goes back to the front of the queue in its
 //! order, or, when the mailbox has ended, counts as discarded; payloads are dropped with no lock held.
 
-use super::hold::{not_a_batch, Signal, Withdrawn};
+use super::hold::{not_a_batch, Frame, Hold, Signal, Withdrawn};
 use super::segment::{At, Segment, GAP};
-use super::{Head, Store};
+use super::{Head, Slot, Store};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, Trash, FRAME_BOUNDED};
@@ -24,20 +24,75 @@ struct Passed {
     withdrawn: Vec<Withdrawn>,
 }
 
-/// The frame of a batch, and what its mailbox's receipts know it by.
-type Back = (Arc<Box<Segment>>, Option<Arc<super::receipts::Passed>>);
+/// A batch as its hold gives it up.
+enum Closed {
+    /// Plain messages, so many, each of which was delivered. What is left of a segment of the queue.
+    Delivered(Id, u32, Option<Box<Segment>>),
+    Rest(Rest),
+}
+
+/// What there is of a batch of which something may have to go back.
+struct Rest {
+    frame: Frame,
+    mailbox: Id,
+    /// Where what was not passed begins.
+    rest: Option<At>,
+    signals: Vec<Signal>,
+    passed: Passed,
+    /// What its mailbox's receipts know it by.
+    noted: Option<Arc<super::receipts::Passed>>,
+}
+
+impl Hold {
+    /// Gives the batch up. The segment of a plain batch that was delivered and that nobody else looks at is used again.
+    fn give_up(&mut self, cursor: usize) -> Result<Closed> {
+        let frame = self.frame.take().ok_or_else(not_a_batch)?;
+        if !self.plain || cursor < self.places.len() {
+            return Ok(Closed::Rest(self.give_up_rest(frame, cursor)));
+        }
+        let live = frame.live();
+        Ok(match frame {
+            Frame::Page(page) => {
+                self.page = Some(page);
+                Closed::Delivered(self.mailbox, live, None)
+            }
+            Frame::Own(segment) => Closed::Delivered(self.mailbox, live, Some(segment)),
+            shared => Closed::Rest(self.give_up_rest(shared, cursor)),
+        })
+    }
+
+    #[cold]
+    fn give_up_rest(&mut self, frame: Frame, cursor: usize) -> Rest {
+        let cursor = cursor.min(self.places.len());
+        let unshown = std::mem::take(&mut self.lost);
+        let mut passed = Passed { cursor, shown: 0, unshown, withdrawn: std::mem::take(&mut self.withdrawn) };
+        if !self.mailbox.is_none() {
+            let gaps = |places: &[At]| -> u64 {
+                let gaps = places.iter().map(|at| frame.entry(*at).header).filter(|header| header.kind == GAP);
+                gaps.map(|header| header.tag).sum()
+            };
+            passed.shown = gaps(&self.places[..cursor]).saturating_sub(self.shown + passed.unshown);
+            if !self.signals.is_empty() {
+                passed.unshown += gaps(&self.places[cursor..]);
+            }
+        }
+        let rest = self.places.get(cursor).copied();
+        let signals = std::mem::take(&mut self.signals);
+        Rest { frame, mailbox: self.mailbox, rest, signals, passed, noted: self.passed.take() }
+    }
+}
 
 impl Store {
     /// A second owner of the frame, with nothing left to pass.
     pub fn batch_retain(&self, batch: &Batch) -> Result<Batch> {
         let (frame, places) = self.holds.with(Id(batch.owner), |hold| {
-            let frame = hold.frame.clone().ok_or_else(not_a_batch)?;
+            let frame = hold.share().ok_or_else(not_a_batch)?;
             Ok((frame, hold.places.clone()))
         })??;
         let (owner, mut copy) = self.holds.open(batch.mailbox.index(), |hold| {
-            hold.begin(Id::NONE);
+            hold.begin();
             hold.places = places;
-            hold.share(frame)
+            hold.show(Frame::Shared(frame))
         })?;
         (copy.owner, copy.cursor, copy.mailbox) = (owner.0, copy.count, batch.mailbox);
         Ok(copy)
@@ -55,52 +110,51 @@ impl Store {
 
     /// As [`batch_release`](Self::batch_release), by the loop for its handler's batch.
     pub fn batch_end(&self, batch: &mut Batch) -> Result<()> {
-        let owner = Id(batch.owner);
-        let (frame, mailbox, rest, signals, passed, noted) = self.holds.close(owner, |hold| {
-            let cursor = (batch.cursor as usize).min(hold.places.len());
-            let frame = hold.frame.take();
-            if frame.is_none() {
-                return Err(not_a_batch());
-            }
-            let unshown = std::mem::take(&mut hold.lost);
-            let mut passed = Passed { cursor, shown: 0, unshown, withdrawn: std::mem::take(&mut hold.withdrawn) };
-            if let (Some(frame), false) = (&frame, hold.mailbox.is_none()) {
-                let gaps = |places: &[At]| -> u64 {
-                    let gaps = places.iter().map(|at| frame.entry(*at).header).filter(|header| header.kind == GAP);
-                    gaps.map(|header| header.tag).sum()
-                };
-                passed.shown = gaps(&hold.places[..cursor]).saturating_sub(hold.shown + passed.unshown);
-                if !hold.signals.is_empty() {
-                    passed.unshown += gaps(&hold.places[cursor..]);
-                }
-            }
-            let rest = hold.places.get(cursor).copied();
-            Ok((frame, hold.mailbox, rest, std::mem::take(&mut hold.signals), passed, hold.passed.take()))
-        })?;
-        let mut trash = Trash::new();
-        if let Some(frame) = frame {
-            if mailbox.is_none() {
-                drop(frame);
-            } else if signals.is_empty() {
-                let back = (frame, noted);
-                self.take_back(mailbox, back, rest, &passed, &mut trash);
-            } else {
-                self.take_back_signals(mailbox, signals, &passed);
-                drop(frame);
-            }
+        match self.holds.close(Id(batch.owner), |hold| hold.give_up(batch.cursor as usize))? {
+            Closed::Delivered(mailbox, messages, spent) => self.delivered(mailbox, messages, spent),
+            Closed::Rest(rest) => self.take_rest(rest),
         }
-        drop(trash);
         Ok(())
     }
 
-    fn take_back(&self, mailbox: Id, back: Back, rest: Option<At>, passed: &Passed, trash: &mut Trash) {
+    /// All messages of a plain batch were delivered.
+    fn delivered(&self, mailbox: Id, messages: u32, spent: Option<Box<Segment>>) {
         let Ok(slot) = self.slot(mailbox) else { return };
-        let (frame, noted) = back;
+        let mut trash = Trash::new();
+        let mut spent = spent;
+        if let Some(segment) = &mut spent {
+            segment.empty_into(&mut trash);
+        }
+        let mut head = slot.receiving.head.lock();
+        let life = slot.receiving.life.load(Acquire);
+        if life == mailbox.life() || life == mailbox.life() + 1 {
+            slot.put_down(messages);
+        }
+        if let Some(spent) = spent.take_if(|_| life == mailbox.life()) {
+            head.spend(&self.pool, spent);
+        }
+    }
+
+    #[cold]
+    fn take_rest(&self, batch: Rest) {
+        let mut trash = Trash::new();
+        if batch.mailbox.is_none() {
+            drop(batch.frame);
+        } else if batch.signals.is_empty() {
+            self.take_back(batch, &mut trash);
+        } else {
+            self.take_back_signals(batch.mailbox, batch.signals, &batch.passed);
+        }
+    }
+
+    fn take_back(&self, batch: Rest, trash: &mut Trash) {
+        let Rest { frame, mailbox, rest, passed, noted, .. } = batch;
+        let Ok(slot) = self.slot(mailbox) else { return };
         // Those that the host moved its cursor back before are in the queue again.
         let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
         let (total, first) = (frame.live() - gone.len() as u32, frame.first);
         let rest = rest.map(|at| frame.copy_from(at, place_at(&frame, at)));
-        let spent = Arc::try_unwrap(frame).ok().map(|mut segment| {
+        let spent = frame.alone().map(|mut segment| {
             segment.empty_into(trash);
             segment
         });
@@ -115,7 +169,7 @@ impl Store {
         if life != mailbox.life() && life != mailbox.life() + 1 {
             return drop((head, rest, spent));
         }
-        slot.receiving.in_hand.fetch_sub(total, Relaxed);
+        slot.put_down(total);
         if passed.shown > 0 {
             slot.tail.lock().cold().count.lost_shown += passed.shown;
         }
@@ -228,6 +282,14 @@ pub(super) fn place_at(segment: &Segment, wanted: At) -> u64 {
     segment.first + segment.entries().take_while(|entry| entry.at < wanted).map(|entry| entry.messages()).sum::<u64>()
 }
 
+impl Slot {
+    /// So many messages of a batch are no longer in hand. Call it under the lease.
+    #[inline]
+    fn put_down(&self, messages: u32) {
+        self.receiving.in_hand.store(self.receiving.in_hand.load(Relaxed) - messages, Relaxed);
+    }
+}
+
 impl Head {
     /// Puts a segment back where its place in the order is.
     fn put_in_front(&mut self, segment: Box<Segment>) {
@@ -245,5 +307,66 @@ impl Head {
         rest.insert(at, segment);
         self.current = rest.pop_front();
         self.drop_more();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::draft::Draft;
+    use super::super::wait::Patience;
+    use super::super::Opening;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::message::{FrameHeader, Payload, KIND_MESSAGE};
+
+    const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
+
+    fn send(store: &Store, to: Id, data: &[u8]) {
+        let header = FrameHeader { kind: KIND_MESSAGE as u8, ..FrameHeader::default() };
+        let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
+        let _ = store.push(to, &draft, None).unwrap();
+    }
+
+    /// The payload of the first message in a batch's frame.
+    fn data(store: &Store, batch: &Batch) -> Vec<u8> {
+        let read = |hold: &mut Hold| hold.frame.as_ref().unwrap().entry(hold.places[0]).data().to_vec();
+        store.holds.with(Id(batch.owner), read).unwrap()
+    }
+
+    #[test]
+    fn the_frame_of_a_lone_message_stays_for_its_second_owner() {
+        let store = Store::default();
+        let id = store.open(Opening::default(), || true).unwrap();
+        let mut kept = Vec::new();
+        for text in [&b"first"[..], &[7; 700], b"third"] {
+            send(&store, id, text);
+            let mut batch = store.recv_batch(id, &POLL).unwrap();
+            assert!(store.batch_next(&mut batch).unwrap().is_some());
+            kept.push((store.batch_retain(&batch).unwrap(), text));
+            store.batch_release(&mut batch).unwrap();
+        }
+        for (mut copy, text) in kept {
+            assert_eq!(data(&store, &copy), text);
+            store.batch_release(&mut copy).unwrap();
+        }
+        assert_eq!(store.stats(id).unwrap().delivered, 3);
+    }
+
+    #[test]
+    fn a_lone_message_that_was_not_passed_is_the_next_again() {
+        let store = Store::default();
+        let id = store.open(Opening::default(), || true).unwrap();
+        send(&store, id, b"first");
+        let mut batch = store.recv_batch(id, &POLL).unwrap();
+        send(&store, id, b"second");
+        store.batch_release(&mut batch).unwrap();
+        for text in [&b"first"[..], b"second"] {
+            let mut batch = store.recv_batch(id, &POLL).unwrap();
+            assert_eq!((batch.count, data(&store, &batch)), (1, text.to_vec()));
+            assert!(store.batch_next(&mut batch).unwrap().is_some());
+            store.batch_release(&mut batch).unwrap();
+        }
+        let stats = store.stats(id).unwrap();
+        assert_eq!((stats.sent, stats.delivered, stats.queued, stats.queued_bytes), (2, 2, 0, 0));
     }
 }

@@ -6,20 +6,26 @@
 use super::receipts::Passed;
 use super::segment::{At, Entry, Segment};
 use super::watching::Said;
-use super::Store;
+use super::{Slot, Store};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Batch, Block, Message, KIND_END};
 use crate::oneshot::{Body, OneShot};
 use crate::sync::Arc;
+use std::ops::Deref;
+
+/// Bytes of what short messages are copied into.
+const PAGE: usize = 256;
 
 /// What the owner id of a message or a batch stands for.
 #[derive(Default)]
 pub(crate) struct Hold {
     pub(super) bytes: Vec<u8>,
     pub(super) block: Option<Arc<Block>>,
-    pub(super) frame: Option<Arc<Box<Segment>>>,
+    pub(super) frame: Option<Frame>,
+    /// What a short message that is a batch of its own is copied into.
+    pub(super) page: Option<Box<Segment>>,
     /// Entries of the frame that a reader sees: live ones and gaps.
     pub(super) places: Vec<At>,
     /// For a batch of signals: the record of each entry.
@@ -37,6 +43,38 @@ pub(crate) struct Hold {
     pub(super) by_loop: bool,
     /// A batch of plain messages without losses, for which nobody wants a receipt: only the end may hold any back.
     pub(super) plain: bool,
+}
+
+/// The entries of a batch.
+pub(super) enum Frame {
+    /// A copy of one short message in the hold's page.
+    Page(Box<Segment>),
+    /// A segment of the queue, at which nobody else looks.
+    Own(Box<Segment>),
+    /// It has several owners, or a watcher wants a receipt.
+    Shared(Arc<Box<Segment>>),
+}
+
+impl Deref for Frame {
+    type Target = Segment;
+
+    #[inline]
+    fn deref(&self) -> &Segment {
+        match self {
+            Frame::Page(segment) | Frame::Own(segment) => segment,
+            Frame::Shared(segment) => segment,
+        }
+    }
+}
+
+impl Frame {
+    /// The segment, when nobody else looks at it any more.
+    pub(super) fn alone(self) -> Option<Box<Segment>> {
+        match self {
+            Frame::Page(segment) | Frame::Own(segment) => Some(segment),
+            Frame::Shared(segment) => Arc::try_unwrap(segment).ok(),
+        }
+    }
 }
 
 /// One signal of a batch. The entry of a gap has no record and the life 0.
@@ -126,19 +164,44 @@ impl Hold {
         }
     }
 
-    pub(super) fn begin(&mut self, mailbox: Id) {
+    /// Begins a batch that delivers nothing.
+    #[inline]
+    pub(super) fn begin(&mut self) {
         self.places.clear();
         self.signals.clear();
         self.withdrawn.clear();
-        (self.mailbox, self.by_loop, self.plain, self.passed) = (mailbox, false, false, None);
+        (self.mailbox, self.by_loop, self.plain, self.passed) = (Id::NONE, false, false, None);
         (self.lost, self.shown, self.reached) = (0, 0, 0);
     }
 
-    pub(super) fn show(&mut self, frame: Box<Segment>) -> Batch {
-        self.share(Arc::new(frame))
+    /// Begins a batch of what is in this mailbox.
+    #[inline]
+    pub(super) fn begin_of(&mut self, slot: &Slot, mailbox: Id) {
+        self.begin();
+        (self.mailbox, self.by_loop) = (mailbox, slot.is_handled());
     }
 
-    pub(super) fn share(&mut self, frame: Arc<Box<Segment>>) -> Batch {
+    /// A copy of short entries that own nothing.
+    #[inline]
+    pub(super) fn copy(&mut self, entries: &Segment) -> Frame {
+        let fits = |page: &mut Box<Segment>| page.capacity() >= entries.used();
+        let mut page = self.page.take_if(fits).unwrap_or_else(|| Segment::new(entries.used().max(PAGE), 0));
+        page.copy_of(entries);
+        Frame::Page(page)
+    }
+
+    /// One more owner of the frame.
+    pub(super) fn share(&mut self) -> Option<Arc<Box<Segment>>> {
+        let frame = match self.frame.take()? {
+            Frame::Page(segment) | Frame::Own(segment) => Arc::new(segment),
+            Frame::Shared(frame) => frame,
+        };
+        self.frame = Some(Frame::Shared(frame.clone()));
+        Some(frame)
+    }
+
+    #[inline]
+    pub(super) fn show(&mut self, frame: Frame) -> Batch {
         let (bytes, size) = frame.frame();
         self.frame = Some(frame);
         Batch {

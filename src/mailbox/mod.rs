@@ -41,6 +41,7 @@ mod suspend;
 mod wait;
 mod wake;
 mod watching;
+mod withdraw;
 
 pub use end::Remains;
 pub use links::{Exit, Pair};

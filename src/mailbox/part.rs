@@ -134,6 +134,7 @@ impl Slot {
     }
 
     /// Once nothing is in hand, nothing has to be kept from delivery. Call it under the lease.
+    #[inline]
     pub(super) fn forget_cut(&self, barred: u8) {
         if barred & CUT != 0 && self.receiving.in_hand.load(Relaxed) == 0 {
             self.tail.lock().cold().cut.clear();

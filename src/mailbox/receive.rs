@@ -3,6 +3,7 @@
 //! Guarantees: two receivers never get the same message; signals come in their place among the messages; a message is
 //! handed out as a copy (or a share, if it travels by reference) that its owner id keeps until it is released.
 
+use super::segment::Segment;
 use super::select::Select;
 use super::wait::Patience;
 use super::{Head, Slot, Store, Tail};
@@ -36,7 +37,7 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.is_barred(true, seen)? {
+        if slot.is_barred(seen)? {
             return Ok(None);
         }
         let what = self.oldest(slot, id, &mut head, &mut trash, seen)?;
@@ -104,10 +105,7 @@ impl Store {
     /// segment.
     fn take_lone(&self, slot: &Slot, head: &Head, tail: &mut Tail) -> Result<Option<Message>> {
         let accepted = tail.accepted;
-        let alone = head.more.is_none() && tail.full.is_none() && tail.signals.is_empty();
-        let Some(segment) = tail.current.as_mut().filter(|segment| alone && segment.is_lone(LONE)) else {
-            return Ok(None);
-        };
+        let Some(segment) = tail.lone(head) else { return Ok(None) };
         let Some(at) = segment.begin() else { return Ok(None) };
         let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&segment.entry(at)))?;
         segment.reset(accepted);
@@ -133,6 +131,15 @@ impl Store {
             (index, snapshot)
         };
         self.signal_message(slot, head, index, snapshot).map(Some)
+    }
+}
+
+impl Tail {
+    /// The segment of a short message that is alone in the queue, when nothing is in the head.
+    #[inline]
+    pub(super) fn lone(&mut self, head: &Head) -> Option<&mut Box<Segment>> {
+        let alone = head.more.is_none() && self.full.is_none() && self.signals.is_empty();
+        self.current.as_mut().filter(|segment| alone && segment.is_lone(LONE))
     }
 }
 

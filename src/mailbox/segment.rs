@@ -263,6 +263,21 @@ impl Segment {
         lone && self.begin().is_some_and(|at| plain(self.entry(at).header))
     }
 
+    /// Becomes a copy of a segment that owns no payloads and fits.
+    #[inline]
+    pub fn copy_of(&mut self, other: &Segment) {
+        let size = other.used();
+        assert!(
+            self.blocks == 0 && other.blocks == 0 && size <= self.capacity(),
+            "bytes alone are copied, where they fit"
+        );
+        // SAFETY: asserted; the entries of `other` are that many bytes, and `&mut self` owns another buffer.
+        unsafe { std::ptr::copy_nonoverlapping(other.base().add(other.start as usize), self.base(), size) };
+        (self.used, self.start) = (size as u32, 0);
+        (self.first, self.messages, self.live) = (other.first, other.messages, other.live);
+        (self.gaps, self.dead, self.requests) = (other.gaps, other.dead, other.requests);
+    }
+
     /// Whether it has a place where messages were lost.
     pub fn has_gap(&self) -> bool {
         self.gaps > 0

@@ -87,7 +87,7 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.is_barred(true, seen)? {
+        if slot.is_barred(seen)? {
             return Ok(None);
         }
         let what = self.selected(slot, id, &mut head, select, (&mut trash, seen))?;
@@ -305,7 +305,7 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.is_barred(true, seen)? {
+        if slot.is_barred(seen)? {
             return Ok(None);
         }
         let what = self.peeked(slot, id, &mut head, cursor, next, (&mut trash, seen))?;
@@ -363,7 +363,7 @@ impl Store {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
-        if slot.is_barred(true, &mut 0)? {
+        if slot.is_barred(&mut 0)? {
             return Err(Error::Again.because("the mailbox is suspended"));
         }
         let what = self.take_peeked(slot, id, &mut head, cursor, &mut trash);

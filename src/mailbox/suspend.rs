@@ -83,16 +83,24 @@ impl Slot {
 
     /// Whether nothing may be taken now; an error when it never may by this call. Call it under the lease.
     #[inline]
-    pub(super) fn is_barred(&self, pulled: bool, seen: &mut u32) -> Result<bool> {
+    pub(super) fn is_barred(&self, seen: &mut u32) -> Result<bool> {
         match self.receiving.barred.load(Relaxed) {
             0 => Ok(false),
-            barred => self.why_barred(barred, pulled, seen),
+            barred => self.why_barred(barred, seen),
         }
     }
 
+    /// As [`is_barred`](Self::is_barred), for whoever runs the handler.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        let barred = self.receiving.barred.load(Relaxed);
+        self.forget_cut(barred);
+        barred & SUSPENDED != 0
+    }
+
     #[cold]
-    fn why_barred(&self, barred: u8, pulled: bool, seen: &mut u32) -> Result<bool> {
-        if pulled && barred & HANDLED != 0 {
+    fn why_barred(&self, barred: u8, seen: &mut u32) -> Result<bool> {
+        if barred & HANDLED != 0 {
             return Err(handled());
         }
         self.forget_cut(barred);

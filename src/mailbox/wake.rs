@@ -212,13 +212,6 @@ impl Store {
         Ok(cold.and_then(|cold| cold.reader.clone().or_else(|| cold.last_reader.as_ref()?.upgrade())))
     }
 
-    /// The handler of a live mailbox.
-    pub fn handler(&self, id: Id) -> Option<Arc<Handler>> {
-        let slot = self.slot(id).ok()?;
-        let tail = slot.tail.lock();
-        slot.is_live(id).then(|| tail.cold.as_ref()?.handler.clone())?
-    }
-
     /// The host's pointer.
     pub fn user(&self, id: Id) -> Result<*mut std::ffi::c_void> {
         let slot = self.slot(id)?;
