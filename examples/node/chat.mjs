@@ -4,6 +4,7 @@
 // and lets nobody post who has not joined. The people call it from their own mailboxes, so it knows who is asking; what it tells them meanwhile
 // waits in their mailboxes until they look.
 import { Engine, ReplyError } from "tidings";
+/** @import { Address, Mailbox, Message, Monitor } from "tidings" */
 
 const JOIN = 1;
 const POST = 2;
@@ -11,14 +12,19 @@ const LEAVE = 3;
 
 // ---------------------------------------------------------------- the room
 
+/** @typedef {{ name: string, address: Address, monitor?: Monitor }} Member */
+
 class Room {
   #mailbox;
+  /** @type {Member[]} */
   #members = []; // newest first
 
+  /** @param {Engine} engine */
   constructor(engine) {
     this.#mailbox = engine.mailbox({ name: "room", handler: (message) => this.#handle(message) });
   }
 
+  /** @param {Message} request */
   #handle(request) {
     if (request.kind !== "request") return;
     const who = request.from;
@@ -31,31 +37,37 @@ class Room {
     else request.replyError(2, "join once, post, or leave");
   }
 
+  /** @param {string} name @param {Address} address @param {Message} request */
   #join(name, address, request) {
     this.#tell(`${name} has joined the room`);
+    /** @type {Member} */
     const member = { name, address };
     member.monitor = this.#mailbox.monitor(address, { died: () => this.#remove(member), alreadyDown: () => this.#remove(member) });
     this.#members.unshift(member);
     request.reply();
   }
 
+  /** @param {Member} member @param {Message} request */
   #post(member, request) {
     this.#tell(`${member.name}: ${request.text()}`, member);
     request.reply();
   }
 
+  /** @param {Member} member @param {Message} request */
   #leave(member, request) {
-    member.monitor.demonitor({ flush: true });
+    member.monitor?.demonitor({ flush: true });
     this.#remove(member);
     request.reply();
   }
 
+  /** @param {Member} member */
   #remove(member) {
     this.#members = this.#members.filter((other) => other !== member);
     this.#tell(`${member.name} has left the room`);
     if (this.#members.length === 0) console.log("the room is empty");
   }
 
+  /** @param {string} text @param {Member} [besides] */
   #tell(text, besides) {
     for (const member of this.#members) {
       if (member === besides) continue;
@@ -73,10 +85,17 @@ class Room {
 const engine = new Engine();
 new Room(engine);
 
+/** @typedef {{ name: string, mailbox: Mailbox }} Person */
+
+/** @param {string} name @returns {Person} */
 const person = (name) => ({ name, mailbox: engine.mailbox() });
-const [alice, bob, carol, mallory] = ["alice", "bob", "carol", "mallory"].map(person);
+const alice = person("alice");
+const bob = person("bob");
+const carol = person("carol");
+const mallory = person("mallory");
 const newestFirst = [carol, bob, alice];
 
+/** @param {Person} who @param {string} text */
 const print = (who, text) => console.log(`[${who.name}] ${text}`);
 
 function everybodyLooks() {
@@ -86,6 +105,7 @@ function everybodyLooks() {
   }
 }
 
+/** @param {Person} who @param {number} tag @param {string} [text] */
 async function ask(who, tag, text) {
   try {
     await engine.call("room", text, { tag, from: who.mailbox });

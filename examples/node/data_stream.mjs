@@ -13,18 +13,23 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Engine, Reason, TidingsError } from "tidings";
+/** @import { Address, Mailbox, Message } from "tidings" */
+/** @import { IncomingMessage, ServerResponse } from "node:http" */
+/** @import { AddressInfo } from "node:net" */
 
 const JOIN = 1; // to the source, from a client's mailbox
 const STREAM_MESSAGES = 64; // lines that wait for a slow reader
 
 // ---------------------------------------------------------------- the figures
 
+/** @param {string} path @param {RegExp} pattern */
 function field(path, pattern) {
   const found = pattern.exec(readFileSync(path, "latin1"));
   if (found === null) throw new Error(`${path} does not hold what a Linux /proc holds`);
   return Number(found[1]);
 }
 
+/** @param {number} seq */
 function sample(seq) {
   const interfaces = [...readFileSync("/proc/net/dev", "latin1").matchAll(/^\s*[^:\s]+:\s*(\d+)(?:\s+\d+){7}\s+(\d+)/gm)];
   return {
@@ -37,13 +42,19 @@ function sample(seq) {
   };
 }
 
-/** Ends a mailbox that may be over already; whether it was not. */
-function end(mailbox, reason, words) {
+/** Whether an error of the library has one of these codes. @param {unknown} error @param {string[]} codes */
+const isOneOf = (error, ...codes) => error instanceof TidingsError && codes.includes(error.code);
+
+/** @param {unknown} error */
+const words = (error) => (error instanceof Error ? error.message : String(error));
+
+/** Ends a mailbox that may be over already; whether it was not. @param {Mailbox} mailbox @param {number} reason @param {string} [why] */
+function end(mailbox, reason, why) {
   try {
-    mailbox.exit(reason, words);
+    mailbox.exit(reason, why);
     return true;
   } catch (error) {
-    if (error.code !== "TD_ENOPROC") throw error;
+    if (!isOneOf(error, "TD_ENOPROC")) throw error;
     return false;
   }
 }
@@ -52,23 +63,28 @@ function end(mailbox, reason, words) {
 
 class Source {
   #mailbox;
+  /** @type {Map<bigint, (line: Buffer) => void>} */
   #clients = new Map(); // mailbox id -> what tells that client a line
   #joined = 0;
   #ticks = 0;
 
+  /** @param {Engine} engine @param {number} interval */
   constructor(engine, interval) {
     this.#mailbox = engine.mailbox({ name: "source", handler: (message) => this.#handle(message) });
     engine.sendEvery(this.#mailbox, interval);
   }
 
+  /** @param {Message} message */
   #handle(message) {
     if (message.kind === "timer") this.#tick();
     else if (message.tag === JOIN && message.from !== undefined) this.#join(message.from);
   }
 
+  /** @param {Address} client */
   #join(client) {
     if (this.#clients.has(client.id)) return;
     const number = ++this.#joined;
+    /** @param {string} reason */
     const forget = (reason) => {
       this.#clients.delete(client.id);
       console.log(`forgot client ${number} (${reason})`);
@@ -87,7 +103,7 @@ class Source {
       try {
         tell(line);
       } catch (error) {
-        if (error.code !== "TD_ENOPROC") throw error; // it has just gone: its DOWN is on the way
+        if (!isOneOf(error, "TD_ENOPROC")) throw error; // it has just gone: its DOWN is on the way
       }
     }
   }
@@ -99,8 +115,10 @@ class Source {
 
 // ---------------------------------------------------------------- the clients
 
+/** @param {Engine} engine @param {ServerResponse} response */
 async function stream(engine, response) {
   const mailbox = engine.mailbox({ maxMessages: STREAM_MESSAGES, policy: "drop_old" });
+  /** @param {string} reason */
   const leave = (reason) => end(mailbox, Reason.USER, reason);
   const gone = new AbortController();
   response.on("close", () => {
@@ -116,7 +134,7 @@ async function stream(engine, response) {
   try {
     engine.send("source", undefined, { tag: JOIN, from: mailbox });
   } catch (error) {
-    if (error.code !== "TD_ENOTFOUND" && error.code !== "TD_ENOPROC") throw error; // nobody there: the DOWN says so
+    if (!isOneOf(error, "TD_ENOTFOUND", "TD_ENOPROC")) throw error; // nobody there: the DOWN says so
   }
   for await (const message of mailbox) {
     if (message.kind === "down") {
@@ -131,14 +149,18 @@ async function stream(engine, response) {
 
 // ---------------------------------------------------------------- the server
 
+/** @param {ServerResponse} response @param {number} status @param {string} text @param {Record<string, string>} [headers] */
 function answer(response, status, text, headers = {}) {
   response.writeHead(status, { "Content-Type": "text/plain", "Content-Length": Buffer.byteLength(text), ...headers });
   response.end(text);
 }
 
+const ALLOWED = new Map([["/stream", "GET"], ["/stop", "POST"]]);
+
+/** @param {Engine} engine @param {Source} source @param {IncomingMessage} request @param {ServerResponse} response */
 function handle(engine, source, request, response) {
-  const { pathname } = new URL(request.url, "http://localhost");
-  const allowed = { "/stream": "GET", "/stop": "POST" }[pathname];
+  const { pathname } = new URL(request.url ?? "", "http://localhost");
+  const allowed = ALLOWED.get(pathname);
   if (allowed === undefined) return answer(response, 404, "there is GET /stream and POST /stop\n");
   if (request.method !== allowed) return answer(response, 405, `${allowed} it\n`, { Allow: allowed });
   if (pathname === "/stop") {
@@ -151,6 +173,7 @@ function handle(engine, source, request, response) {
   });
 }
 
+/** @param {string} text @returns {never} */
 function fail(text) {
   console.error(`data_stream: ${text}`);
   process.exit(1);
@@ -158,6 +181,7 @@ function fail(text) {
 
 function options() {
   const { values } = parseArgs({ options: { port: { type: "string", default: "0" }, interval: { type: "string", default: "1000" } } });
+  /** @param {"port" | "interval"} name @param {number} least @param {number} most */
   const number = (name, least, most) => {
     const n = Number(values[name]);
     if (!Number.isInteger(n) || n < least || n > most) fail(`--${name} must be a whole number from ${least} to ${most}, not ${values[name]}`);
@@ -171,7 +195,7 @@ function main() {
   try {
     sample(0);
   } catch (error) {
-    fail(`this example shows figures of a Linux /proc: ${error.message}`);
+    fail(`this example shows figures of a Linux /proc: ${words(error)}`);
   }
   const engine = new Engine();
   const source = new Source(engine, interval);
@@ -179,11 +203,14 @@ function main() {
     try {
       handle(engine, source, request, response);
     } catch (error) {
-      answer(response, error instanceof TidingsError ? 503 : 400, `${error.message}\n`);
+      answer(response, error instanceof TidingsError ? 503 : 400, `${words(error)}\n`);
     }
   });
   server.on("error", (error) => fail(`cannot listen on port ${port}: ${error.message}`));
-  server.listen(port, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${server.address().port}`));
+  server.listen(port, "127.0.0.1", () => {
+    const { port } = /** @type {AddressInfo} */ (server.address());
+    console.log(`listening on http://127.0.0.1:${port}`);
+  });
   for (const name of ["SIGTERM", "SIGINT"]) {
     process.once(name, () => {
       server.close();
@@ -196,5 +223,5 @@ function main() {
 try {
   main();
 } catch (error) {
-  fail(error.message);
+  fail(words(error));
 }

@@ -1,22 +1,36 @@
-// Loads the addon, once in each environment (main thread, worker).
-// Guarantees: a missing build, a library that does not load and one of another ABI version each give an error that says what to do.
+// Loads the addon, once in each environment (main thread, worker): the one that was built here, else that of the platform package.
+// Guarantees: a missing binary, a library that does not load and one of another ABI version each give an error that says what to do.
 "use strict";
+const fs = require("node:fs");
 const path = require("node:path");
 const { makeError } = require("./errors.js");
+const { candidates, missing } = require("./platform.js");
+const { version } = require("../package.json");
 
-const build = path.join(__dirname, "..", "build");
+const BUILT = path.join(__dirname, "..", "build");
 
-function load() {
+/** The folder with tidings.node and the library. */
+function folder() {
+  if (fs.existsSync(path.join(BUILT, "tidings.node"))) return BUILT;
+  for (const name of candidates()) {
+    let description;
+    try {
+      description = require.resolve(`${name}/package.json`);
+    } catch {
+      continue;
+    }
+    const found = require(description).version;
+    if (found !== version) throw new Error(`tidings ${version} needs ${name} ${version}, and ${found} is installed: npm install ${name}@${version}`);
+    return path.dirname(description);
+  }
+  throw new Error(missing(version));
+}
+
+function load(from) {
   try {
-    return require(path.join(build, "tidings.node"));
+    return require(path.join(from, "tidings.node"));
   } catch (cause) {
-    if (process.platform !== "linux") throw new Error(`tidings works on Linux only, not on ${process.platform} yet`, { cause });
-    const why = cause.code === "MODULE_NOT_FOUND" ? "it has not been built" : cause.message;
-    throw new Error(
-      `the tidings addon cannot be loaded: ${why}. Its install script builds it: run "npm rebuild tidings" in your project, ` +
-        `or "npm install" in the package's folder (and let npm run install scripts: --ignore-scripts must be off)`,
-      { cause },
-    );
+    throw new Error(`the tidings addon cannot be loaded: ${cause.message}`, { cause });
   }
 }
 
@@ -27,7 +41,8 @@ const hooks = {
   onEnded: undefined, // (slot)
 };
 
-const native = load().start(path.join(build, "libtidings.so.0"), {
+const binaries = folder();
+const native = load(binaries).start(path.join(binaries, "libtidings.so.0"), {
   onBatch: (slot, packet) => hooks.onBatch(slot, packet),
   onReadable: (slot) => hooks.onReadable(slot),
   onEnded: (slot) => hooks.onEnded(slot),

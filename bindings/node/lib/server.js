@@ -49,7 +49,11 @@ class Server {
   handleCast() {
     throw new Error(`${this.constructor.name} has no handleCast`);
   }
-  handleInfo() {}
+  handleInfo(message) {
+    const warning = new Error(`${inspect(this)} has no handleInfo for ${inspect(message)}`);
+    warning.name = "TidingsWarning";
+    process.emitWarning(warning);
+  }
   handleDown(down) {
     return this.handleInfo(down);
   }

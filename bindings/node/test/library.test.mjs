@@ -40,13 +40,39 @@ test("a library of another ABI version, of none, incomplete or missing is refuse
   }
 });
 
-test("a package that was not built says how to build it", async () => {
-  const bare = path.join(folder, "bare");
-  mkdirSync(bare);
-  for (const name of ["index.js", "package.json", "lib"]) cpSync(path.join(packageRoot, name), path.join(bare, name), { recursive: true });
-  const { status, stderr } = await load({}, bare);
+/** The package without what was built, in a project of its own. */
+function unbuilt(name) {
+  const modules = path.join(folder, name, "node_modules");
+  const bare = path.join(modules, "tidings");
+  mkdirSync(bare, { recursive: true });
+  for (const part of ["index.js", "package.json", "lib"]) cpSync(path.join(packageRoot, part), path.join(bare, part), { recursive: true });
+  return { bare, modules };
+}
+const { name: platform } = require("../lib/platform.js").own();
+const { version } = require("../package.json");
+
+test("where no binary is, the package to install is named", async () => {
+  assert.match(platform, /^tidings-linux(musl)?-(x64|arm64)$/);
+  const { status, stderr } = await load({}, unbuilt("without").bare);
   assert.equal(status, 1);
-  assert.match(stderr, /the tidings addon cannot be loaded: it has not been built.*npm rebuild tidings/);
+  assert.ok(stderr.includes(`install the package ${platform} (npm install ${platform}@${version})`), stderr);
+});
+
+test("the platform package beside the package is used, unless it is another version's", async () => {
+  const { bare, modules } = unbuilt("with");
+  const binaries = path.join(modules, platform);
+  mkdirSync(binaries);
+  for (const file of ["tidings.node", "libtidings.so.0"]) cpSync(path.join(packageRoot, "build", file), path.join(binaries, file));
+  const describe = (version) => writeFileSync(path.join(binaries, "package.json"), JSON.stringify({ name: platform, version }));
+  describe(version);
+  const found = await load({}, bare);
+  assert.equal(found.status, 0, found.stderr);
+  assert.equal(found.stdout, `bundled ${path.join(realpathSync(binaries), "libtidings.so.0")} ${version}\n`);
+  describe("0.0.1");
+  assert.match((await load({}, bare)).stderr, new RegExp(`needs ${platform} ${version}, and 0\\.0\\.1 is installed`));
+  describe(version);
+  writeFileSync(path.join(binaries, "tidings.node"), "no addon");
+  assert.match((await load({}, bare)).stderr, /the tidings addon cannot be loaded: .*tidings\.node: /);
 });
 
 test("the function table has every function of the header, and no function is listed by hand", () => {

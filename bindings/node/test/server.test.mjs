@@ -185,14 +185,16 @@ test("an error in a method ends the server: terminate, then the caller, monitors
   assert.deepEqual(warned, []);
 });
 
-test("without handleCall or handleCast such a message ends the server; all others pass", async (t) => {
+test("without handleCall or handleCast such a message ends the server; all others are a warning", async (t) => {
   const engine = engineOf(t);
-  warnings(t);
+  const warned = warnings(t);
   class Plain extends Server {}
   const idle = Plain.start({ engine });
   idle.mailbox.monitor("nobody");
   engine.sendAfter(idle, 0, "x");
   await assert.rejects(idle.call(), (error) => error.reason === "callback_failed" && /Plain has no handleCall/.test(error.message));
+  await new Promise(setImmediate);
+  assert.match(warned[0], /^<Plain of Mailbox 0x\w+> has no handleInfo for Message down/);
   const other = Plain.start({ engine });
   const watcher = engine.mailbox();
   watcher.monitor(other);

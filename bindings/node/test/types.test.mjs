@@ -2,19 +2,41 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { readFileSync, readdirSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import * as tidings from "tidings";
-import { packageRoot, require, testing } from "../testing/support.mjs";
+import { examples, packageRoot, require, scratchFolder, testing } from "../testing/support.mjs";
 
-test("tsc --strict: the program in testing/types.mts is right, and each @ts-expect-error in it is one", () => {
+function strict(files, ...more) {
   const tsc = path.join(path.dirname(require.resolve("typescript/package.json")), "bin", "tsc");
-  const options = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", "node", "--exactOptionalPropertyTypes", "false"];
+  const types = ["--types", "node", "--typeRoots", path.join(packageRoot, "node_modules", "@types")];
+  const options = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", ...types, ...more];
   try {
-    execFileSync(process.execPath, [tsc, ...options, path.join(testing, "types.mts"), path.join(testing, "types_cjs.cts")], { encoding: "utf8", cwd: packageRoot });
+    execFileSync(process.execPath, [tsc, ...options, ...files], { encoding: "utf8", cwd: packageRoot });
   } catch (error) {
     assert.fail(error.stdout);
+  }
+}
+
+test("tsc --strict: the program in testing/types.mts is right, and each @ts-expect-error in it is one", () => {
+  strict(["types.mts", "types_cjs.cts"].map((name) => path.join(testing, name)));
+});
+
+test("tsc --strict: the examples are right", () => {
+  const here = scratchFolder(); // where "tidings" is installed
+  mkdirSync(path.join(here, "node_modules"));
+  symlinkSync(packageRoot, path.join(here, "node_modules", "tidings"));
+  cpSync(examples, here, { recursive: true });
+  const programs = readdirSync(here).filter((name) => name.endsWith(".mjs")).map((name) => path.join(here, name));
+  assert.ok(programs.length > 0);
+  strict(programs, "--allowJs", "--checkJs");
+});
+
+test("a user's program needs no skipLibCheck, and no file of declarations is longer than a person reads", () => {
+  strict([path.join(packageRoot, "index.d.ts")]);
+  for (const name of readdirSync(path.join(packageRoot, "types"))) {
+    assert.ok(readFileSync(path.join(packageRoot, "types", name), "utf8").split("\n").length < 450, name);
   }
 });
 
@@ -36,4 +58,16 @@ test("index.d.ts declares what the package exports, for import and for require",
     const body = new RegExp(`^export (?:abstract )?class ${name} [^]*?^}`, "m").exec(text)[0];
     for (const member of members(name).filter((member) => !(member in EventEmitter.prototype))) assert.match(body, new RegExp(`\\b${member}\\b`), `${name}.${member} is declared`);
   }
+});
+
+test("whatever is declared is documented", () => {
+  const ts = require("typescript");
+  const documented = (node) => ts.getJSDocCommentsAndTags(node).length > 0;
+  const hidden = (node) => node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword);
+  const bare = readdirSync(path.join(packageRoot, "types")).flatMap((name) => {
+    const file = ts.createSourceFile(name, readFileSync(path.join(packageRoot, "types", name), "utf8"), ts.ScriptTarget.Latest, true);
+    const exported = file.statements.filter(({ modifiers }) => modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword));
+    return exported.flatMap((one) => [one, ...(one.members ?? [])].filter((node) => !documented(node) && !hidden(node)).map((node) => `${name}: ${node.getText().split("\n")[0]}`));
+  });
+  assert.deepEqual(bare, []);
 });

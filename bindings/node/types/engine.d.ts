@@ -7,6 +7,7 @@ import type { Mailbox, MailboxOptions } from "./mailbox.js";
 import type { Message } from "./message.js";
 import type { Data, Item, Tag, Target } from "./values.js";
 
+/** Of an engine. */
 export interface EngineOptions {
   /** Time stands still until {@link Engine.advance} moves it: for tests. */
   virtualClock?: boolean;
@@ -14,16 +15,21 @@ export interface EngineOptions {
   maxBytes?: number;
 }
 
+/** Of a publication. */
 export interface PublishOptions {
+  /** 0 if not given. */
   tag?: Tag;
+  /** On whose behalf. */
   from?: Target;
   /** Keeps the value for subscribers to come, who get it first, marked `retained`; an empty one clears it. */
   retain?: boolean;
 }
 
+/** Of a call that is answered in parts. */
 export interface StreamOptions extends CallOptions {
   /** Without `from`: how many parts (1024 if not given) and bytes of them may wait to be read. */
   maxMessages?: number;
+  /** 64 MiB if not given. */
   maxBytes?: number;
 }
 
@@ -44,31 +50,46 @@ export interface DrainReport {
 
 /** What a publish came to, counted in copies. */
 export interface Receipt {
+  /** Subscriptions that fit. */
   matched: number;
+  /** Copies that were queued. */
   queued: number;
+  /** Lost by the policy of their subscription. */
   dropped: number;
 }
 
+/** What is in an engine. */
 export interface EngineStats {
+  /** Open now. */
   mailboxes: number;
+  /** Registered now. */
   names: number;
+  /** Armed now. */
   timers: number;
+  /** Alive now. */
   subscriptions: number;
+  /** Sends to the ended, and late and second replies. */
   deadLetters: number;
+  /** Messages that were published. */
   published: number;
+  /** The engine's own threads now. */
   threads: number;
   /** Payload bytes in all mailboxes now, and their bound. */
   queuedBytes: number;
+  /** The bound of `queuedBytes`. */
   maxBytes: number;
 }
 
 /** An engine: an isolated world of mailboxes, shared by every thread and language of this process that knows its id. */
 export class Engine {
+  /** Opens an engine of its own. */
   constructor(options?: EngineOptions);
   /** The engine with this id, opened by another worker or language in this process. */
   static from(id: bigint | { readonly id: bigint }): Engine;
+  /** Give it to other threads: {@link Engine.from}. */
   readonly id: bigint;
 
+  /** Opens a mailbox. */
   mailbox(options?: MailboxOptions): Mailbox;
   /** The mailbox with this id, which may belong to anyone. */
   address(id: Target): Address;
@@ -91,14 +112,18 @@ export class Engine {
    * leaving the loop gives up the rest.
    */
   callMany(targets: Iterable<Target | string>, data?: Data, options?: CallOptions): AsyncGenerator<Answer, { answered: number; failed: number }, void>;
+  /** To every subscription whose pattern fits the topic. Never waits. */
   publish(topic: string, data?: Data, options?: PublishOptions): Receipt;
   /** Several messages to one topic, in order, for little more than the price of one. */
   publishMany(topic: string, items: Iterable<Item>, options?: { from?: Target }): Receipt;
 
+  /** Gives it a name. `TD_EEXIST` when that is taken. */
   register(name: string, mailbox: Target): void;
   /** Takes the name over if it is taken; answers who held it. */
   registerReplace(name: string, mailbox: Target): Address | undefined;
+  /** Frees a name. `TD_ENOTFOUND` when nobody has it. */
   unregister(name: string): void;
+  /** Who has the name. */
   whereis(name: string): Address | undefined;
   /** The members of a group, one entry for each join. */
   members(group: string): Address[];
@@ -109,6 +134,7 @@ export class Engine {
   sendAfter(target: Target | string, ms: number, data?: Data, options?: { tag?: Tag }): Timer;
   /** Every `ms`; one tick at most is queued. */
   sendEvery(target: Target, ms: number, data?: Data, options?: { tag?: Tag }): Timer;
+  /** The engine's clock. */
   now(): number;
   /** Virtual clock: moves time on, through every expiry on the way. */
   advance(ms: number): void;
@@ -120,6 +146,7 @@ export class Engine {
    * that never let it come to that); answers how many batches it was. An error inside a handler.
    */
   run(): number;
+  /** Its counters. */
   stats(): EngineStats;
   /** Everything that is in the engine now, object by object: its mailboxes with their queues, names, monitors, topics, timers and counters. */
   inspect(): Record<string, unknown>;
@@ -131,6 +158,7 @@ export class Engine {
   drain(options?: WaitOptions): Promise<DrainReport>;
   /** Keeps the process alive until `unref` or `close`. */
   ref(): this;
+  /** Undoes {@link ref}. */
   unref(): this;
   /**
    * Ends the engine and all its mailboxes, if it was opened by `new Engine`; else (from, defaultEngine) only what this thread has in it. A

@@ -11,10 +11,13 @@ export interface Recorded {
   about: boolean;
   /** Number and name of the thread, if they are known. */
   thread?: number;
+  /** The name of the thread. */
   name?: string;
+  /** "sent", "delivered", "ended" and so on. */
   event: string;
   /** The object it happened to, and another that had part in it. */
   id?: bigint;
+  /** Another that had part in it. */
   other?: bigint;
   /** "64 bytes", "3 messages", "reason killed (1)", "TD_EFULL". */
   amount?: string;
@@ -26,6 +29,7 @@ export interface Recorded {
 export interface Explanation {
   /** All of it, for people. */
   text: string;
+  /** The object asked for. */
   id: bigint;
   /** What it is and how it stands. */
   what: string;

@@ -5,6 +5,7 @@ import type { Lifecycle } from "./lifecycle.js";
 import type { Message } from "./message.js";
 import type { Data, Kind, Policy, ReasonName, Tag, Target } from "./values.js";
 
+/** Of a mailbox. */
 export interface MailboxOptions {
   /** Registered before anyone can see the mailbox. */
   name?: string;
@@ -26,16 +27,21 @@ export interface MailboxOptions {
   handler?: (message: Message) => unknown;
 }
 
+/** Of a watch. */
 export interface WatchOptions {
+  /** Of its news. */
   tag?: Tag;
 }
 
 /** What a received message must look like. All that is given must hold; the oldest such message is taken, the others stay in order. */
 export interface Match {
+  /** Of what kind it is. */
   kind?: Kind;
+  /** Its tag, under {@link tagMask}. */
   tag?: Tag;
   /** Which bits of the tag count. */
   tagMask?: Tag;
+  /** Who sent it. */
   from?: Target;
   /** A monitor, timer, subscription, watch or call, or its id. */
   ref?: bigint | { readonly id: bigint };
@@ -43,8 +49,10 @@ export interface Match {
   predicate?: (message: Message) => unknown;
 }
 
+/** What to wait for, and how long. */
 export interface RecvOptions extends Match, WaitOptions {}
 
+/** Of a monitor. */
 export interface MonitorOptions {
   /** The target was there, and ended. */
   died?: (reason: ReasonName, down: Message) => void;
@@ -55,9 +63,11 @@ export interface MonitorOptions {
    * Node that another thread ends while it is walking a batch, messages of that batch may count as discarded that it was handed just then.
    */
   receipt?: boolean;
+  /** Of its "down". */
   tag?: Tag;
 }
 
+/** Of a subscription. */
 export interface SubscribeOptions {
   /** When the bound is reached: "drop_new" (if not given), "drop_old", "kill" or "conflate". */
   policy?: Policy;
@@ -73,6 +83,7 @@ export interface SubscribeOptions {
  */
 export class Mailbox extends Address implements AsyncIterable<Message> {
   private constructor();
+  /** The name it was opened with. */
   readonly name: string | undefined;
   /** Whether something waits to be received: a message, or the end. */
   readonly readable: boolean;
@@ -109,6 +120,7 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
   requestMany(targets: Iterable<Target | string>, data?: Data, options?: { tag?: Tag; timeout?: number }): Call;
   /** Watches for the end of a process of the system: its "down" has reason "os_exit", and `exitCode` or `signal` where it is a child of this one. */
   monitorProcess(pid: number, options?: Omit<MonitorOptions, "receipt">): Monitor;
+  /** The same as {@link Monitor.demonitor}. */
   demonitor(monitor: Monitor, options?: { flush?: boolean }): "armed" | "flushed" | "delivered" | undefined;
   /** Topics are words with dots; in a pattern `*` stands for one word, `>` for one or more at the end. */
   subscribe(pattern: string, options?: SubscribeOptions): Subscription;
@@ -120,6 +132,7 @@ export class Mailbox extends Address implements AsyncIterable<Message> {
   watchInterest(pattern: string, options?: WatchOptions): Watch<number>;
   /** Keeps the process alive while this mailbox is open. */
   ref(): this;
+  /** Undoes {@link ref}. */
   unref(): this;
   /** At the end of `using`: closes it, if it is not over. */
   [Symbol.dispose](): void;

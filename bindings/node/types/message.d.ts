@@ -6,7 +6,9 @@ import type { Data, Kind, ReasonName, Tag, Target } from "./values.js";
 /** A message. Its fields are decoded when they are asked for, and stay valid as long as you hold it. */
 export class Message {
   private constructor();
+  /** What it is. */
   readonly kind: Kind;
+  /** What the sender chose; of a "notify" the bits. */
   readonly tag: Tag;
   /** Who sent it; of a "down" who ended; undefined for nobody. */
   readonly from: Address | undefined;
@@ -41,9 +43,11 @@ export class Message {
   readonly conflated: number;
   /** Of a "down" with a receipt: how many of the watcher's messages the target received, and how many it never did. */
   readonly consumed: number;
+  /** Of a "down" with a receipt: how many it never received. */
   readonly discarded: number;
   /** Of the "down" of a process: its exit status, or the name of the signal that ended it; neither where that cannot be known. */
   readonly exitCode: number | undefined;
+  /** Of the "down" of a process that a signal ended: its name. */
   readonly signal: string | undefined;
   /** Of a "member" or "presence": who or what came or went. Of an "interest": the first subscription came, the last one went. */
   readonly change: "joined" | "left" | "started" | "stopped" | undefined;
@@ -51,10 +55,13 @@ export class Message {
   readonly key: string | undefined;
   /** Of a "resync", which stands for news there was no room for: what is so now, in the form of the watch's `snapshot`. */
   readonly members: Address[] | undefined;
+  /** As `members`, of a watch of presence. */
   readonly keys: string[] | undefined;
+  /** As `members`, of a watch of interest. */
   readonly subscriptions: number | undefined;
   /** Of a dead letter (topic "$dead"): the id it was for, a mailbox's or a call's, and of what kind it was. `error` says why it was lost. */
   readonly deadFor: bigint | undefined;
+  /** Of a dead letter: of what kind it was. */
   readonly deadKind: Kind | undefined;
   /** Answers a "request". A request that is neither answered nor kept fails its call with `TD_ENOREPLY` once it is garbage collected. */
   reply(data?: Data): void;

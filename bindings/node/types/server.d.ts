@@ -6,6 +6,7 @@ import type { Mailbox, MailboxOptions } from "./mailbox.js";
 import type { Message } from "./message.js";
 import type { Data, ReasonName } from "./values.js";
 
+/** Of a server: the name and the bounds of its mailbox. */
 export interface ServerOptions extends Omit<MailboxOptions, "handler" | "notifiable"> {
   /** Where its mailbox opens; the default engine if not given. */
   engine?: Engine;
@@ -48,7 +49,7 @@ export abstract class Server {
   protected handleCall(request: Message): Data | Promise<Data> | void | Promise<void>;
   /** What was sent: a message of kind "message". Without this method a cast ends the server. */
   protected handleCast(message: Message): unknown;
-  /** Everything else: timers, topics, news of watches, the ends of links (if it traps them). Does nothing of itself. */
+  /** Everything else: timers, topics, news of watches, the ends of links (if it traps them). Without this method a TidingsWarning says so. */
   protected handleInfo(message: Message): unknown;
   /** The end of a mailbox that `this.mailbox` monitors without callbacks. Goes to {@link handleInfo} of itself. */
   protected handleDown(down: Message): unknown;
@@ -58,8 +59,11 @@ export abstract class Server {
    */
   protected terminate(reason: ReasonName, error?: unknown): unknown;
 
+  /** Its mailbox's: a server can stand wherever a mailbox can. */
   readonly id: bigint;
+  /** The engine it is in. */
   readonly engine: Engine;
+  /** Its own mailbox: to monitor, subscribe and set timers with. */
   readonly mailbox: Mailbox;
   /** See {@link Engine.call}. */
   call(data?: Data, options?: CallOptions): Promise<Message>;
@@ -77,5 +81,6 @@ export abstract class Server {
   ended(options?: WaitOptions): Promise<void>;
   /** Keeps the process alive while it runs. */
   ref(): this;
+  /** Undoes {@link ref}. */
   unref(): this;
 }

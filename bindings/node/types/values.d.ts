@@ -12,6 +12,7 @@ export type Target = { readonly id: bigint } | bigint;
 /** A 64-bit number that the application chooses. */
 export type Tag = number | bigint;
 
+/** What a message is. What somebody sends comes first; from "down" on the engine makes it. */
 export type Kind =
   | "message" | "request" | "topic" | "part" | "member" | "interest" | "presence"
   | "down" | "timer" | "reply" | "exit" | "resync" | "replies" | "notify" | "end";
