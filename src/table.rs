@@ -210,10 +210,10 @@ impl<T: Default> Default for Claims<T> {
 }
 
 impl<T: Default> Claims<T> {
-    /// Takes a free row, lets `fill` set its content up, and gives the id of the claim. Claims of one user are best
-    /// opened `near` the same place.
+    /// Takes a free row and lets `fill`, which is told the id of the claim, set its content up. Claims of one user are
+    /// best opened `near` the same place.
     #[inline]
-    pub fn open<R>(&self, near: u32, fill: impl FnOnce(&mut T) -> R) -> Result<(Id, R)> {
+    pub fn open<R>(&self, near: u32, fill: impl FnOnce(&mut T, Id) -> R) -> Result<R> {
         let near = near % SPARES as u32;
         let (index, row) = match self.spares[near as usize].0.swap(0, Acquire) {
             0 => self.rows.take()?,
@@ -222,9 +222,9 @@ impl<T: Default> Claims<T> {
         row.near.store(near, Relaxed);
         let life = row.word.load(Acquire) + 1;
         // SAFETY: the row was free, and whoever takes a free row has it alone; no id of it is live.
-        let result = fill(unsafe { &mut *row.content.get() });
+        let result = fill(unsafe { &mut *row.content.get() }, Id::new(Kind::Hold, life, index));
         row.word.store(life, Release);
-        Ok((Id::new(Kind::Hold, life, index), result))
+        Ok(result)
     }
 
     /// Runs `work` on the content. `TD_ESTALE` when the claim is over. Waits while another thread is inside.
@@ -319,11 +319,11 @@ mod tests {
     #[test]
     fn a_claim_ends_once() {
         let claims = Claims::<Vec<u8>>::default();
-        let (id, _) = claims.open(0, |content| content.push(1)).unwrap();
+        let id = claims.open(0, |content, id| (content.push(1), id).1).unwrap();
         assert_eq!(claims.with(id, |content| content.len()), Ok(1));
         assert_eq!(claims.close(id, |content| Ok(std::mem::take(content).len())), Ok(1));
         assert_eq!(claims.close(id, |_| Ok(())), Err(Error::Stale));
-        let (again, _) = claims.open(0, |_| ()).unwrap();
+        let again = claims.open(0, |_, id| id).unwrap();
         assert_eq!(again.index(), id.index());
         assert_eq!(claims.with(id, |_| ()), Err(Error::Stale));
         assert_eq!(claims.with(Id(u64::MAX), |_| ()), Err(Error::BadId));
@@ -332,17 +332,17 @@ mod tests {
     #[test]
     fn a_claim_that_could_not_be_closed_stays() {
         let claims = Claims::<u64>::default();
-        let (id, _) = claims.open(0, |content| *content = 3).unwrap();
+        let id = claims.open(0, |content, id| (*content = 3, id).1).unwrap();
         assert_eq!(claims.close(id, |_| Err::<(), _>(Error::Inval)), Err(Error::Inval));
         assert_eq!(claims.with(id, |content| *content), Ok(3));
-        assert_ne!(claims.open(0, |_| ()).unwrap().0.index(), id.index());
+        assert_ne!(claims.open(0, |_, id| id).unwrap().index(), id.index());
         assert_eq!(claims.close(id, |content| Ok(*content)), Ok(3));
     }
 
     #[test]
     fn only_one_thread_is_inside() {
         let claims = Claims::<u64>::default();
-        let (id, _) = claims.open(0, |content| *content = 0).unwrap();
+        let id = claims.open(0, |_, id| id).unwrap();
         let entered = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..2)
                 .map(|_| {

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Room, Select, Slot, Wanted};
+use crate::mailbox::{Outcome, Patience, Policy, Refusal, Remains, Room, Select, Slot};
 use crate::message::KIND_MESSAGE;
 use crate::message::{Batch, Cursor, FrameHeader, Match, Message, Payload};
 use crate::notify::{Parker, Wake};
@@ -65,13 +65,14 @@ fn try_send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
         return send_large(world, to, from, tag, data);
     }
     let draft = draft(KIND_MESSAGE, from, tag, Payload::Copy(data));
-    match world.store.push(to, &draft, None) {
-        Ok(roused) => {
+    let mut roused = None;
+    match world.store.push(to, &draft, None, &mut roused) {
+        Ok(()) => {
             note_sent(to, &draft);
             world.store.rouse(roused);
             Ok(())
         }
-        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft, 0, false),
+        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft.clone(), 0, false),
         Err(Refusal::Never(error)) => Err(error),
     }
 }
@@ -316,14 +317,26 @@ fn patiently<T>(
     }
 }
 
+/// Receives the oldest message and gives it to `put`.
+#[inline]
+pub fn recv_step(id: Id, timeout: i64, interruptible: bool, mut put: impl FnMut(Message)) -> Result<()> {
+    let mut size = 0;
+    patiently(id, timeout, interruptible, |world, patience| {
+        world.store.recv_step(id, patience, |message| {
+            size = message.data_size;
+            put(message);
+        })
+    })?;
+    record_often(Event::Receive, id, Id::NONE, size as i64);
+    Ok(())
+}
+
 pub fn recv(id: Id, timeout: i64, interruptible: bool) -> Result<Message> {
-    let received =
-        patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut Wanted::Any, patience));
-    note_received(id, &received);
+    let mut received = Err(Error::Again);
+    recv_step(id, timeout, interruptible, |message| received = Ok(message))?;
     received
 }
 
-#[inline(always)]
 fn note_received(id: Id, received: &Result<Message>) {
     if let Ok(message) = received {
         record_often(Event::Receive, id, Id::NONE, message.data_size as i64);
@@ -331,8 +344,9 @@ fn note_received(id: Id, received: &Result<Message>) {
 }
 
 pub fn recv_match(id: Id, wanted: &Match, timeout: i64, interruptible: bool) -> Result<Message> {
-    let mut wanted = Wanted::Select(Select::new(*wanted));
-    let received = patiently(id, timeout, interruptible, |world, patience| world.store.recv(id, &mut wanted, patience));
+    let mut select = Select::new(*wanted);
+    let received =
+        patiently(id, timeout, interruptible, |world, patience| world.store.recv_select(id, &mut select, patience));
     note_received(id, &received);
     received
 }

@@ -180,7 +180,7 @@ pub unsafe fn out_id_or_null<T: From<Id>>(what: &str, pointer: *mut T) -> Result
 
 impl<T> Out<T> {
     #[inline]
-    pub fn set(self, value: T) {
+    pub fn set(&self, value: T) {
         // SAFETY: checked when made; the maker promised that it can be written until now.
         unsafe { self.0.write(value) }
     }

@@ -91,8 +91,7 @@ pub unsafe extern "C" fn td_recv(mailbox: td_mailbox, timeout: i64, flags: u32, 
         // SAFETY: the caller's pointer is valid or NULL, as the header asks; the layouts are the same.
         let out = unsafe { args::out("message", message.cast::<m::Message>())? };
         let interruptible = wait(timeout, flags)?;
-        out.set(shown(facade::recv(mailbox.into(), timeout, interruptible)?));
-        Ok(0)
+        done(facade::recv_step(mailbox.into(), timeout, interruptible, |message| out.set(shown(message))))
     })
 }
 

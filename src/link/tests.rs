@@ -5,7 +5,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::id::Kind;
-use crate::mailbox::{Exit, Opening, Patience, Wanted};
+use crate::mailbox::{Exit, Opening, Patience};
 use crate::message::{KIND_EXIT, REASON_KILLED, REASON_NORMAL};
 use crate::oneshot::Of;
 use std::collections::VecDeque;
@@ -57,7 +57,7 @@ impl House {
     /// The EXITs that wait: from whom, and why.
     fn exits(&self, id: Id) -> Vec<(Id, i32)> {
         let next = || {
-            let message = self.store.recv(id, &mut Wanted::Any, &POLL).ok()?;
+            let message = self.store.recv(id, &POLL).ok()?;
             self.store.release_message(Id(message.owner)).unwrap();
             assert_eq!(message.kind, KIND_EXIT);
             Some((message.from, message.status))

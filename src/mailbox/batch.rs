@@ -26,9 +26,6 @@ const MOST_SIGNALS: usize = 512;
 pub struct HandOver(pub Batch);
 
 impl Received for HandOver {
-    fn from_end(_: Message) -> Result<Self> {
-        Err(Error::Closed)
-    }
     fn batched(&self) -> Option<u32> {
         Some(self.0.count)
     }
@@ -100,18 +97,17 @@ impl Store {
         }
         let accepted = tail.accepted;
         let Some(segment) = tail.lone(head) else { return Ok(None) };
-        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
+        let batch = self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             hold.plain = true;
             let frame = hold.copy(segment);
             let entry = frame.begin().map(|at| frame.entry(at));
             slot.consume(1, entry.map_or(0, |entry| entry.size() as u64));
             hold.places.extend(entry.map(|entry| entry.at));
-            hold.show(frame)
+            hold.show(frame, owner)
         })?;
         segment.reset(accepted);
         slot.take_up(1);
-        batch.owner = owner.0;
         Ok(Some(batch))
     }
 
@@ -183,7 +179,7 @@ impl Store {
     }
 
     fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>) -> Result<Batch> {
-        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
+        self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             let mut bytes = 0;
             hold.plain = !slot.receiving.receipts.load(Relaxed);
@@ -201,15 +197,13 @@ impl Store {
             }
             slot.consume(segment.live() as u64, bytes);
             slot.take_up(segment.live());
-            let batch = hold.show(Frame::Own(segment));
+            let batch = hold.show(Frame::Own(segment), owner);
             if slot.receiving.receipts.load(Relaxed) {
                 let passed = hold.passed.insert(Default::default()).clone();
                 hold.share().into_iter().for_each(|frame| self.note_handed_out(slot, frame, passed.clone()));
             }
             batch
-        })?;
-        batch.owner = owner.0;
-        Ok(batch)
+        })
     }
 
     fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64) -> Result<Option<Batch>> {
@@ -239,7 +233,7 @@ impl Store {
         }
         // Losses behind the first of these signals show with what comes after them.
         let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
-        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
+        let batch = self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             let mut frame = self.encode(&signals);
             if lost > 0 {
@@ -251,9 +245,8 @@ impl Store {
                 signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None });
             }
             hold.signals = signals;
-            hold.show(Frame::Own(frame))
+            hold.show(Frame::Own(frame), owner)
         })?;
-        batch.owner = owner.0;
         Ok(Some(batch))
     }
 
@@ -303,12 +296,11 @@ impl Store {
         let mut frame = Segment::new(draft.total(), 0);
         frame.append(&draft);
         let frame = with_gap(frame, lost, &mut Trash::new());
-        let (owner, mut batch) = self.holds.open(slot.near(), |hold| {
+        let mut batch = self.holds.open(slot.near(), |hold, owner| {
             hold.begin();
             hold.places.extend(frame.entries().map(|entry| entry.at));
-            hold.show(Frame::Own(frame))
+            hold.show(Frame::Own(frame), owner)
         })?;
-        batch.owner = owner.0;
         batch.mailbox = id;
         Ok(Some(batch))
     }

@@ -89,12 +89,12 @@ impl Store {
             let frame = hold.share().ok_or_else(not_a_batch)?;
             Ok((frame, hold.places.clone()))
         })??;
-        let (owner, mut copy) = self.holds.open(batch.mailbox.index(), |hold| {
+        let mut copy = self.holds.open(batch.mailbox.index(), |hold, owner| {
             hold.begin();
             hold.places = places;
-            hold.show(Frame::Shared(frame))
+            hold.show(Frame::Shared(frame), owner)
         })?;
-        (copy.owner, copy.cursor, copy.mailbox) = (owner.0, copy.count, batch.mailbox);
+        (copy.cursor, copy.mailbox) = (copy.count, batch.mailbox);
         Ok(copy)
     }
 
@@ -324,7 +324,7 @@ mod tests {
     fn send(store: &Store, to: Id, data: &[u8]) {
         let header = FrameHeader { kind: KIND_MESSAGE as u8, ..FrameHeader::default() };
         let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
-        let _ = store.push(to, &draft, None).unwrap();
+        store.push(to, &draft, None, &mut None).unwrap();
     }
 
     /// The payload of the first message in a batch's frame.

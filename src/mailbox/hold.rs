@@ -103,12 +103,15 @@ fn empty() -> *const u8 {
 
 impl Hold {
     /// Copies a message out of its segment; a payload by reference is shared.
-    pub(super) fn fill(&mut self, entry: &Entry<'_>) -> Message {
+    #[inline(always)]
+    pub(super) fn fill(&mut self, entry: &Entry<'_>, owner: Id) -> Message {
         let trailer = entry.trailer();
         let header = entry.header;
-        let block = entry.block();
-        let copied = if block.is_none() { entry.data() } else { &[] };
-        let mut message = self.keep(block, copied, entry.topic());
+        let mut message = match entry.block() {
+            None if header.topic_size == 0 => self.keep(None, entry.data(), &[], owner),
+            None => self.keep(None, entry.data(), entry.topic(), owner),
+            block => self.keep(block, &[], entry.topic(), owner),
+        };
         (message.kind, message.from, message.tag, message.r#ref) =
             (header.kind as u32, Id(header.from), header.tag, header.r#ref);
         if let Some(trailer) = trailer {
@@ -118,24 +121,25 @@ impl Hold {
     }
 
     /// Copies what a signal says out of its record.
-    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64, said: Option<Said>) -> Message {
+    pub(super) fn fill_signal(&mut self, shot: &OneShot, reference: u64, said: Option<Said>, owner: Id) -> Message {
         let body = shot.body();
         let Body { tag, status, info, from, data, .. } = &*body;
         let (entries, data) = said.map_or_else(|| (info[1], data.clone()), |(entries, block)| (entries, Some(block)));
-        let mut message = self.keep(data, &[], body.name().map_or("", |name| name).as_bytes());
+        let mut message = self.keep(data, &[], body.name().map_or("", |name| name).as_bytes(), owner);
         (message.kind, message.status, message.from) = (shot.message_kind(), *status, *from);
         (message.tag, message.r#ref, message.info) = (*tag, reference, [info[0], entries]);
         message
     }
 
-    pub(super) fn fill_end(&mut self) -> Message {
-        let mut message = self.keep(None, &[], &[]);
+    pub(super) fn fill_end(&mut self, owner: Id) -> Message {
+        let mut message = self.keep(None, &[], &[], owner);
         message.kind = KIND_END;
         message
     }
 
     /// A message that belongs to no mailbox: what a blocking call returns.
-    pub(super) fn keep(&mut self, block: Option<Arc<Block>>, copied: &[u8], topic: &[u8]) -> Message {
+    #[inline(always)]
+    pub(super) fn keep(&mut self, block: Option<Arc<Block>>, copied: &[u8], topic: &[u8], owner: Id) -> Message {
         self.bytes.clear();
         self.bytes.extend_from_slice(copied);
         self.bytes.extend_from_slice(topic);
@@ -159,7 +163,7 @@ impl Hold {
             topic_size: topic.len(),
             deadline: FOREVER,
             lost: 0,
-            owner: 0,
+            owner: owner.0,
             info: [0; 2],
         }
     }
@@ -201,7 +205,7 @@ impl Hold {
     }
 
     #[inline]
-    pub(super) fn show(&mut self, frame: Frame) -> Batch {
+    pub(super) fn show(&mut self, frame: Frame, owner: Id) -> Batch {
         let (bytes, size) = frame.frame();
         self.frame = Some(frame);
         Batch {
@@ -211,7 +215,7 @@ impl Hold {
             count: self.places.len() as u32,
             cursor: 0,
             mailbox: self.mailbox,
-            owner: 0,
+            owner: owner.0,
             reserved: [0; 2],
         }
     }
@@ -235,9 +239,7 @@ impl Store {
 
     /// A message outside any mailbox, with an owner of its own.
     pub fn message_of(&self, block: Option<Arc<Block>>, copied: &[u8]) -> Result<Message> {
-        let (owner, mut message) = self.holds.open(0, |hold| hold.keep(block, copied, &[]))?;
-        message.owner = owner.0;
-        Ok(message)
+        self.holds.open(0, |hold, owner| hold.keep(block, copied, &[], owner))
     }
 }
 

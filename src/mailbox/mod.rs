@@ -48,7 +48,6 @@ pub use links::{Exit, Pair};
 pub use look::{MailboxView, Oldest, RecordView, Survey};
 pub use policy::{Limit, Outcome, Policy};
 pub use queue::Refusal;
-pub use receive::Wanted;
 pub use room::Room;
 pub use select::Select;
 pub use signal::Cancelled;

@@ -169,7 +169,7 @@ fn unknown(id: Id) -> Error {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::{Opening, Patience, Wanted};
+    use super::super::{Opening, Patience};
     use super::*;
     use crate::clock::Clock;
     use crate::message::KIND_NOTIFY;
@@ -184,7 +184,7 @@ mod tests {
 
     /// The bits of what is received now.
     fn take(store: &Store, id: Id) -> Result<u64> {
-        let message = store.recv(id, &mut Wanted::Any, &POLL)?;
+        let message = store.recv(id, &POLL)?;
         assert_eq!((message.kind, message.r#ref, message.from), (KIND_NOTIFY, 0, Id::NONE));
         store.release_message(Id(message.owner)).unwrap();
         Ok(message.tag)

@@ -79,7 +79,7 @@ struct Both {
     cursor: Cursor,
     /// The model's cursor: keys from which messages and after which signals come, and what was peeked last.
     peeked: (u64, u64, Option<u64>),
-    selects: Vec<(Match, Wanted)>,
+    selects: Vec<(Match, Select)>,
     /// What it left when it ended because it was full.
     killed: Option<Remains>,
 }
@@ -410,11 +410,11 @@ impl Both {
             assert_eq!((message.kind, message.lost), (KIND_END, unseen));
             self.store.batch_release(&mut batch).unwrap();
         } else if unseen > 0 {
-            let message = self.store.recv(self.id, &mut Wanted::Any, &POLL).unwrap();
+            let message = self.store.recv(self.id, &POLL).unwrap();
             assert_eq!((message.kind, message.lost), (KIND_END, unseen));
             self.store.release_message(Id(message.owner)).unwrap();
         }
-        assert_eq!(self.store.recv(self.id, &mut Wanted::Any, &POLL).unwrap_err(), Error::Closed);
+        assert_eq!(self.store.recv(self.id, &POLL).unwrap_err(), Error::Closed);
         for open in &mut self.open {
             assert!(self.store.batch_next(&mut open.batch).unwrap().is_none(), "nothing is passed after the end");
             // What the host passed by hand it has seen; a repeating timer's tick has gone with its timer, though.

@@ -93,8 +93,9 @@ impl Store {
     /// Sends with the mailbox's policy, but without waiting: `Refusal::Full` is for the caller to wait or to give up.
     /// The record of a request is put in the mailbox's list of watchers in the same step.
     pub fn offer(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Outcome, Refusal> {
-        match self.push(to, draft, record) {
-            Ok(roused) => Ok(Outcome::Queued(roused)),
+        let mut roused = None;
+        match self.push(to, draft, record, &mut roused) {
+            Ok(()) => Ok(Outcome::Queued(roused)),
             Err(Refusal::Full) => match self.overflow(to, draft, record, Refusal::Full) {
                 // In its own bound there was room, or it made some.
                 Err(Refusal::Short) => {
@@ -105,8 +106,8 @@ impl Store {
             },
             Err(Refusal::Short) => {
                 let _tight = self.reclaim(self.slot(to)?.engine());
-                match self.push(to, draft, record) {
-                    Ok(roused) => Ok(Outcome::Queued(roused)),
+                match self.push(to, draft, record, &mut roused) {
+                    Ok(()) => Ok(Outcome::Queued(roused)),
                     Err(Refusal::Never(error)) => Err(error.into()),
                     Err(full) => self.overflow(to, draft, record, full),
                 }

@@ -88,9 +88,10 @@ impl From<Error> for Refusal {
 }
 
 impl Store {
-    /// Appends a message if there is room; the record of a request becomes a watcher in the same step.
+    /// Appends a message if there is room; the record of a request becomes a watcher in the same step. Who has to be
+    /// woken goes to `roused`, which held nobody: to hand it back would be to copy it.
     #[inline(always)]
-    pub fn push(&self, to: Id, draft: &Draft<'_>, record: Option<u32>) -> Result<Roused, Refusal> {
+    pub fn push(&self, to: Id, draft: &Draft<'_>, record: Option<u32>, roused: &mut Roused) -> Result<(), Refusal> {
         let slot = self.slot(to)?;
         let mut tail = slot.tail.lock();
         tail.check(to)?;
@@ -102,11 +103,12 @@ impl Store {
             return Err(refusal);
         }
         tail.watch(&self.shots, record);
-        Ok(tail.roused(to))
+        if tail.attention != 0 {
+            *roused = tail.roused(to);
+        }
+        Ok(())
     }
-}
 
-impl Store {
     /// Appends messages under one lock, until one has no room or is too large to be copied in.
     pub fn push_many(&self, to: Id, from: Id, items: &[(u64, &[u8])]) -> Result<(usize, Roused)> {
         let slot = self.slot(to)?;
@@ -168,7 +170,9 @@ impl Tail {
     pub(super) fn admit(&mut self, store: &Store, slot: &Slot, draft: &Draft<'_>) -> Result<(), Refusal> {
         let size = draft.payload.size() as u64;
         if self.accepted >= self.limit || size > self.limit_bytes - self.accepted_bytes {
-            return self.admit_slowly(store, slot, draft);
+            // A copy, so that the draft of the fast path needs no place in memory: it would be written field by field and
+            // read back in larger pieces at once, which makes the processor wait.
+            return self.admit_slowly(store, slot, &{ *draft });
         }
         self.append(&store.pool, draft, size)?;
         slot.note_arrival();

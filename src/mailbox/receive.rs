@@ -16,52 +16,77 @@ use crate::sync::atomic::Ordering::*;
 /// Bytes of the segment of a message that is taken under the slot's lock.
 const LONE: usize = 1024;
 
-/// What a receive call takes.
-pub enum Wanted {
-    /// The oldest message.
-    Any,
-    /// The oldest message that a match accepts.
-    Select(Select),
-}
-
 impl Store {
-    /// Receives one message.
-    pub fn recv(&self, id: Id, wanted: &mut Wanted, patience: &Patience<'_>) -> Result<Message> {
-        self.wait_for(id, patience, matches!(wanted, Wanted::Select(_)), |slot, seen| match wanted {
-            Wanted::Any => self.take_oldest(slot, id, seen),
-            Wanted::Select(select) => self.take_selected(slot, id, select, seen),
-        })
+    /// Receives the oldest message, which is given on as [`batch_step`](Self::batch_step) does.
+    #[inline]
+    pub fn recv_step(&self, id: Id, patience: &Patience<'_>, mut put: impl FnMut(Message)) -> Result<()> {
+        let taken = self.wait_for(id, patience, false, |slot, seen| self.take_oldest(slot, id, seen, &mut put));
+        taken.or_else(|error| self.or_end(id, error).map(put))
     }
 
-    fn take_oldest(&self, slot: &Slot, id: Id, seen: &mut u32) -> Result<Option<Message>> {
+    /// Receives the oldest message that is wanted.
+    pub fn recv_select(&self, id: Id, select: &mut Select, patience: &Patience<'_>) -> Result<Message> {
+        let taken = self.wait_for(id, patience, true, |slot, seen| self.take_selected(slot, id, select, seen));
+        taken.or_else(|error| self.or_end(id, error))
+    }
+
+    #[cfg(test)]
+    pub fn recv(&self, id: Id, patience: &Patience<'_>) -> Result<Message> {
+        let mut received = None;
+        self.recv_step(id, patience, |message| received = Some(message))?;
+        Ok(received.expect("a message is given on"))
+    }
+
+    #[inline(always)]
+    fn take_oldest(&self, slot: &Slot, id: Id, seen: &mut u32, put: &mut impl FnMut(Message)) -> Result<Option<()>> {
         let mut trash = Trash::new();
         let mut head = slot.receiving.head.lock();
         slot.check(id, Error::Closed)?;
         if slot.is_barred(seen)? {
             return Ok(None);
         }
-        let what = self.oldest(slot, id, &mut head, &mut trash, seen)?;
-        let taken = slot.taken(what, trash);
+        let what = match self.take_lone(slot, &head, seen, put)? {
+            None => self.oldest(slot, id, &mut head, (&mut trash, seen))?.map(put),
+            taken => taken,
+        };
+        let asked = slot.asked();
         drop(head);
-        Ok(self.after_taking(slot, id, taken))
+        self.after_taking(slot, id, asked);
+        Ok(what)
     }
 
+    /// Takes a short message that is alone in the queue from where it was written, so that neither side changes its
+    /// segment.
+    #[inline(always)]
+    fn take_lone(&self, slot: &Slot, head: &Head, seen: &mut u32, put: &mut impl FnMut(Message)) -> Result<Option<()>> {
+        if head.front().is_some() {
+            return Ok(None);
+        }
+        let mut tail = slot.tail.lock();
+        *seen = slot.arrived.load(Acquire);
+        let accepted = tail.accepted;
+        let Some(segment) = tail.lone(head) else { return Ok(None) };
+        let Some(at) = segment.begin() else { return Ok(None) };
+        let size = segment.entry(at).size() as u64;
+        self.holds.open(slot.near(), |hold, owner| put(hold.fill(&segment.entry(at), owner)))?;
+        segment.reset(accepted);
+        slot.consume(1, size);
+        Ok(Some(()))
+    }
+
+    #[inline(never)]
     fn oldest(
         &self,
         slot: &Slot,
         id: Id,
         head: &mut Head,
-        trash: &mut Trash,
-        seen: &mut u32,
+        (trash, seen): (&mut Trash, &mut u32),
     ) -> Result<Option<Message>> {
         loop {
             head.trim(&self.pool, slot);
             if head.front().is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
-                if let Some(message) = self.take_lone(slot, head, &mut tail)? {
-                    return Ok(Some(message));
-                }
                 head.draw(&self.pool, &mut tail);
                 if head.front().is_none() && tail.signals.is_empty() {
                     return Ok(None);
@@ -91,27 +116,13 @@ impl Store {
                 slot.tail.lock().note_expired(from, place);
                 continue;
             }
-            let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
+            let mut message = self.holds.open(slot.near(), |hold, owner| hold.fill(&entry, owner))?;
             // The entry's own share of the payload goes with the entry; the hold has its own.
             trash.extend(segment.pass());
             slot.consume(1, size);
-            message.owner = owner.0;
             message.lost = head.show_lost(slot, place + 1);
             return Ok(Some(message));
         }
-    }
-
-    /// Takes a short message that is alone in the queue from where it was written, so that neither side changes its
-    /// segment.
-    fn take_lone(&self, slot: &Slot, head: &Head, tail: &mut Tail) -> Result<Option<Message>> {
-        let accepted = tail.accepted;
-        let Some(segment) = tail.lone(head) else { return Ok(None) };
-        let Some(at) = segment.begin() else { return Ok(None) };
-        let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&segment.entry(at)))?;
-        segment.reset(accepted);
-        slot.consume(1, message.data_size as u64);
-        message.owner = owner.0;
-        Ok(Some(message))
     }
 
     /// Takes the first signal if it comes before message number `next`.
@@ -156,12 +167,12 @@ mod tests {
     fn send(store: &Store, to: Id, tag: u64, data: &[u8]) {
         let header = FrameHeader { kind: KIND_MESSAGE as u8, tag, ..FrameHeader::default() };
         let draft = Draft { header, payload: Payload::Copy(data), topic: &[], trailer: None };
-        let _ = store.push(to, &draft, None).unwrap();
+        store.push(to, &draft, None, &mut None).unwrap();
     }
 
     /// Kind, tag and size of what is received now.
     fn take(store: &Store, id: Id) -> Result<(u32, u64, usize)> {
-        let message = store.recv(id, &mut Wanted::Any, &POLL)?;
+        let message = store.recv(id, &POLL)?;
         store.release_message(Id(message.owner)).unwrap();
         Ok((message.kind, message.tag, message.data_size))
     }

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(expect(a, 10), Ok(Room::Now));
         let header = FrameHeader { kind: KIND_MESSAGE as u8, ..FrameHeader::default() };
         let draft = Draft { header, payload: Payload::Copy(&[0; 95]), topic: &[], trailer: None };
-        let _ = store.push(a, &draft, None).unwrap();
+        store.push(a, &draft, None, &mut None).unwrap();
         drop(store.reclaim(0));
         assert_eq!((expect(a, 1), expect(a, 10)), (Ok(Room::Later), Ok(Room::Later)));
         assert_eq!((expect(b, 5), expect(b, 10)), (Ok(Room::Now), Ok(Room::Elsewhere)));

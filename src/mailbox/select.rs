@@ -91,9 +91,10 @@ impl Store {
             return Ok(None);
         }
         let what = self.selected(slot, id, &mut head, select, (&mut trash, seen))?;
-        let taken = slot.taken(what, trash);
+        let asked = slot.asked();
         drop(head);
-        Ok(self.after_taking(slot, id, taken))
+        self.after_taking(slot, id, asked);
+        Ok(what)
     }
 
     fn selected(
@@ -261,9 +262,9 @@ impl Store {
 
     /// Takes one live entry out of the middle of the queue, with the losses just before it.
     fn take_at(&self, slot: &Slot, head: &mut Head, segment: usize, at: At, trash: &mut Trash) -> Result<Message> {
-        let (owner, mut message) = {
+        let mut message = {
             let entry = head.segment(segment).entry(at);
-            self.holds.open(slot.near(), |hold| hold.fill(&entry))?
+            self.holds.open(slot.near(), |hold, owner| hold.fill(&entry, owner))?
         };
         let first = head.front().filter(|front| segment == 0 && front.begin() == Some(at)).map(|front| front.first);
         let chosen = head.segment_mut(segment);
@@ -273,7 +274,6 @@ impl Store {
             let stamps = self.stamps(&slot.tail.lock());
             compact(chosen, &stamps, trash);
         }
-        message.owner = owner.0;
         if let Some(place) = first {
             message.lost = head.show_lost(slot, place + 1);
         }
@@ -288,8 +288,9 @@ impl Store {
     pub fn peek(&self, id: Id, cursor: &mut Cursor, patience: &Patience<'_>) -> Result<Message> {
         let copy = *cursor;
         let mut next = copy;
-        let message =
-            self.wait_for(id, patience, true, |slot, seen| self.peek_now(slot, id, &copy, &mut next, seen))?;
+        let message = self
+            .wait_for(id, patience, true, |slot, seen| self.peek_now(slot, id, &copy, &mut next, seen))
+            .or_else(|error| self.or_end(id, error))?;
         *cursor = next;
         Ok(message)
     }
@@ -309,9 +310,10 @@ impl Store {
             return Ok(None);
         }
         let what = self.peeked(slot, id, &mut head, cursor, next, (&mut trash, seen))?;
-        let taken = slot.taken(what, trash);
+        let asked = slot.asked();
         drop(head);
-        Ok(self.after_taking(slot, id, taken))
+        self.after_taking(slot, id, asked);
+        Ok(what)
     }
 
     fn peeked(
@@ -335,9 +337,8 @@ impl Store {
             match self.unexpired(slot, id, head, &Match::default(), from, trash) {
                 Some((segment, at, place)) if place < stamp => {
                     let entry = head.segment(segment).entry(at);
-                    let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill(&entry))?;
+                    let message = self.holds.open(slot.near(), |hold, owner| hold.fill(&entry, owner))?;
                     next.words = [place + 1, signal_from, place << 1 | 1, reference];
-                    message.owner = owner.0;
                     return Ok(Some(message));
                 }
                 _ => {}
@@ -348,10 +349,9 @@ impl Store {
             let shot = self.shots.at(index);
             if shot.is(life, State::Queued) {
                 let (reference, shown) = (self.shots.id(index), self.shots.shown(index));
-                let (owner, mut message) =
-                    self.holds.open(slot.near(), |hold| hold.fill_signal(shot, shown, self.look_at(shot)))?;
+                let said = self.look_at(shot);
+                let message = self.holds.open(slot.near(), |hold, owner| hold.fill_signal(shot, shown, said, owner))?;
                 next.words = [from, shot.number(), 0, reference.0];
-                message.owner = owner.0;
                 return Ok(Some(message));
             }
         }
@@ -367,9 +367,10 @@ impl Store {
             return Err(Error::Again.because("the mailbox is suspended"));
         }
         let what = self.take_peeked(slot, id, &mut head, cursor, &mut trash);
-        let taken = slot.taken(Some(what), trash);
+        let asked = slot.asked();
         drop(head);
-        self.after_taking(slot, id, taken).unwrap_or(Err(Error::Stale))
+        self.after_taking(slot, id, asked);
+        what
     }
 
     fn take_peeked(&self, slot: &Slot, id: Id, head: &mut Head, cursor: &Cursor, trash: &mut Trash) -> Result<Message> {

@@ -199,14 +199,13 @@ impl Store {
         let shot = self.shots.at(index);
         let reference = self.shots.shown(index);
         let said = snapshot.map(|snapshot| snapshot.say());
-        let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_signal(shot, reference, said))?;
+        let mut message = self.holds.open(slot.near(), |hold, owner| hold.fill_signal(shot, reference, said, owner))?;
         // Nothing of the record is dropped here that a hold does not share, so no release can run under the lease.
         let stamp = shot.stamp();
         if shot.usage() == Use::Notify {
             self.claim(index, shot.life());
         }
         self.shots.let_go(index);
-        message.owner = owner.0;
         // Taken out of its turn it shows what was lost before the messages that are still there.
         let turn = head.front().map_or(u64::MAX, |front| front.first + 1);
         message.lost = head.show_lost(slot, stamp.min(turn));

@@ -8,7 +8,7 @@ use super::{Receiving, Slot, Store};
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::message::{Message, Trash};
+use crate::message::Message;
 use crate::notify::{Parker, Wake};
 use crate::sync::atomic::Ordering::*;
 
@@ -20,30 +20,24 @@ pub struct Patience<'a> {
     pub interruptible: bool,
 }
 
-/// A message taken out, and what its taking asks for once the locks are gone.
-pub(super) struct Taken<T> {
-    pub what: Option<T>,
-    pub belled: bool,
-    pub blocked: bool,
-    pub trash: Trash,
+/// What a taking asks for once the locks are gone.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    belled: bool,
+    blocked: bool,
 }
 
 /// What a receive call gives.
-pub(super) trait Received: Sized {
-    /// For the end marker.
-    fn from_end(message: Message) -> Result<Self>;
+pub(super) trait Received {
     /// Messages in a batch.
-    fn batched(&self) -> Option<u32>;
-}
-
-impl Received for Message {
-    fn from_end(message: Message) -> Result<Self> {
-        Ok(message)
-    }
     fn batched(&self) -> Option<u32> {
         None
     }
 }
+
+impl Received for Message {}
+/// A message that was given on.
+impl Received for () {}
 
 impl Store {
     /// Tries, and waits, until `attempt` gives something. An attempt that finds nothing notes the slot's count of
@@ -70,7 +64,6 @@ impl Store {
                     return Ok(message);
                 }
                 Ok(None) => {}
-                Err(Error::Closed) => return self.closed(slot, id).and_then(T::from_end),
                 Err(error) => return Err(error),
             }
             if patience.timeout == 0 {
@@ -134,16 +127,15 @@ impl Store {
         Ok(wake)
     }
 
-    /// Does what taking asked for: room for senders, the descriptor, payloads that came free.
-    pub(super) fn after_taking<T>(&self, slot: &Slot, id: Id, taken: Taken<T>) -> Option<T> {
-        if taken.blocked {
+    /// Does what a taking asked for: room for senders, the descriptor.
+    #[inline]
+    pub(super) fn after_taking(&self, slot: &Slot, id: Id, asked: Asked) {
+        if asked.blocked {
             self.room_came_free(slot, id);
         }
-        if taken.belled {
+        if asked.belled {
             self.after_receive(slot, id);
         }
-        drop(taken.trash);
-        taken.what
     }
 
     /// Whom threads are calling in this mailbox's name, waiting.
@@ -154,8 +146,14 @@ impl Store {
         cold.map_or_else(Vec::new, |cold| cold.calling.iter().map(|(_, to)| *to).collect())
     }
 
-    /// What a receive call on an ended mailbox gives: once an end marker, if losses were not shown, then the error.
-    fn closed(&self, slot: &Slot, id: Id) -> Result<Message> {
+    /// What a receive call that met this error gives: on an ended mailbox, once an end marker, if losses were not shown,
+    /// else the error.
+    #[cold]
+    pub(super) fn or_end(&self, id: Id, error: Error) -> Result<Message> {
+        if error != Error::Closed {
+            return Err(error);
+        }
+        let slot = self.slot(id)?;
         let mut tail = slot.tail.lock();
         if slot.receiving.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
             return Err(Error::Closed);
@@ -163,16 +161,17 @@ impl Store {
         let lost = std::mem::take(&mut tail.lost) as u64;
         let reason = tail.reason;
         drop(tail);
-        let (owner, mut message) = self.holds.open(slot.near(), |hold| hold.fill_end())?;
-        (message.owner, message.lost, message.status) = (owner.0, lost, reason);
+        let mut message = self.holds.open(slot.near(), |hold, owner| hold.fill_end(owner))?;
+        (message.lost, message.status) = (lost, reason);
         Ok(message)
     }
 }
 
 impl Slot {
     /// What a taking asks for. Call it under the lease.
-    pub(super) fn taken<T>(&self, what: Option<T>, trash: Trash) -> Taken<T> {
+    #[inline]
+    pub(super) fn asked(&self) -> Asked {
         let Receiving { belled, blocked, .. } = &self.receiving;
-        Taken { what, belled: belled.load(Relaxed), blocked: blocked.load(Relaxed), trash }
+        Asked { belled: belled.load(Relaxed), blocked: blocked.load(Relaxed) }
     }
 }

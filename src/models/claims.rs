@@ -21,7 +21,7 @@ fn visit(room: &mut Room) -> u32 {
 }
 
 fn claim(claims: &Claims<Room>) -> Id {
-    claims.open(0, |room| room.visits = 0).unwrap().0
+    claims.open(0, |room, id| (room.visits = 0, id).1).unwrap()
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::message::{Match, MATCH_TAG};
 
 fn wait_for_tag(meeting: &Meeting, from: Id, tag: u64) -> Result<u64> {
     let wanted = Match { fields: MATCH_TAG, tag, ..Match::default() };
-    let mut wanted = Wanted::Select(Select::new(wanted));
-    meeting.release(meeting.store.recv(from, &mut wanted, &FOREVER_REAL)).map(|message| message.tag)
+    let mut select = Select::new(wanted);
+    meeting.release(meeting.store.recv_select(from, &mut select, &FOREVER_REAL)).map(|message| message.tag)
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::engine::{bury, end_in, Engine};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
-use crate::mailbox::{Limit, Opening, Outcome, Patience, Policy, Refusal, Store, Wanted};
+use crate::mailbox::{Limit, Opening, Outcome, Patience, Policy, Refusal, Store};
 use crate::message::{FrameHeader, MailboxCounters, Message, Payload, KIND_MESSAGE};
 use crate::sync::{explore, thread, Arc};
 
@@ -86,11 +86,11 @@ impl Meeting {
     }
 
     fn wait(&self, from: Id) -> Result<Message> {
-        self.release(self.store.recv(from, &mut Wanted::Any, &FOREVER_REAL))
+        self.release(self.store.recv(from, &FOREVER_REAL))
     }
 
     fn poll(&self, from: Id) -> Result<Message> {
-        self.release(self.store.recv(from, &mut Wanted::Any, &POLL))
+        self.release(self.store.recv(from, &POLL))
     }
 
     fn release(&self, received: Result<Message>) -> Result<Message> {

@@ -18,7 +18,7 @@ fn watcher(m: &Meeting) -> (Id, Id, Id) {
 }
 
 fn select(m: &Meeting, from: Id, wanted: Match) -> Result<Message> {
-    m.release(m.store.recv(from, &mut Wanted::Select(Select::new(wanted)), &POLL))
+    m.release(m.store.recv_select(from, &mut Select::new(wanted), &POLL))
 }
 
 fn flush_meets(receive: impl Fn(&Meeting, Id, Id) -> bool + Copy + Send + Sync + 'static) {

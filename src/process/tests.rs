@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::clock::Clock;
-use crate::mailbox::{Opening, Patience, Wanted};
+use crate::mailbox::{Opening, Patience};
 use crate::message::KIND_DOWN;
 use crate::oneshot::Of;
 use std::process::{Child, Command, Stdio};
@@ -39,7 +39,7 @@ impl Scene {
     /// The DOWN that comes next: of which record, why, how.
     fn down(&self) -> (Id, i32, [u64; 2]) {
         let patience = Patience { clock: &Clock::Real, timeout: PATIENCE, interruptible: false };
-        let message = self.store.recv(self.watcher, &mut Wanted::Any, &patience).unwrap();
+        let message = self.store.recv(self.watcher, &patience).unwrap();
         self.store.release_message(Id(message.owner)).unwrap();
         assert_eq!((message.kind, message.tag, message.from), (KIND_DOWN, 7, Id::NONE));
         (Id(message.r#ref), message.status, message.info)
@@ -47,7 +47,7 @@ impl Scene {
 
     fn is_quiet(&self) -> bool {
         let poll = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
-        self.store.recv(self.watcher, &mut Wanted::Any, &poll).err() == Some(Error::Again)
+        self.store.recv(self.watcher, &poll).err() == Some(Error::Again)
     }
 
     fn watched(&self) -> usize {

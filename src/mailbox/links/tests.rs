@@ -2,7 +2,7 @@
 //!
 //! Guarantees: as the file above.
 
-use super::super::{Opening, Patience, Wanted};
+use super::super::{Opening, Patience};
 use super::*;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -119,7 +119,7 @@ fn a_normal_end_is_not_passed_on() {
     let (store, a, b, exit) = after_the_end(false, false, REASON_NORMAL);
     assert!(matches!(exit, Exit::Lives));
     assert_eq!(store.is_linked(a, b), Ok(false));
-    assert_eq!(store.recv(a, &mut Wanted::Any, &POLL).err(), Some(Error::Again));
+    assert_eq!(store.recv(a, &POLL).err(), Some(Error::Again));
 }
 
 #[test]
@@ -127,10 +127,10 @@ fn a_trap_makes_a_message_of_it() {
     for (traps, always, reason) in [(true, false, REASON_KILLED), (true, false, REASON_NORMAL), (false, true, 9)] {
         let (store, a, b, exit) = after_the_end(traps, always, reason);
         assert!(matches!(exit, Exit::Lives));
-        let message = store.recv(a, &mut Wanted::Any, &POLL).unwrap();
+        let message = store.recv(a, &POLL).unwrap();
         assert_eq!((message.kind, message.from, message.status, message.data_size), (KIND_EXIT, b, reason, 3));
         store.release_message(Id(message.owner)).unwrap();
         assert_eq!((store.is_linked(a, b), store.traps(a)), (Ok(false), Ok(traps)));
-        assert_eq!(store.recv(a, &mut Wanted::Any, &POLL).err(), Some(Error::Again));
+        assert_eq!(store.recv(a, &POLL).err(), Some(Error::Again));
     }
 }

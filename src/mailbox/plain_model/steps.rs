@@ -152,13 +152,13 @@ impl Both {
             Step::Fire(which) => self.fire(which),
             Step::Cancel(which, flush) => self.cancel(which, flush),
             Step::Receive => {
-                let got = self.store.recv(self.id, &mut Wanted::Any, &POLL);
+                let got = self.store.recv(self.id, &POLL);
                 let at = self.plain.oldest();
                 self.received(got, at, false);
             }
             Step::Select(wish) => {
                 let wanted = self.wanted(wish);
-                self.selects.push((wanted, Wanted::Select(Select::new(wanted))));
+                self.selects.push((wanted, Select::new(wanted)));
                 self.select(self.selects.len() - 1);
             }
             Step::SelectAgain(which) => {
@@ -333,7 +333,7 @@ impl Both {
 
     fn select(&mut self, which: usize) {
         let (wanted, mut select) = self.selects.remove(which);
-        let got = self.store.recv(self.id, &mut select, &POLL);
+        let got = self.store.recv_select(self.id, &mut select, &POLL);
         self.selects.insert(which, (wanted, select));
         let message = self.plain.unexpired(0, &wanted);
         let signal = self.plain.first_signal(|_, item| wanted.accepts(item.kind, item.tag, item.from, item.reference));

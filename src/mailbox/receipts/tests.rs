@@ -3,10 +3,10 @@
 //! Guarantees: as the file above.
 
 use super::super::draft::Draft;
-use super::super::{Limit, Opening, Outcome, Patience, Policy, Remains, Select, Wanted};
+use super::super::{Limit, Opening, Outcome, Patience, Policy, Remains, Select};
 use super::*;
 use crate::clock::Clock;
-use crate::message::{Match, Payload, KIND_MESSAGE, KIND_REQUEST, KIND_TOPIC, MATCH_TAG, REASON_KILLED};
+use crate::message::{Match, Message, Payload, KIND_MESSAGE, KIND_REQUEST, KIND_TOPIC, MATCH_TAG, REASON_KILLED};
 use crate::oneshot::{Body, Making, Use};
 
 const POLL: Patience<'static> = Patience { clock: &Clock::Real, timeout: 0, interruptible: false };
@@ -53,8 +53,12 @@ impl Scene {
         tags.into_iter().for_each(|tag| self.offer(KIND_MESSAGE, from, tag, Id::NONE));
     }
 
-    fn recv(&self, wanted: &mut Wanted) -> u64 {
-        let message = self.store.recv(self.target, wanted, &POLL).unwrap();
+    fn recv(&self) -> u64 {
+        self.release(self.store.recv(self.target, &POLL))
+    }
+
+    fn release(&self, received: Result<Message>) -> u64 {
+        let message = received.unwrap();
         self.store.release_message(Id(message.owner)).unwrap();
         message.tag
     }
@@ -90,7 +94,7 @@ fn what_was_received_is_consumed_and_what_waits_discarded() {
     let late = scene.watch(one);
     scene.send(one, [7]);
     for tag in 1..=3 {
-        assert_eq!(scene.recv(&mut Wanted::Any), tag);
+        assert_eq!(scene.recv(), tag);
     }
     let remains = scene.end();
     assert_eq!(scene.said(first), [2, 2], "not the one sent before");
@@ -108,7 +112,7 @@ fn what_was_taken_from_the_middle_is_consumed() {
     scene.send(watcher, 1..=4);
     let size = size_of::<Match>();
     let wanted = Match { size, fields: MATCH_TAG, tag: 3, tag_mask: u64::MAX, ..Match::default() };
-    assert_eq!(scene.recv(&mut Wanted::Select(Select::new(wanted))), 3);
+    assert_eq!(scene.release(scene.store.recv_select(scene.target, &mut Select::new(wanted), &POLL)), 3);
     let remains = scene.end();
     assert_eq!(scene.said(record), [1, 3]);
     scene.store.finish(remains);
@@ -121,7 +125,7 @@ fn what_was_evicted_is_neither() {
     scene.send(watcher, [1]);
     let record = scene.watch(watcher);
     scene.send(watcher, 2..=5);
-    assert_eq!(scene.recv(&mut Wanted::Any), 4);
+    assert_eq!(scene.recv(), 4);
     let remains = scene.end();
     assert_eq!(scene.said(record), [1, 1]);
     scene.store.finish(remains);
@@ -133,7 +137,7 @@ fn what_was_dropped_is_neither() {
     let watcher = scene.open();
     let record = scene.watch(watcher);
     scene.send(watcher, 1..=5);
-    assert_eq!(scene.recv(&mut Wanted::Any), 1);
+    assert_eq!(scene.recv(), 1);
     let remains = scene.end();
     assert_eq!(scene.said(record), [1, 1]);
     scene.store.finish(remains);
@@ -173,8 +177,8 @@ fn a_request_whose_caller_is_gone_is_neither() {
     tickets.iter().for_each(|ticket| scene.offer(KIND_REQUEST, watcher, 1, *ticket));
     let gone = tickets[1];
     assert!(scene.store.shots.at(gone.index()).shift(gone.life(), State::Armed, State::Cancelled));
-    scene.recv(&mut Wanted::Any);
-    scene.recv(&mut Wanted::Any);
+    scene.recv();
+    scene.recv();
     let remains = scene.end();
     assert_eq!(scene.said(record), [2, 0]);
     scene.store.finish(remains);
@@ -223,7 +227,7 @@ fn a_value_counts_for_who_sent_it_last() {
     let (first, second) = (scene.watch(one), scene.watch(other));
     scene.send(one, [1, 3]);
     scene.send(other, [2, 3]);
-    assert_eq!(scene.recv(&mut Wanted::Any), 1);
+    assert_eq!(scene.recv(), 1);
     let remains = scene.end();
     assert_eq!(scene.said(first), [1, 0], "3 was replaced before anyone saw it");
     assert_eq!(scene.said(second), [0, 2]);
