@@ -1,6 +1,6 @@
 # tidings: everything a person or a machine runs here. `make` alone lists the targets.
 #
-# What is built stays in target/ (Rust), build/ (all else) and node_modules/. The demo and the tests use the library
+# What is built stays in target/ (Rust), dist/ (packages), build/ (all else) and node_modules/. The demo and the tests use the library
 # as a user does: installed, into build/prefix.
 
 PREFIX  ?= /usr/local
@@ -44,7 +44,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare dist dist-node demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -129,6 +129,13 @@ build/node-installed: $(call sources,bindings/node) $(STAGED)
 	@touch $@
 
 prepare: examples python node
+
+# ---- packages
+
+dist: dist-node ## packages that install without a compiler, into dist/
+
+dist-node: node
+	@NPM=$(NPM) $(NODE) bindings/node/scripts/dist.js dist
 
 # ---- what people run
 
@@ -215,5 +222,5 @@ check: ## formatting and lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 clean: ## forget everything built
-	rm -rf build node_modules bindings/node/node_modules bindings/node/build
+	rm -rf build dist node_modules bindings/node/node_modules bindings/node/build
 	$(CARGO) clean
