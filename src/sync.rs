@@ -12,6 +12,12 @@ pub use loom::sync::atomic;
 pub use std::sync::atomic;
 pub use std::sync::Arc;
 
+/// What each thread has of its own; the threads of a model are one of the system's, so they have loom's.
+#[cfg(loom)]
+pub use loom::thread_local;
+#[cfg(not(loom))]
+pub use std::thread_local;
+
 #[cfg(loom)]
 use loom::sync as imp;
 #[cfg(not(any(loom, miri)))]

@@ -8,7 +8,7 @@
 
 mod look;
 
-use super::forked;
+use super::{forked, Turn};
 use crate::clock::{Clock, FOREVER};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -203,21 +203,20 @@ impl Loop {
         }
         let (mut handled, mut failed) = (0, None);
         while let Some(mailbox) = ready.pop_front() {
-            let outcome = self.handle(run.store, mailbox);
-            if outcome == Err(Error::Forked) {
+            let turn = self.handle(run.store, mailbox);
+            if turn.given == Err(Error::Forked) {
                 return Err(forked());
             }
-            let more = run.store.settle(mailbox);
             let mut state = self.state.lock();
-            if more && !state.closed {
+            if turn.more && !state.closed {
                 state.ready.push_back(mailbox);
             }
             if state.closed {
                 break;
             }
-            match outcome {
+            match turn.given {
                 Ok(one) => handled += u32::from(one),
-                Err(_) => failed = outcome.err(),
+                Err(error) => failed = Some(error),
             }
             if failed.is_some() || self.budget > 0 && handled >= self.budget {
                 while let Some(mailbox) = ready.pop_back() {
@@ -251,11 +250,11 @@ impl Loop {
 
     /// Gives one batch to the mailbox's handler. It counts as running from before the batch is taken, so that whoever
     /// waits for an ended mailbox never sees its handler begin.
-    fn handle(&self, store: &Store, mailbox: Id) -> Result<bool> {
+    fn handle(&self, store: &Store, mailbox: Id) -> Turn {
         self.state.lock().current = mailbox;
-        let handled = super::handle(store, mailbox);
-        if handled == Err(Error::Forked) {
-            return handled;
+        let turn = super::handle(store, mailbox);
+        if turn.given == Err(Error::Forked) {
+            return turn;
         }
         let waiting = {
             let mut state = self.state.lock();
@@ -263,7 +262,7 @@ impl Loop {
             std::mem::take(&mut state.waiting)
         };
         waiting.iter().for_each(|parker| parker.unpark());
-        handled
+        turn
     }
 
     fn enter(&self) -> Result<Inside<'_>> {

@@ -18,9 +18,20 @@ use crate::notify::fork::generation;
 use crate::recorder::{record_often, Event};
 use crate::sync::assert_unlocked;
 
-/// Gives one batch to the mailbox's handler, if there is one and it has something. `TD_EFORKED` in the child of a fork.
-fn handle(store: &Store, mailbox: Id) -> Result<bool> {
-    let Some((mut batch, handler)) = store.batch_for_handler(mailbox)? else { return Ok(false) };
+/// What came of a turn.
+struct Turn {
+    /// Whether the handler was given a batch. `TD_EFORKED` in the child of a fork.
+    given: Result<bool>,
+    /// The mailbox has more to handle.
+    more: bool,
+}
+
+/// Gives one batch to the mailbox's handler, if there is one and it has something.
+fn handle(store: &Store, mailbox: Id) -> Turn {
+    let (mut batch, handler) = match store.batch_for_handler(mailbox) {
+        Ok(Some(found)) => found,
+        nothing => return Turn { given: nothing.map(|_| false), more: store.settle(mailbox) },
+    };
     let given = batch;
     let process = generation();
     record_often(Event::Handle, mailbox, Id::NONE, batch.count as i64);
@@ -31,12 +42,14 @@ fn handle(store: &Store, mailbox: Id) -> Result<bool> {
     if generation() != process {
         // Its drop is the parent's to call.
         std::mem::forget(handler);
-        return Err(forked());
+        return Turn { given: Err(forked()), more: false };
     }
     record_often(Event::Handled, mailbox, Id::NONE, 0);
     // The host may have written over its view of the batch; only where it stopped is taken from there.
-    batch = Batch { cursor: batch.cursor, ..given };
-    store.batch_end(&mut batch).map(|()| true)
+    match store.end_turn(&Batch { cursor: batch.cursor, ..given }) {
+        Ok(more) => Turn { given: Ok(true), more },
+        Err(error) => Turn { given: Err(error), more: store.settle(mailbox) },
+    }
 }
 
 fn forked() -> Error {

@@ -27,10 +27,11 @@ mod real {
             let _ = self.sender.send(work);
         }
 
+        pub fn try_pop(&self) -> Option<T> {
+            self.receiver.try_recv().ok()
+        }
+
         pub fn pop(&self) -> Option<T> {
-            if let Ok(work) = self.receiver.try_recv() {
-                return Some(work);
-            }
             let work = self.receiver.recv().ok();
             crate::recorder::time_passed();
             work
@@ -57,6 +58,10 @@ impl<T> RunQueue<T> {
     pub fn push(&self, work: T) {
         self.work.lock().push_back(work);
         self.changed.notify_all();
+    }
+
+    pub fn try_pop(&self) -> Option<T> {
+        self.work.lock().pop_front()
     }
 
     pub fn pop(&self) -> Option<T> {

@@ -108,13 +108,28 @@ impl Store {
         self.batch_end(batch)
     }
 
-    /// As [`batch_release`](Self::batch_release), by the loop for its handler's batch.
-    pub fn batch_end(&self, batch: &mut Batch) -> Result<()> {
+    fn batch_end(&self, batch: &Batch) -> Result<()> {
         match self.holds.close(Id(batch.owner), |hold| hold.give_up(batch.cursor as usize))? {
             Closed::Delivered(mailbox, messages, spent) => self.delivered(mailbox, messages, spent),
             Closed::Rest(rest) => self.take_rest(rest),
         }
         Ok(())
+    }
+
+    /// Ends the batch of a handler, as [`batch_release`](Self::batch_release) other batches, and
+    /// [settles](Self::settle) its mailbox.
+    pub fn end_turn(&self, batch: &Batch) -> Result<bool> {
+        match self.holds.close(Id(batch.owner), |hold| hold.give_up(batch.cursor as usize))? {
+            Closed::Delivered(mailbox, messages, None) => {
+                let Ok(slot) = self.slot(mailbox) else { return Ok(false) };
+                let mut tail = slot.tail.lock();
+                slot.put_down_of(mailbox, messages);
+                return Ok(slot.settle(&mut tail, mailbox));
+            }
+            Closed::Delivered(mailbox, messages, spent) => self.delivered(mailbox, messages, spent),
+            Closed::Rest(rest) => self.take_rest(rest),
+        }
+        Ok(self.settle(batch.mailbox))
     }
 
     /// All messages of a plain batch were delivered.
@@ -126,11 +141,8 @@ impl Store {
             segment.empty_into(&mut trash);
         }
         let mut head = slot.receiving.head.lock();
-        let life = slot.receiving.life.load(Acquire);
-        if life == mailbox.life() || life == mailbox.life() + 1 {
-            slot.put_down(messages);
-        }
-        if let Some(spent) = spent.take_if(|_| life == mailbox.life()) {
+        slot.put_down_of(mailbox, messages);
+        if let Some(spent) = spent.take_if(|_| slot.is_live(mailbox)) {
             head.spend(&self.pool, spent);
         }
     }
@@ -283,7 +295,17 @@ pub(super) fn place_at(segment: &Segment, wanted: At) -> u64 {
 }
 
 impl Slot {
-    /// So many messages of a batch are no longer in hand. Call it under the lease.
+    /// As [`put_down`](Self::put_down), unless the mailbox is long gone.
+    #[inline]
+    fn put_down_of(&self, mailbox: Id, messages: u32) {
+        let life = self.receiving.life.load(Acquire);
+        if life == mailbox.life() || life == mailbox.life() + 1 {
+            self.put_down(messages);
+        }
+    }
+
+    /// So many messages of a batch are no longer in hand. Call it under the lease; for a handler's batch, of which its
+    /// mailbox has one at a time, the slot lock does as well.
     #[inline]
     fn put_down(&self, messages: u32) {
         self.receiving.in_hand.store(self.receiving.in_hand.load(Relaxed) - messages, Relaxed);

@@ -55,9 +55,15 @@ pub struct MailBell {
 #[must_use = "somebody waits for this wake-up"]
 pub struct Rouse {
     mailbox: Id,
+    reader: Option<Arc<dyn Attend>>,
+    receivers: Option<Receivers>,
+}
+
+/// Whom a mailbox that is read by receive calls wakes.
+#[derive(Default)]
+struct Receivers {
     parker: Option<Arc<Parker>>,
     more: Vec<Arc<Parker>>,
-    reader: Option<Arc<dyn Attend>>,
     bell: Option<Arc<MailBell>>,
 }
 
@@ -81,13 +87,22 @@ impl Tail {
         }
     }
 
-    #[cold]
     fn rouse(&mut self, mailbox: Id, messages: usize) -> Rouse {
-        let mut rouse = Rouse { mailbox, parker: None, more: Vec::new(), reader: None, bell: None };
+        if self.attention == LOOP {
+            self.attention = 0;
+            return Rouse { mailbox, reader: self.cold().reader.clone(), receivers: None };
+        }
+        Rouse { mailbox, reader: None, receivers: self.rouse_receivers(messages) }
+    }
+
+    #[cold]
+    fn rouse_receivers(&mut self, messages: usize) -> Option<Receivers> {
         let attention = self.attention;
         if attention & SUSPENDED != 0 {
-            return rouse;
+            return None;
         }
+        debug_assert!(attention & LOOP == 0, "what a handler reads has no receivers");
+        let mut rouse = Receivers::default();
         let cold = self.cold();
         if attention & PARKED != 0 {
             let mut next = || {
@@ -102,12 +117,9 @@ impl Tail {
         if attention & BELL != 0 {
             rouse.bell = cold.bell.clone();
         }
-        if attention & LOOP != 0 {
-            rouse.reader = cold.reader.clone();
-        }
         let parked = if cold.waiters.is_empty() { 0 } else { PARKED };
         self.attention = (attention & BELL) | parked;
-        rouse
+        Some(rouse)
     }
 
     /// Something is pending: messages, signals, or an end.
@@ -136,26 +148,28 @@ impl Store {
     /// Wakes who has to be woken. No lock may be held.
     #[inline]
     pub fn rouse(&self, roused: Roused) {
-        if let Some(rouse) = roused {
-            self.rouse_all(rouse);
+        let Some(Rouse { mailbox, reader, receivers }) = roused else { return };
+        if let Some(receivers) = receivers {
+            self.wake(mailbox, receivers);
+        }
+        if let Some(reader) = reader {
+            reader.ready(mailbox);
         }
     }
 
     #[cold]
-    fn rouse_all(&self, rouse: Rouse) {
-        if rouse.bell.is_some() || rouse.parker.is_some() {
+    fn wake(&self, mailbox: Id, receivers: Receivers) {
+        let Receivers { parker, more, bell } = receivers;
+        if bell.is_some() || parker.is_some() {
             crate::recorder::time_passed();
         }
-        if let Some(bell) = rouse.bell {
-            if let Ok(slot) = self.slot(rouse.mailbox) {
-                bell.refresh(slot, rouse.mailbox);
+        if let Some(bell) = bell {
+            if let Ok(slot) = self.slot(mailbox) {
+                bell.refresh(slot, mailbox);
             }
         }
-        for parker in rouse.parker.iter().chain(&rouse.more) {
+        for parker in parker.iter().chain(&more) {
             parker.unpark();
-        }
-        if let Some(reader) = rouse.reader {
-            reader.ready(rouse.mailbox);
         }
     }
 
@@ -227,11 +241,18 @@ impl Store {
     /// For a loop, after it has run a mailbox: true when there is more to handle, else the next send tells it.
     pub fn settle(&self, id: Id) -> bool {
         let Ok(slot) = self.slot(id) else { return false };
-        let mut tail = slot.tail.lock();
-        if !slot.is_live(id) {
+        slot.settle(&mut slot.tail.lock(), id)
+    }
+}
+
+impl Slot {
+    /// As [`Store::settle`], under the slot lock.
+    #[inline]
+    pub(super) fn settle(&self, tail: &mut Tail, id: Id) -> bool {
+        if !self.is_live(id) {
             return false;
         }
-        let more = tail.pending(slot);
+        let more = tail.pending(self);
         if !more {
             tail.attention |= LOOP;
         }

@@ -7,8 +7,9 @@
 
 use super::*;
 use crate::dispatch::Workers;
-use crate::mailbox::Handler;
+use crate::mailbox::{Attend, Handler};
 use crate::message::{Batch, HandlerFn};
+use crate::notify::Parker;
 use std::cell::Cell;
 use std::ffi::c_void;
 
@@ -34,13 +35,31 @@ extern "C" fn dropped(_: *mut c_void) {
     DROPPED.set(DROPPED.get() + 1);
 }
 
+/// Where [`pass_on`] sends to.
+struct Next {
+    m: Arc<Meeting>,
+    to: Id,
+}
+
+extern "C" fn pass_on(batch: *mut Batch, next: *mut c_void) {
+    // SAFETY: the model that opened the mailbox keeps it until its worker is gone.
+    let next = unsafe { &*next.cast::<Next>() };
+    next.m.send(next.to, 9);
+    pass_all(batch, std::ptr::null_mut());
+}
+
+fn open(m: &Meeting, pool: &Arc<Workers>, call: HandlerFn, user: *mut c_void) -> Id {
+    let handler = Handler::new(Some(call), user, Some(dropped));
+    let opening = Opening { reader: Some(pool.clone()), handler: Some(Arc::new(handler)), ..Opening::default() };
+    m.store.open(opening, || true).unwrap()
+}
+
 fn worked(m: &Meeting, hands: u32) -> (Arc<Workers>, Id) {
     (SEEN.set(0), INSIDE.set(0), DROPPED.set(0));
     let pool = Arc::new(Workers::default());
     (0..hands).for_each(|_| pool.hire().unwrap());
-    let handler = Handler::new(Some(pass_all as HandlerFn), std::ptr::null_mut(), Some(dropped));
-    let opening = Opening { reader: Some(pool.clone()), handler: Some(Arc::new(handler)), ..Opening::default() };
-    (pool, m.store.open(opening, || true).unwrap())
+    let mailbox = open(m, &pool, pass_all, std::ptr::null_mut());
+    (pool, mailbox)
 }
 
 fn hand(m: &Arc<Meeting>, pool: &Arc<Workers>) -> thread::JoinHandle<()> {
@@ -77,6 +96,48 @@ fn two_workers_never_meet_in_one_handler() {
         workers.map(|worker| worker.join().unwrap());
         m.end(a);
         assert_eq!(m.stats(a).delivered, u64::from(SEEN.get()));
+    });
+}
+
+#[test]
+fn what_a_handler_makes_ready_meets_what_others_do() {
+    explore(|| {
+        let m = meeting();
+        let (pool, b) = worked(&m, 1);
+        let mut next = Next { m: m.clone(), to: b };
+        let a = open(&m, &pool, pass_on, std::ptr::from_mut(&mut next).cast());
+        m.send(a, 1);
+        let worker = hand(&m, &pool);
+        m.send(b, 2);
+        while SEEN.get() < 3 {
+            crate::sync::pause();
+        }
+        [a, b].map(|mailbox| m.end(mailbox));
+        pool.close();
+        worker.join().unwrap();
+        assert_eq!((m.stats(a).delivered, m.stats(b).delivered, DROPPED.get()), (1, 2, 2));
+    });
+}
+
+#[test]
+fn a_wait_for_the_end_outlasts_the_turn() {
+    explore(|| {
+        let m = meeting();
+        let (pool, a) = worked(&m, 1);
+        m.send(a, 1);
+        let worker = hand(&m, &pool);
+        m.end(a);
+        let parker = Parker::current();
+        parker.reset();
+        while pool.is_running(a, &parker) {
+            Clock::Real.wait(&parker, FOREVER, false);
+            parker.reset();
+        }
+        let seen = SEEN.get();
+        assert_eq!(INSIDE.get(), 0, "the handler has returned");
+        pool.close();
+        worker.join().unwrap();
+        assert_eq!(SEEN.get(), seen, "and does not begin again");
     });
 }
 
