@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tidings import Engine, Policy
+from tidings import AsyncEngine, Engine, Policy
 
 from payload import HEADS, PATIENCE, TAIL, WARM_UP, now, report, wrong
 
@@ -63,7 +63,7 @@ def into_iteration(engine, bound, source):
 
 
 def into_asyncio(engine, bound, source):
-    mailbox = engine.mailbox(policy=Policy.BLOCK, max_messages=bound)
+    mailbox = AsyncEngine(engine).mailbox(policy=Policy.BLOCK, max_messages=bound)
 
     async def consume(count):
         i = 0

@@ -83,7 +83,7 @@ class Figures:
 class Source:
     """The data source: a handler mailbox that knows its clients."""
 
-    def __init__(self, engine: tidings.Engine, loop: tidings.Loop, interval: float) -> None:
+    def __init__(self, engine: tidings.AsyncEngine, loop: tidings.Loop, interval: float) -> None:
         self.figures = Figures()
         self.clients: dict[tidings.Address, Deliver] = {}
         self.mailbox = engine.mailbox("source", handler=self.handle, loop=loop)
@@ -126,7 +126,7 @@ class Source:
 class Server:
     """The HTTP side: GET /stream and POST /stop."""
 
-    def __init__(self, engine: tidings.Engine, source: Source) -> None:
+    def __init__(self, engine: tidings.AsyncEngine, source: Source) -> None:
         self.engine = engine
         self.source = source
         self.stopped = False
@@ -214,7 +214,7 @@ class Server:
             finally:
                 watch.cancel()
 
-    async def hang_up(self, reader: asyncio.StreamReader, mailbox: tidings.Mailbox) -> None:
+    async def hang_up(self, reader: asyncio.StreamReader, mailbox: tidings.AsyncMailbox) -> None:
         """Ends the client's mailbox when its connection ends, also between two ticks."""
         try:
             while await reader.read(4096):
@@ -225,7 +225,8 @@ class Server:
 
 
 async def serve(port: int, interval: float) -> None:
-    with tidings.Engine() as engine, engine.loop() as loop:
+    async with tidings.Engine() as engine:
+        loop = engine.loop()
         source = Source(engine, loop, interval)
         server = Server(engine, source)
         listener = await asyncio.start_server(server.connection, "127.0.0.1", port)

@@ -109,13 +109,13 @@ def test_handlers_on_the_calling_thread() -> None:
 
 def test_under_asyncio() -> None:
     async def main() -> None:
-        engine = tidings.Engine()
+        engine = tidings.AsyncEngine(tidings.Engine())
         loop, seen = engine.loop(), []
         box = engine.mailbox(handler=lambda message: seen.append(message.tag), loop=loop)
         loop.attach()
         for n in range(100):
             box.send(b"", n)
-        report = await engine.drain_async(60)
+        report = await engine.drain(60)
         assert seen == list(range(100)) and report.undelivered == 0
 
     asyncio.run(asyncio.wait_for(main(), 60))

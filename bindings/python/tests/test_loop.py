@@ -319,3 +319,40 @@ def test_a_budget_bounds_one_run(engine: tidings.Engine) -> None:
     assert loop.run(1) == 1 and len(seen) == 1
     drive(loop)
     assert sorted(seen) == [0, 1, 2]
+
+
+def test_a_loop_on_a_thread_of_its_own(engine: tidings.Engine) -> None:
+    threads: list[int] = []
+
+    def handle(message: tidings.Message) -> None:
+        threads.append(threading.get_ident())
+        if message.kind == Kind.REQUEST:
+            message.reply()
+
+    with engine.loop().start("mine") as loop:
+        box = engine.mailbox(handler=handle, loop=loop)
+        box.call(timeout=30)
+        assert loop._thread and loop._thread.name == "mine" and threads == [loop._thread.ident]
+        with pytest.raises(RuntimeError, match="a thread already"):
+            loop.start()
+        loop.stop()
+        assert not loop._thread.is_alive()
+        box.send()
+        time.sleep(0.02)
+        assert len(threads) == 1 and box.stats().queued == 1
+        loop.start()
+        box.call(timeout=30)
+        thread = loop._thread
+    assert thread and not thread.is_alive()
+    with pytest.raises(tidings.NoProcError):
+        box.send()
+
+
+def test_a_loop_closes_itself_from_its_thread(engine: tidings.Engine) -> None:
+    for end in "stop", "close":
+        loop = engine.loop().start()
+        box = engine.mailbox(handler=lambda message: getattr(loop, end)(), loop=loop)
+        box.send()
+        assert loop._thread
+        loop._thread.join(30)
+        assert not loop._thread.is_alive()

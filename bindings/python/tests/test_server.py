@@ -131,6 +131,25 @@ def test_an_answer_that_comes_too_late_harms_nobody(engine: tidings.Engine) -> N
         assert counter.call(timeout=30).data == b"4"
 
 
+def test_a_generator_answers_in_parts(engine: tidings.Engine) -> None:
+    class Counting(tidings.Server):
+        ended = 0
+
+        def handle_call(self, request: tidings.Message) -> Iterator[bytes]:
+            try:
+                for n in range(int(request.data)):
+                    yield b"%d" % n
+            finally:
+                self.ended += 1
+
+    with Counting().start(engine) as server:
+        assert [part.data for part in server.mailbox.stream(b"3", timeout=30)] == [b"0", b"1", b"2"]
+        with server.mailbox.stream(b"1000000", timeout=30, max_messages=5) as parts:
+            next(parts)
+        assert [part.data for part in server.mailbox.stream(b"1", timeout=30)] == [b"0"]
+        assert server.ended == 3
+
+
 def test_all_else_is_info(engine: tidings.Engine) -> None:
     with Counter().start(engine) as counter:
         target = engine.mailbox()

@@ -10,8 +10,9 @@
 from ._native import _fast as _fast
 from ._native import ffi, lib, library_path
 from .address import Address
+from .aio import AsyncEngine, AsyncMailbox, AsyncParts, AsyncReplies
 from .calls import Parts, Replies
-from .engine import Engine, default_engine
+from .engine import BaseEngine, Engine, default_engine
 from .errors import (
     AgainError,
     BadIdError,
@@ -40,7 +41,7 @@ from .groups import Group, Presence
 from .handles import Call, Monitor, Subscription, Timer, Watch
 from .looking import explain, inspect, recorder
 from .loop import Loop
-from .mailbox import Mailbox
+from .mailbox import BaseMailbox, Mailbox
 from .message import Kind, Message, ViewMessage
 from .server import Server
 from .types import DeadLetter, DrainReport, EngineStats, MailboxStats, Outcome, Policy, Reason, Receipt
@@ -53,7 +54,13 @@ __version__: str = ffi.string(lib.td_version()).decode()
 __all__ = [
     "Address",
     "AgainError",
+    "AsyncEngine",
+    "AsyncMailbox",
+    "AsyncParts",
+    "AsyncReplies",
     "BadIdError",
+    "BaseEngine",
+    "BaseMailbox",
     "Call",
     "ClosedError",
     "DeadLetter",

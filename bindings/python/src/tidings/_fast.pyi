@@ -2,7 +2,7 @@
 
 from typing import Any, Awaitable, Callable, Iterable, Iterator, NoReturn, Optional, Tuple, TypeVar, Union
 
-from .engine import Engine
+from .engine import BaseEngine
 from .message import Message
 from .types import Buffer
 
@@ -20,7 +20,7 @@ def drain() -> None: ...
 
 class MessageBase:
     @property
-    def engine(self) -> Engine: ...
+    def engine(self) -> BaseEngine[Any]: ...
     @property
     def data(self) -> bytes: ...
     @property
@@ -56,7 +56,7 @@ class AddressBase:
     _id: int
     def __init__(
         self,
-        engine: Engine,
+        engine: BaseEngine[Any],
         engine_id: int,
         id: int,
         may_block: bool = True,
@@ -65,7 +65,7 @@ class AddressBase:
         /,
     ) -> None: ...
     @property
-    def engine(self) -> Engine: ...
+    def engine(self) -> BaseEngine[Any]: ...
     @property
     def id(self) -> int: ...
     def send(

@@ -13,7 +13,7 @@ from . import _fast
 from .errors import AgainError, ClosedError, TimedOutError
 
 if TYPE_CHECKING:
-    from .mailbox import Mailbox
+    from .mailbox import BaseMailbox
     from .message import Message
 
 
@@ -49,7 +49,7 @@ class Readiness:
         for waiter in self._waiters:
             _settle(waiter, True)
 
-    async def recv(self, mailbox: Mailbox, timeout: float | None) -> Message:
+    async def recv(self, mailbox: BaseMailbox, timeout: float | None) -> Message:
         loop = asyncio.get_running_loop()
         deadline = None if not timeout else loop.time() + timeout
         while True:
@@ -76,7 +76,7 @@ class AsyncMessages(_fast.AsyncBatches):
     __slots__ = ("_readiness",)
     _readiness: Readiness
 
-    def __new__(cls, mailbox: Mailbox, readiness: Readiness) -> AsyncMessages:
+    def __new__(cls, mailbox: BaseMailbox, readiness: Readiness) -> AsyncMessages:
         self = super().__new__(cls, mailbox)
         self._readiness = readiness
         return self

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from . import _fast
 from ._native import ffi, lib
@@ -16,14 +16,14 @@ from .errors import check
 from .types import DrainReport
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .engine import BaseEngine
     from .loop import Loop
 
 _STEP = 0.002  # seconds from one look to the next
 _NAMED = 1024  # of the suspended mailboxes, as many are named
 
 
-def _look(engine: Engine, timeout: int) -> tuple[int, DrainReport]:
+def _look(engine: BaseEngine[Any], timeout: int) -> tuple[int, DrainReport]:
     """td_engine_drain: 0, TD_ETIMEDOUT when it is closed with something left, or TD_EAGAIN."""
     report, suspended = ffi.new("td_drain_report *"), ffi.new("td_mailbox[]", _NAMED)
     report.size = ffi.sizeof("td_drain_report")
@@ -34,13 +34,13 @@ def _look(engine: Engine, timeout: int) -> tuple[int, DrainReport]:
     return code, DrainReport(report.delivered, report.undelivered, addresses, code == lib.TD_OK)
 
 
-def _now(engine: Engine) -> int:
+def _now(engine: BaseEngine[Any]) -> int:
     now = ffi.new("int64_t *")
     check(lib.td_now((engine.id,), now))
     return int(now[0])
 
 
-def _steps(engine: Engine, timeout: float | None) -> Iterator[float | DrainReport]:
+def _steps(engine: BaseEngine[Any], timeout: float | None) -> Iterator[float | DrainReport]:
     """How long to wait until the next look, again and again; then the report."""
     left = _fast.nanoseconds(timeout)
     if left == 0 or _fast.in_handler():  # the library refuses what would wait for the handler itself
@@ -64,7 +64,7 @@ def _steps(engine: Engine, timeout: float | None) -> Iterator[float | DrainRepor
         return
 
 
-def drain(engine: Engine, timeout: float | None, loop: Loop | None) -> DrainReport:
+def drain(engine: BaseEngine[Any], timeout: float | None, loop: Loop | None) -> DrainReport:
     """See Engine.drain."""
     pause: Callable[[float], object] = time.sleep if loop is None else loop.run
     try:
@@ -78,8 +78,8 @@ def drain(engine: Engine, timeout: float | None, loop: Loop | None) -> DrainRepo
     raise AssertionError
 
 
-async def drain_async(engine: Engine, timeout: float | None) -> DrainReport:
-    """See Engine.drain_async."""
+async def drain_async(engine: BaseEngine[Any], timeout: float | None) -> DrainReport:
+    """See AsyncEngine.drain."""
     try:
         for step in _steps(engine, timeout):
             if isinstance(step, DrainReport):

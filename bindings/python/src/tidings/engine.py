@@ -12,76 +12,48 @@ import os
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, Iterable, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from . import _fast
 from ._native import ffi, lib
 from .address import Address
 from .calls import Replies
-from .draining import drain, drain_async
+from .draining import drain
 from .errors import ForkedError, NoProcError, NotFoundError, check
 from .groups import Group, Presence
 from .handles import Timer
 from .looking import snapshot
 from .loop import Loop
-from .mailbox import Mailbox
+from .mailbox import BaseMailbox, Mailbox
 from .types import DrainReport, EngineStats, Policy, Receipt, encode
 
 if TYPE_CHECKING:
     from .address import Item
+    from .aio import AsyncEngine
     from .message import Message
     from .types import Buffer
 
+_Box = TypeVar("_Box", bound=BaseMailbox)
 _Result = TypeVar("_Result")
 
 _opened: dict[int, Engine] = {}
 _opened_lock = threading.Lock()
 
 
-class Engine:
-    """An isolated world of mailboxes inside this process. A context manager; leaving it closes the engine.
+class BaseEngine(Generic[_Box]):
+    """What the two faces of an engine share, `Engine` for threads and `AsyncEngine` for asyncio: all that never waits."""
 
-    `max_bytes` bounds the payloads of all its queues together; 0: 1 GiB. Threads of the engine's own never run Python,
-    so there is no option for workers: a handler belongs to a loop, and the thread that runs it.
-    """
-
-    def __init__(self, *, virtual_clock: bool = False, time: str = "thread", max_bytes: int = 0) -> None:
-        if time not in ("thread", "host"):
-            raise ValueError(f'time is "thread" (the library\'s own timer thread) or "host" (Loop.run), not {time!r}')
-        options = ffi.new("td_engine_options *")
-        options.size = ffi.sizeof("td_engine_options")
-        options.flags = lib.TD_ENGINE_VIRTUAL_CLOCK if virtual_clock else 0
-        options.time = lib.TD_TIME_HOST if time == "host" else lib.TD_TIME_THREAD
-        options.max_bytes = max_bytes
-        engine = ffi.new("td_engine *")
-        check(lib.td_engine_open(options, engine))
-        self._adopt(engine.id, host_time=time == "host", default=False, virtual_clock=virtual_clock)
-
-    def _adopt(self, id: int, host_time: bool, default: bool, virtual_clock: bool = False) -> None:
-        self.id = id
-        self.virtual_clock = virtual_clock
-        self.host_time = host_time
-        self.is_default = default
-        self._loops: WeakSet[Loop] = WeakSet()
-        self._mailboxes: WeakValueDictionary[int, Mailbox] = WeakValueDictionary()
-        with _opened_lock:
-            if not _opened:
-                atexit.unregister(_close_all)
-                atexit.register(_close_all)
-            _opened[id] = self
+    id: int
+    virtual_clock: bool
+    host_time: bool
+    is_default: bool
+    _loops: WeakSet[Loop]
+    _mailboxes: WeakValueDictionary[int, BaseMailbox]
+    _box: type[_Box]
 
     def __repr__(self) -> str:
-        return f"<tidings.Engine {self.id:#x}{' (default)' if self.is_default else ''}>"
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(ForkedError):  # in a forked child: it is the parent's
-            self.close()
+        return f"<tidings.{type(self).__name__} {self.id:#x}{' (default)' if self.is_default else ''}>"
 
     def close(self) -> None:
         """Ends every mailbox with reason engine_closed. Never waits; closing twice does nothing."""
@@ -91,19 +63,6 @@ class Engine:
         if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
             check(code)
         _fast.drain()
-
-    def drain(self, timeout: float | None = None, *, loop: Loop | None = None) -> DrainReport:
-        """Lets the queues empty, at most so many seconds, then closes the engine; what became of the messages.
-
-        Meanwhile sends without a sender and new mailboxes are refused with ClosedError; what mailboxes send, replies and
-        armed timers pass. Other threads go on receiving and running loops; give `loop` when its handlers run on the
-        calling thread. With timeout=0 it does not wait: AgainError while something is left. Ctrl-C closes at once.
-        """
-        return drain(self, timeout, loop)
-
-    async def drain_async(self, timeout: float | None = None) -> DrainReport:
-        """`drain` for asyncio, whose attached loops and waiting tasks go on meanwhile."""
-        return await drain_async(self, timeout)
 
     # Mailboxes and loops
 
@@ -120,7 +79,7 @@ class Engine:
         thread_bound: bool = False,
         notifiable: bool = False,
         views: bool = False,
-    ) -> Mailbox:
+    ) -> _Box:
         """Opens a mailbox: to be read with `recv` and iteration, or, with `handler` and `loop`, by that loop.
 
         Bounds of 0 are the library's defaults (65,536 messages, 64 MiB). `policy` says what a full mailbox
@@ -133,7 +92,7 @@ class Engine:
         if block_timeout == 0:
             raise ValueError("block_timeout is more than 0; for a send that never waits use policy FAIL")
         block = 0 if block_timeout is None else _fast.nanoseconds(block_timeout)
-        box = Mailbox(self, name, Policy(policy), block, views)
+        box = self._box(self, Policy(policy), block, name, views)
         options = ffi.new("td_mailbox_options *")
         options.size = ffi.sizeof("td_mailbox_options")
         options.policy = policy
@@ -194,12 +153,6 @@ class Engine:
         # Not td_send_name: that cannot be interrupted where the mailbox makes its senders wait.
         self._to_holder(name, lambda holder: holder.send(data, tag, sender=sender))
 
-    def call(
-        self, name: str, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None, sender: Address | None = None
-    ) -> Message:
-        """Sends a request to whoever has the name now, and waits for the reply; see `Address.call`."""
-        return self._to_holder(name, lambda holder: holder.call(data, tag, timeout=timeout, sender=sender))
-
     def _to_holder(self, name: str, act: Callable[[Address], _Result]) -> _Result:
         target = self.whereis(name)
         while target is not None:
@@ -222,13 +175,6 @@ class Engine:
             )
         self._timer_armed()
         return Timer(timer.id)
-
-    def call_many(
-        self, targets: Iterable[Address], data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
-    ) -> Replies:
-        """Sends a request to each of them (a group, for example); iterating over the result gives (mailbox, reply or
-        error) as the answers come, and ends when all have answered or failed."""
-        return Replies(self, targets, data, tag, timeout)
 
     def publish(
         self, topic: str, data: Buffer = b"", tag: int = 0, *, sender: Address | None = None, retain: bool = False
@@ -264,6 +210,98 @@ class Engine:
         """Moves a virtual clock, through every expiry on the way, in order."""
         check(lib.td_clock_advance((self.id,), _fast.nanoseconds(seconds)))
 
+    def _timer_armed(self) -> None:
+        if self.host_time:
+            for loop in list(self._loops):
+                loop._timer_armed()
+
+
+class Engine(BaseEngine[Mailbox]):
+    """An isolated world of mailboxes inside this process. A context manager; leaving it closes the engine.
+
+    `max_bytes` bounds the payloads of all its queues together; 0: 1 GiB. Threads of the engine's own never run Python,
+    so there is no option for workers: a handler belongs to a loop, and the thread that runs it.
+
+    >>> with tidings.Engine() as engine, engine.mailbox("greeter") as greeter, engine.mailbox() as me:
+    ...     monitor = me.monitor("greeter")
+    ...     greeter.send(b"hello", sender=me)
+    ...     greeter.recv(timeout=1).data
+    ...     greeter.close()
+    ...     me.recv(timeout=1).reason.name
+    b'hello'
+    'normal'
+
+    Under asyncio enter it by `async with`, which gives the face whose waits are awaited: an `AsyncEngine`.
+    """
+
+    _box = Mailbox
+
+    def __init__(self, *, virtual_clock: bool = False, time: str = "thread", max_bytes: int = 0) -> None:
+        if time not in ("thread", "host"):
+            raise ValueError(f'time is "thread" (the library\'s own timer thread) or "host" (Loop.run), not {time!r}')
+        options = ffi.new("td_engine_options *")
+        options.size = ffi.sizeof("td_engine_options")
+        options.flags = lib.TD_ENGINE_VIRTUAL_CLOCK if virtual_clock else 0
+        options.time = lib.TD_TIME_HOST if time == "host" else lib.TD_TIME_THREAD
+        options.max_bytes = max_bytes
+        engine = ffi.new("td_engine *")
+        check(lib.td_engine_open(options, engine))
+        self._adopt(engine.id, host_time=time == "host", default=False, virtual_clock=virtual_clock)
+
+    def _adopt(self, id: int, host_time: bool, default: bool, virtual_clock: bool = False) -> None:
+        self.id = id
+        self.virtual_clock = virtual_clock
+        self.host_time = host_time
+        self.is_default = default
+        self._loops: WeakSet[Loop] = WeakSet()
+        self._mailboxes: WeakValueDictionary[int, BaseMailbox] = WeakValueDictionary()
+        with _opened_lock:
+            if not _opened:
+                atexit.unregister(_close_all)
+                atexit.register(_close_all)
+            _opened[id] = self
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(ForkedError):  # in a forked child: it is the parent's
+            self.close()
+
+    async def __aenter__(self) -> AsyncEngine:
+        from .aio import AsyncEngine
+
+        return AsyncEngine(self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, value, trace)
+
+    def drain(self, timeout: float | None = None, *, loop: Loop | None = None) -> DrainReport:
+        """Lets the queues empty, at most so many seconds, then closes the engine; what became of the messages.
+
+        Meanwhile sends without a sender and new mailboxes are refused with ClosedError; what mailboxes send, replies and
+        armed timers pass. Other threads go on receiving and running loops; give `loop` when its handlers run on the
+        calling thread. With timeout=0 it does not wait: AgainError while something is left. Ctrl-C closes at once.
+        """
+        return drain(self, timeout, loop)
+
+    def call(
+        self, name: str, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None, sender: Address | None = None
+    ) -> Message:
+        """Sends a request to whoever has the name now, and waits for the reply; see `Address.call`."""
+        return self._to_holder(name, lambda holder: holder.call(data, tag, timeout=timeout, sender=sender))
+
+    def call_many(
+        self, targets: Iterable[Address], data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
+    ) -> Replies:
+        """Sends a request to each of them (a group, for example); iterating over the result gives (mailbox, reply or
+        error) as the answers come, and ends when all have answered or failed."""
+        return Replies(self, targets, data, tag, timeout)
+
     def wait_parked(self, count: int, timeout: float | None = None) -> None:
         """Waits (in real time) until so many threads wait on this engine's virtual clock."""
         step = _fast.nanoseconds(0.05)  # this wait is not interruptible: short ones let Ctrl-C in between
@@ -274,11 +312,6 @@ class Engine:
             if code not in (lib.TD_ETIMEDOUT, lib.TD_EAGAIN) or not left:
                 check(code)
                 return
-
-    def _timer_armed(self) -> None:
-        if self.host_time:
-            for loop in list(self._loops):
-                loop._timer_armed()
 
     def _at_exit(self) -> None:
         if not self.is_default:

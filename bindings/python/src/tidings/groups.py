@@ -5,7 +5,7 @@ Guarantees: nothing is kept here; a Group and a Presence are a name and its engi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from . import _fast
 from ._native import ffi, lib
@@ -16,8 +16,8 @@ from .types import encode, fetch
 
 if TYPE_CHECKING:
     from .address import Address
-    from .engine import Engine
-    from .mailbox import Mailbox
+    from .engine import BaseEngine
+    from .mailbox import BaseMailbox
 
 
 class _Named:
@@ -25,7 +25,7 @@ class _Named:
 
     __slots__ = ("engine", "name", "_text")
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: BaseEngine[Any], name: str) -> None:
         self.engine = engine
         self.name = name
         self._text = encode(name)
@@ -39,7 +39,7 @@ class _Named:
             raise ValueError(f"{mailbox!r} is of another engine than {self!r}")
         return (mailbox.id,), self._text, len(self._text)
 
-    def _watch(self, function: Callable[..., int], watcher: Mailbox, tag: int) -> tuple[int, bytes]:
+    def _watch(self, function: Callable[..., int], watcher: BaseMailbox, tag: int) -> tuple[int, bytes]:
         watch = ffi.new("td_watch *")
         snapshot = fetch(function, *self._own(watcher), tag, watch)
         return int(watch.id), snapshot
@@ -65,7 +65,7 @@ class Group(_Named):
         """Who is in now, one entry per join."""
         return self._addresses(fetch(lib.td_group_members, (self.engine.id,), self._text, len(self._text)))
 
-    def watch(self, watcher: Mailbox, *, tag: int = 0) -> Watch[list[Address]]:
+    def watch(self, watcher: BaseMailbox, *, tag: int = 0) -> Watch[list[Address]]:
         """The members now, and in the same step a watch: from here on each join and leave is one MEMBER message, with
         `sender` and `joined` or `left`."""
         watch, members = self._watch(lib.td_group_watch, watcher, tag)
@@ -96,7 +96,7 @@ class Presence(_Named):
         """Who is present now."""
         return keys_of(fetch(lib.td_presence_keys, (self.engine.id,), self._text, len(self._text)))
 
-    def watch(self, watcher: Mailbox, *, tag: int = 0) -> Watch[list[str]]:
+    def watch(self, watcher: BaseMailbox, *, tag: int = 0) -> Watch[list[str]]:
         """The keys now, and in the same step a watch: from here on each that comes or goes is one PRESENCE message, with
         `key` and `joined` or `left`."""
         watch, keys = self._watch(lib.td_presence_watch, watcher, tag)

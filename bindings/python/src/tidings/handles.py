@@ -9,7 +9,7 @@ from .errors import StaleError, check
 from .types import Outcome
 
 if TYPE_CHECKING:
-    from .mailbox import Mailbox
+    from .mailbox import BaseMailbox
 
 Snapshot = TypeVar("Snapshot")
 
@@ -40,7 +40,7 @@ class Monitor(Handle):
 
     __slots__ = ("watcher",)
 
-    def __init__(self, id: int, watcher: Mailbox) -> None:
+    def __init__(self, id: int, watcher: BaseMailbox) -> None:
         super().__init__(id)
         self.watcher = watcher
 

@@ -11,10 +11,10 @@ from .types import fetch
 
 if TYPE_CHECKING:
     from .address import Address
-    from .engine import Engine
+    from .engine import BaseEngine
 
 
-def inspect(engine: Engine | None = None) -> dict[str, Any]:
+def inspect(engine: BaseEngine[Any] | None = None) -> dict[str, Any]:
     """All that an engine has: mailboxes with their queues, names, monitors, topics, timers, counters. None: the default
     engine, which C and all languages of the process share."""
     from .engine import default_engine

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import _fast
 from ._native import ffi, lib
-from .errors import ClosedError, ForkedError, check
+from .errors import ClosedError, ForkedError, StaleError, check
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .engine import BaseEngine
 
 
 class Loop:
     """Runs the handlers of its mailboxes on the thread that calls `run` or `run_forever`."""
 
-    def __init__(self, engine: Engine, budget: int = 0) -> None:
+    def __init__(self, engine: BaseEngine[Any], budget: int = 0) -> None:
         options = ffi.new("td_loop_options *")
         options.size = ffi.sizeof("td_loop_options")
         options.budget = budget
@@ -32,6 +33,7 @@ class Loop:
         self.id: int = loop.id
         self._fd: int | None = None
         self._stopping = False
+        self._thread: threading.Thread | None = None
         self._attached: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         engine._loops.add(self)
@@ -59,16 +61,37 @@ class Loop:
     def run_forever(self) -> None:
         """Runs until `stop`, or until the loop or its engine is closed."""
         self._stopping = False
-        try:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        with suppress(ClosedError, StaleError):
             while not self._stopping:
                 _fast.loop_run(self.id, self.engine.id, None)
-        except ClosedError:
-            return
+
+    def start(self, name: str = "tidings loop") -> Loop:
+        """Runs it on a thread of its own, until `stop` or `close`; gives the loop itself.
+
+        >>> with tidings.Engine() as engine, engine.loop().start() as loop:
+        ...     echo = engine.mailbox(handler=lambda request: request.reply(request.data), loop=loop)
+        ...     echo.call(b"hello", timeout=5).data
+        b'hello'
+        """
+        if self._thread is not None and self._thread.is_alive():
+            raise RuntimeError("this loop has a thread already; stop it first")
+        self._stopping = False
+        self._thread = threading.Thread(target=self._go_on, name=name, daemon=True)
+        self._thread.start()
+        return self
 
     def stop(self) -> None:
-        """Makes `run_forever` return, from any thread or handler."""
+        """Makes `run_forever` return, from any thread or handler. Waits for the thread of `start`."""
         self._stopping = True
         self.wake()
+        self._join()
+
+    def _join(self) -> None:
+        if self._thread not in (None, threading.current_thread()) and not _fast.in_handler():
+            self._thread.join()
 
     def wake(self) -> None:
         """Makes `run` return, from any thread."""
@@ -130,12 +153,14 @@ class Loop:
             attached.call_soon_threadsafe(self._schedule)
 
     def close(self) -> None:
-        """Ends the mailboxes of this loop with reason runtime_exit. Closing twice does nothing."""
+        """Ends the mailboxes of this loop with reason runtime_exit, and its thread, if it has one, for which it waits.
+        Closing twice does nothing."""
         if self._attached is not None and not self._attached.is_closed():
             self.detach()
         code = lib.td_loop_close((self.id,))
         if code not in (lib.TD_ESTALE, lib.TD_ECLOSED):
             check(code)
+        self._join()
         _fast.drain()
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:

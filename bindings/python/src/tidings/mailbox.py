@@ -10,24 +10,25 @@ import os
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable, Iterable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Tuple, TypeVar
 
 from . import _fast
 from ._native import ffi, lib
-from ._waiting import AsyncMessages, Readiness
+from ._waiting import Readiness
 from .address import Address
 from .errors import ForkedError, StaleError, TidingsError, check
 from .handles import Call, Monitor, Subscription, Watch
 from .types import Outcome, Policy, Reason, encode
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .engine import BaseEngine
     from .message import Kind, Message
     from .types import Buffer, Ref
 
     Callbacks = Tuple[Optional[Callable[[Reason], object]], Optional[Callable[[], object]]]
 
 _log = logging.getLogger("tidings")
+_Self = TypeVar("_Self", bound="BaseMailbox")
 _CURSOR_SIZE = ffi.sizeof("td_cursor")
 
 
@@ -39,15 +40,15 @@ def failure_text(error: BaseException) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-class Mailbox(Address):
-    """A mailbox of this process's own: what an address can, and receive, monitor, subscribe.
-
-    Iterating gives message after message from native batches, until the mailbox has ended.
-    """
+class BaseMailbox(Address):
+    """A mailbox of this process's own: what an address can, and monitor, subscribe, call. `Mailbox` and `AsyncMailbox`
+    receive, too."""
 
     __slots__ = ("name", "policy", "_callbacks", "_lock", "_readiness")
 
-    def __init__(self, engine: Engine, name: str | None, policy: Policy, block_timeout: int, views: bool) -> None:
+    def __init__(
+        self, engine: BaseEngine[Any], policy: Policy, block_timeout: int, name: str | None = None, views: bool = False
+    ) -> None:
         super().__init__(engine, engine.id, 0, policy == Policy.BLOCK, block_timeout, views)
         #: The name it was opened with, or None.
         self.name = name
@@ -64,7 +65,7 @@ class Mailbox(Address):
             state = f", {stats.queued} queued" if stats.open else f", ended: {stats.reason}"
         return f"<tidings.{type(self).__name__}{name} {self.id:#x}{state}>"
 
-    def __enter__(self) -> Mailbox:
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(
@@ -72,71 +73,6 @@ class Mailbox(Address):
     ) -> None:
         with suppress(ForkedError):  # in a forked child: it is the parent's
             self.close()
-
-    # Receiving (mailboxes without a handler). Each call of C here gives a DOWN to `_down` before it returns it.
-
-    def recv(self, timeout: float | None = None) -> Message:
-        """The oldest message. timeout=0 does not wait: AgainError when there is none."""
-        return _fast.recv(self, timeout)
-
-    def recv_match(
-        self,
-        timeout: float | None = None,
-        *,
-        kind: Kind | int | None = None,
-        tag: int | None = None,
-        tag_mask: int = 0,
-        sender: Address | None = None,
-        ref: Ref | None = None,
-        predicate: Callable[[Message], object] | None = None,
-    ) -> Message:
-        """The oldest message that fits all that is given; the others stay in their order.
-
-        A tag fits when it is equal in the bits of `tag_mask` (0: all bits). `predicate` is called with a copy
-        of each message that fits the rest, until it returns something true.
-        """
-        if tag_mask and tag is None:
-            raise TypeError("tag_mask says which bits of tag must fit: give tag too")
-        number = None if ref is None else ref.__index__()
-        if predicate is not None:
-            return self._recv_predicate(timeout, kind, tag, tag_mask or -1, sender, number, predicate)
-        fields = (
-            (lib.TD_MATCH_KIND if kind is not None else 0)
-            | (lib.TD_MATCH_TAG if tag is not None else 0)
-            | (lib.TD_MATCH_FROM if sender is not None else 0)
-            | (lib.TD_MATCH_REF if number is not None else 0)
-        )
-        sender_id = sender.id if sender is not None else 0
-        return _fast.recv_match(self, timeout, fields, kind or 0, tag or 0, tag_mask, sender_id, number or 0)
-
-    def _recv_predicate(
-        self,
-        timeout: float | None,
-        kind: int | None,
-        tag: int | None,
-        mask: int,
-        sender: Address | None,
-        ref: int | None,
-        predicate: Callable[[Message], object],
-    ) -> Message:
-        cursor = bytearray(_CURSOR_SIZE)
-        deadline = None if not timeout else self.engine.now() + timeout
-        while True:
-            left = timeout if deadline is None else max(deadline - self.engine.now(), 1e-9)
-            message = _fast.peek(self, cursor, left)
-            fits = (
-                (kind is None or message.kind == kind)
-                and (tag is None or (message.tag ^ tag) & mask == 0)
-                and (sender is None or message.sender_id == sender.id)
-                and (ref is None or message.ref == ref)
-                and predicate(message)
-            )
-            taken = _fast.take(self, cursor, None) if fits else None
-            if taken is not None:
-                return taken
-
-    def __iter__(self) -> _fast.Batches:
-        return _fast.Batches(self)
 
     def fileno(self) -> int:
         """A descriptor that is readable while something is pending. It belongs to this object."""
@@ -149,13 +85,6 @@ class Mailbox(Address):
                 check(lib.td_mailbox_fd((self.id,), fd))
                 self._readiness = Readiness(int(fd[0]))
             return self._readiness
-
-    async def recv_async(self, timeout: float | None = None) -> Message:
-        """`recv` for asyncio. Cancelling it loses no message; the timeout is on the event loop's clock."""
-        return await self._ready().recv(self, timeout)
-
-    def __aiter__(self) -> AsyncMessages:
-        return AsyncMessages(self, self._ready())
 
     # Watching, calling, subscribing
 
@@ -307,3 +236,84 @@ class Mailbox(Address):
         readiness = getattr(self, "_readiness", None)
         if readiness is not None:
             close(readiness.fd)
+
+
+class Mailbox(BaseMailbox):
+    """A mailbox that threads receive from.
+
+    Iterating gives message after message from native batches, until the mailbox has ended. What a loop has not passed
+    when it ends sooner goes back to the queue.
+
+    >>> with tidings.Engine() as engine, engine.mailbox("inbox") as inbox:
+    ...     engine.send("inbox", b"hello", tag=1)
+    ...     engine.send("inbox", b"there", tag=2)
+    ...     inbox.recv_match(tag=2).data, inbox.recv(timeout=1).data
+    (b'there', b'hello')
+    """
+
+    __slots__ = ()
+
+    # For mailboxes without a handler. Each call of C here gives a DOWN to `_down` before it returns it.
+
+    def recv(self, timeout: float | None = None) -> Message:
+        """The oldest message. timeout=0 does not wait: AgainError when there is none."""
+        return _fast.recv(self, timeout)
+
+    def recv_match(
+        self,
+        timeout: float | None = None,
+        *,
+        kind: Kind | int | None = None,
+        tag: int | None = None,
+        tag_mask: int = 0,
+        sender: Address | None = None,
+        ref: Ref | None = None,
+        predicate: Callable[[Message], object] | None = None,
+    ) -> Message:
+        """The oldest message that fits all that is given; the others stay in their order.
+
+        A tag fits when it is equal in the bits of `tag_mask` (0: all bits). `predicate` is called with a copy
+        of each message that fits the rest, until it returns something true.
+        """
+        if tag_mask and tag is None:
+            raise TypeError("tag_mask says which bits of tag must fit: give tag too")
+        number = None if ref is None else ref.__index__()
+        if predicate is not None:
+            return self._recv_predicate(timeout, kind, tag, tag_mask or -1, sender, number, predicate)
+        fields = (
+            (lib.TD_MATCH_KIND if kind is not None else 0)
+            | (lib.TD_MATCH_TAG if tag is not None else 0)
+            | (lib.TD_MATCH_FROM if sender is not None else 0)
+            | (lib.TD_MATCH_REF if number is not None else 0)
+        )
+        sender_id = sender.id if sender is not None else 0
+        return _fast.recv_match(self, timeout, fields, kind or 0, tag or 0, tag_mask, sender_id, number or 0)
+
+    def _recv_predicate(
+        self,
+        timeout: float | None,
+        kind: int | None,
+        tag: int | None,
+        mask: int,
+        sender: Address | None,
+        ref: int | None,
+        predicate: Callable[[Message], object],
+    ) -> Message:
+        cursor = bytearray(_CURSOR_SIZE)
+        deadline = None if not timeout else self.engine.now() + timeout
+        while True:
+            left = timeout if deadline is None else max(deadline - self.engine.now(), 1e-9)
+            message = _fast.peek(self, cursor, left)
+            fits = (
+                (kind is None or message.kind == kind)
+                and (tag is None or (message.tag ^ tag) & mask == 0)
+                and (sender is None or message.sender_id == sender.id)
+                and (ref is None or message.ref == ref)
+                and predicate(message)
+            )
+            taken = _fast.take(self, cursor, None) if fits else None
+            if taken is not None:
+                return taken
+
+    def __iter__(self) -> _fast.Batches:
+        return _fast.Batches(self)

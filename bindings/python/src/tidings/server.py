@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import ForkedError, StaleError, TidingsError
+from .errors import ForkedError, NoProcError, StaleError, TidingsError
 from .mailbox import failure_text
 from .message import Kind
 from .types import Policy, Reason
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .address import Address
-    from .engine import Engine
+    from .engine import BaseEngine
     from .loop import Loop
-    from .mailbox import Mailbox
+    from .mailbox import BaseMailbox
     from .message import Message
     from .types import Buffer
 
 _Self = TypeVar("_Self", bound="Server")
+#: What an answer meets when the caller no longer waits for it.
+_GIVEN_UP = StaleError, NoProcError
 _log = logging.getLogger("tidings")
 
 
@@ -51,10 +54,10 @@ class Server:
     """
 
     #: Its mailbox, from `start` on: to monitor others, set timers, subscribe, and to be monitored by.
-    mailbox: Mailbox
+    mailbox: BaseMailbox
     _loop: Loop
-    _guard: Mailbox
-    _stopper: Mailbox
+    _guard: BaseMailbox
+    _stopper: BaseMailbox
     _thread: threading.Thread | None = None
     _wanted: Reason | None = None
     _inside = 0  # the thread that is in one of its methods
@@ -65,8 +68,9 @@ class Server:
     def init(self) -> None:
         """Called first, when `mailbox` is there and before any message is handled. What it raises comes out of `start`."""
 
-    def handle_call(self, request: Message) -> Buffer | None:
-        """Called with each request. What it returns is the reply; None: `request.reply` is called here or later."""
+    def handle_call(self, request: Message) -> Buffer | Iterator[Buffer] | None:
+        """Called with each request. What it returns is the reply; of an iterator (so, where this is a generator) each item is a
+        part of the reply, until the caller has had enough. None: `request.reply` is called here or later."""
         raise NotImplementedError(f"{type(self).__name__} has no handle_call")
 
     def handle_cast(self, message: Message) -> None:
@@ -89,7 +93,7 @@ class Server:
 
     def start(
         self: _Self,
-        engine: Engine,
+        engine: BaseEngine[Any],
         name: str | None = None,
         *,
         loop: Loop | None = None,
@@ -226,16 +230,28 @@ class Server:
 
     def _dispatch(self, message: Message) -> None:
         if message.kind == Kind.REQUEST:
-            reply = self.handle_call(message)
-            if reply is not None:
-                with suppress(StaleError):  # the caller has given up meanwhile
-                    message.reply(reply)
+            self._reply(message, self.handle_call(message))
         elif message.kind == Kind.MESSAGE:
             self.handle_cast(message)
         elif message.kind == Kind.DOWN:
             self.handle_down(message)
         else:
             self.handle_info(message)
+
+    def _reply(self, request: Message, reply: Buffer | Iterator[Buffer] | None) -> None:
+        if reply is None:
+            return
+        if not isinstance(reply, Iterator):
+            with suppress(*_GIVEN_UP):
+                request.reply(reply)
+            return
+        for part in reply:
+            try:
+                request.reply_part(part)
+            except _GIVEN_UP:
+                return
+        with suppress(*_GIVEN_UP):
+            request.reply_end()
 
     def _finish(self, reason: Reason) -> None:
         reason = self._end(reason)
