@@ -92,7 +92,7 @@ def test_views_outlive_batch_mailbox_and_engine() -> None:
 def test_handlers_and_asyncio_have_views_too(engine: tidings.Engine) -> None:
     loop, views = engine.loop(), []
     box = engine.mailbox(handler=lambda message: views.append(message.view), loop=loop, views=True)
-    inbox = engine.mailbox(views=True)
+    inbox = tidings.AsyncEngine(engine).mailbox(views=True)
     for n in range(10):
         box.send(b"handled %d" % n)
         inbox.send(b"awaited %d" % n)
