@@ -69,7 +69,7 @@ step "Miri" -c last_line scripts/miri.sh
 step "rules" -c last_line scripts/rules.py
 step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
 step "instruction guard" -c last_line "$PYTHON" benches/guard/guard.py
-step "README programs" "$PYTHON" scripts/readme.py
+step "README and docs" "$PYTHON" scripts/readme.py
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'make test: FAILED: %s\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
