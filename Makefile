@@ -44,7 +44,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare dist dist-node demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-node demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -132,7 +132,19 @@ prepare: examples python node
 
 # ---- packages
 
-dist: dist-node ## packages that install without a compiler, into dist/
+dist: dist-c dist-node ## packages that install without a compiler, into dist/
+
+# Headers, libraries and pkg-config file, to be unpacked anywhere.
+ARCHIVE := tidings-$(VERSION)-linux-$(shell uname -m)
+
+dist-c: build
+	@rm -rf 'build/$(ARCHIVE)' && mkdir -p dist
+	@$(MAKE) --no-print-directory install PREFIX='$(CURDIR)/build/$(ARCHIVE)' DESTDIR= > build/dist-c.log 2>&1 || { cat build/dist-c.log; exit 1; }
+	@sed -i 's|^prefix=.*|prefix=$${pcfiledir}/../..|' 'build/$(ARCHIVE)/lib/pkgconfig/tidings.pc'
+	@cp LICENSE-APACHE LICENSE-MIT README.md 'build/$(ARCHIVE)'
+	@tar -C build --owner=0 --group=0 --sort=name -czf 'dist/$(ARCHIVE).tar.gz' '$(ARCHIVE)'
+	@rm -rf 'build/$(ARCHIVE)'
+	@echo "dist/$(ARCHIVE).tar.gz"
 
 dist-node: node
 	@NPM=$(NPM) $(NODE) bindings/node/scripts/dist.js dist

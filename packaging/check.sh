@@ -56,6 +56,15 @@ if command -v pkg-config >/dev/null; then
     $(PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --cflags --libs tidings)
   env -u LD_LIBRARY_PATH "$work/pc-app" || fail "the program built with the flags of pkg-config"
   held "a program built with pkg-config's flags alone runs as it is"
+
+  "$MAKE" --no-print-directory dist-c >"$work/dist.log" 2>&1 || { cat "$work/dist.log"; fail "make dist-c"; }
+  mkdir "$work/unpacked"
+  tar -C "$work/unpacked" -xf "$(tail -n 1 "$work/dist.log")" --strip-components=1
+  # shellcheck disable=SC2046  # lists of flags
+  PKG_CONFIG_PATH=$work/unpacked/lib/pkgconfig "$CC" packaging/check.c -o "$work/archive-app" \
+    $(PKG_CONFIG_PATH=$work/unpacked/lib/pkgconfig pkg-config --cflags --libs tidings)
+  env -u LD_LIBRARY_PATH "$work/archive-app" || fail "the program built with the unpacked archive"
+  held "make dist-c gives an archive that works where it is unpacked"
 else
   skip "no pkg-config: its flags were not tried"
 fi
