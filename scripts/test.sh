@@ -61,6 +61,7 @@ step "Python tests" "$PYTHON" -m pytest -q bindings/python/tests
 step "Node tests" -c closing_lines_of_node "$NPM" --prefix bindings/node --silent test
 step "Node packages" -c closing_lines_of_node "$NODE" --test packaging/check-node.mjs
 step "embedded servers" -c last_line tests/embed/run.py
+step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs
 step "exits" -c last_line tests/exits/run.py 10
 step "soak" -c last_line scripts/soak.sh 60
 step "fuzzing" -c last_line scripts/fuzz.sh 120
