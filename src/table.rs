@@ -236,6 +236,15 @@ impl<T: Default> Claims<T> {
         Ok(work(unsafe { &mut *row.content.get() }))
     }
 
+    /// `TD_ESTALE` when the claim is over.
+    #[inline]
+    pub fn check(&self, id: Id) -> Result<()> {
+        match self.row(id)?.word.load(Acquire) & !BUSY {
+            life if life == id.life() => Ok(()),
+            life => Err(id.gone(Kind::Hold, life, Error::Stale)),
+        }
+    }
+
     /// Runs `work` a last time and ends the claim, unless it fails.
     #[inline]
     pub fn close<R>(&self, id: Id, work: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
@@ -258,12 +267,18 @@ impl<T: Default> Claims<T> {
     }
 
     #[inline]
-    fn enter(&self, id: Id) -> Result<&Claim<T>> {
+    fn row(&self, id: Id) -> Result<&Claim<T>> {
         id.expect(Kind::Hold)?;
         let row = self.rows.get(id.index()).ok_or_else(|| id.bad(Kind::Hold))?;
         if id.life() & BUSY != 0 {
             return Err(id.bad(Kind::Hold));
         }
+        Ok(row)
+    }
+
+    #[inline]
+    fn enter(&self, id: Id) -> Result<&Claim<T>> {
+        let row = self.row(id)?;
         loop {
             match row.word.compare_exchange(id.life(), id.life() | BUSY, Acquire, Relaxed) {
                 Ok(_) => return Ok(row),
@@ -320,9 +335,9 @@ mod tests {
     fn a_claim_ends_once() {
         let claims = Claims::<Vec<u8>>::default();
         let id = claims.open(0, |content, id| (content.push(1), id).1).unwrap();
-        assert_eq!(claims.with(id, |content| content.len()), Ok(1));
+        assert_eq!((claims.with(id, |content| content.len()), claims.check(id)), (Ok(1), Ok(())));
         assert_eq!(claims.close(id, |content| Ok(std::mem::take(content).len())), Ok(1));
-        assert_eq!(claims.close(id, |_| Ok(())), Err(Error::Stale));
+        assert_eq!((claims.close(id, |_| Ok(())), claims.check(id)), (Err(Error::Stale), Err(Error::Stale)));
         let again = claims.open(0, |_, id| id).unwrap();
         assert_eq!(again.index(), id.index());
         assert_eq!(claims.with(id, |_| ()), Err(Error::Stale));

@@ -169,6 +169,14 @@ impl Mine {
         }
     }
 
+    fn keep(&mut self, pool: &Workers, mailbox: Id) -> bool {
+        let keeps = self.is_of(pool);
+        if keeps {
+            self.ready.push_back(mailbox);
+        }
+        keeps
+    }
+
     fn is_of(&self, pool: &Workers) -> bool {
         std::ptr::eq(self.pool.as_ptr(), pool)
     }
@@ -176,14 +184,14 @@ impl Mine {
 
 impl Attend for Workers {
     fn ready(&self, mailbox: Id) {
-        let keep = |mine: &RefCell<Mine>| {
-            let mut mine = mine.borrow_mut();
-            let mine = Some(&mut *mine).filter(|mine| mine.is_of(self));
-            mine.map(|mine| mine.ready.push_back(mailbox)).is_some()
-        };
-        if self.count.load(Relaxed) != 1 || !MINE.try_with(keep).unwrap_or(false) {
+        if !self.keep(mailbox) {
             self.queue.push(Work::Turn(mailbox));
         }
+    }
+
+    fn keep(&self, mailbox: Id) -> bool {
+        let keep = |mine: &RefCell<Mine>| mine.borrow_mut().keep(self, mailbox);
+        self.count.load(Relaxed) == 1 && MINE.try_with(keep).unwrap_or(false)
     }
 
     fn retire(&self, _: Id, handler: Option<Arc<Handler>>) {

@@ -17,7 +17,7 @@ use crate::message::{FRAME_BOUNDED, KIND_END, KIND_MESSAGE};
 use crate::oneshot::Of;
 use crate::recorder::{record_often, Event};
 use crate::sync::atomic::Ordering::*;
-use crate::sync::Arc;
+use crate::sync::{rank, Arc, Guard};
 
 /// Signals in one batch at most.
 const MOST_SIGNALS: usize = 512;
@@ -97,13 +97,17 @@ impl Store {
         }
         let accepted = tail.accepted;
         let Some(segment) = tail.lone(head) else { return Ok(None) };
+        let Some(entry) = segment.begin().map(|at| segment.entry(at)) else { return Ok(None) };
+        let (plain, size) = (!entry.is_request(), entry.size());
+        if !plain && self.has_expired(&entry) {
+            return Ok(None);
+        }
         let batch = self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
-            hold.plain = true;
+            (hold.plain, hold.whole) = (plain, true);
+            slot.consume(1, size as u64);
             let frame = hold.copy(segment);
-            let entry = frame.begin().map(|at| frame.entry(at));
-            slot.consume(1, entry.map_or(0, |entry| entry.size() as u64));
-            hold.places.extend(entry.map(|entry| entry.at));
+            hold.places.extend(frame.begin());
             hold.show(frame, owner)
         })?;
         segment.reset(accepted);
@@ -182,7 +186,8 @@ impl Store {
         self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             let mut bytes = 0;
-            hold.plain = !slot.receiving.receipts.load(Relaxed);
+            hold.whole = !slot.receiving.receipts.load(Relaxed) && !segment.has_gap();
+            hold.plain = hold.whole;
             for entry in segment.entries() {
                 hold.plain &= entry.header.kind as u32 == KIND_MESSAGE;
                 if entry.is_live() {
@@ -212,73 +217,81 @@ impl Store {
             head.draw(&self.pool, &mut tail);
             return Ok(None);
         }
-        let (mut signals, mut snapshots) = (Vec::new(), Vec::new());
+        if tail.signals.is_empty() || self.shots.at(tail.signals.first).stamp() > next {
+            slot.note_first_signal(&tail, self);
+            return Ok(None);
+        }
+        // Losses behind the first of these signals show with what comes after them.
+        let lost = head.lost_before(self.shots.at(tail.signals.first).stamp());
+        self.holds
+            .open(slot.near(), |hold, owner| {
+                hold.begin_of(slot, id);
+                self.take_signals(slot, tail, next, &mut hold.signals);
+                let mut frame = self.encode(hold);
+                if lost > 0 {
+                    frame = Frame::Own(with_gap(frame.into_segment(), lost, &mut Trash::new()));
+                    // The gap is an entry without a record.
+                    let gap = Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None };
+                    hold.signals.insert(0, gap);
+                }
+                hold.places.extend(frame.entries().map(|entry| entry.at));
+                hold.show(frame, owner)
+            })
+            .map(Some)
+    }
+
+    /// Takes the signals before message number `next` off the queue.
+    fn take_signals(
+        &self,
+        slot: &Slot,
+        mut tail: Guard<'_, Tail, { rank::SLOT }>,
+        next: u64,
+        signals: &mut Vec<Signal>,
+    ) {
+        let mut snapshots = Vec::new();
         while signals.len() < MOST_SIGNALS && !tail.signals.is_empty() {
             let index = tail.signals.first;
-            if self.shots.at(index).stamp() > next {
+            let shot = self.shots.at(index);
+            if shot.stamp() > next {
                 break;
             }
             tail.signals.remove(&self.shots, Of::Signal, index);
-            let shot = self.shots.at(index);
+            snapshots.extend(self.take_snapshot(index).map(|snapshot| (signals.len(), snapshot)));
             signals.push(Signal { index, life: shot.life(), claimed: None, number: shot.number(), said: None });
-            snapshots.push(self.take_snapshot(index));
         }
         slot.note_first_signal(&tail, self);
         drop(tail);
-        if signals.is_empty() {
-            return Ok(None);
+        for (at, snapshot) in snapshots {
+            signals[at].said = Some(snapshot.say());
         }
-        for (signal, snapshot) in signals.iter_mut().zip(snapshots) {
-            signal.said = snapshot.map(|snapshot| snapshot.say());
-        }
-        // Losses behind the first of these signals show with what comes after them.
-        let lost = head.lost_before(self.shots.at(signals[0].index).stamp());
-        let batch = self.holds.open(slot.near(), |hold, owner| {
-            hold.begin_of(slot, id);
-            let mut frame = self.encode(&signals);
-            if lost > 0 {
-                frame = with_gap(frame, lost, &mut Trash::new());
-            }
-            hold.places.extend(frame.entries().map(|entry| entry.at));
-            if lost > 0 {
-                // The gap is an entry without a record.
-                signals.insert(0, Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None });
-            }
-            hold.signals = signals;
-            hold.show(Frame::Own(frame), owner)
-        })?;
-        Ok(Some(batch))
     }
 
-    /// Writes signals into a frame of their own.
-    fn encode(&self, signals: &[Signal]) -> Box<Segment> {
-        let write = |work: &mut dyn FnMut(&Draft<'_>)| {
-            for signal in signals {
-                let (shot, shown) = (self.shots.at(signal.index), self.shots.shown(signal.index));
-                let body = shot.body();
-                let header = FrameHeader {
-                    kind: shot.message_kind() as u8,
-                    from: body.from.0,
-                    tag: body.tag,
-                    r#ref: shown,
-                    ..FrameHeader::default()
-                };
-                let topic = body.name().map_or("", |name| name).as_bytes();
-                let said = signal.said.as_ref();
-                let info = said.map_or(body.info, |(entries, _)| [body.info[0], *entries]);
-                let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info };
-                let data = said.map(|(_, block)| block).or(body.data.as_ref());
-                let payload = data.map_or(Payload::Copy(&[]), Payload::Inline);
-                work(&Draft { header, payload, topic, trailer: Some(trailer) });
+    /// Writes the signals of a batch into a frame of their own.
+    fn encode(&self, hold: &mut Hold) -> Frame {
+        let mut frame = hold.blank();
+        for signal in &hold.signals {
+            let (shot, shown) = (self.shots.at(signal.index), self.shots.shown(signal.index));
+            let body = shot.body();
+            let header = FrameHeader {
+                kind: shot.message_kind() as u8,
+                from: body.from.0,
+                tag: body.tag,
+                r#ref: shown,
+                ..FrameHeader::default()
+            };
+            let topic = body.name().map_or("", |name| name).as_bytes();
+            let said = signal.said.as_ref();
+            let info = said.map_or(body.info, |(entries, _)| [body.info[0], *entries]);
+            let trailer = FrameTrailer { deadline: FOREVER, status: body.status, reserved: 0, info };
+            let data = said.map(|(_, block)| block).or(body.data.as_ref());
+            let payload = data.map_or(Payload::Copy(&[]), Payload::Inline);
+            let draft = Draft { header, payload, topic, trailer: Some(trailer) };
+            if !frame.fits(draft.total()) {
+                frame = frame.larger(draft.total());
             }
-        };
-        let mut size = 0;
-        write(&mut |draft| size += draft.total());
-        let mut frame = Segment::new(size, 0);
-        write(&mut |draft| {
-            frame.append(draft);
-        });
-        frame
+            frame.append(&draft);
+        }
+        Frame::Page(frame)
     }
 
     /// What a batch receive on an ended mailbox gives: once, when losses were not shown, a batch of an end marker.
@@ -309,6 +322,9 @@ impl Store {
     /// It is given on rather than returned, because it is large, and most of the time of a step would go into copies.
     #[inline]
     pub fn batch_step(&self, batch: &mut Batch, put: impl FnOnce(Message)) -> Result<bool> {
+        if batch.cursor >= batch.count {
+            return self.holds.check(Id(batch.owner)).map(|()| false);
+        }
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
             let (true, Some(frame)) = (hold.plain, &hold.frame) else {

@@ -33,7 +33,8 @@ enum Closed {
 
 /// What there is of a batch of which something may have to go back.
 struct Rest {
-    frame: Frame,
+    /// `None` when it was the hold's page and signals were all it held.
+    frame: Option<Frame>,
     mailbox: Id,
     /// Where what was not passed begins.
     rest: Option<At>,
@@ -43,11 +44,22 @@ struct Rest {
     noted: Option<Arc<super::receipts::Passed>>,
 }
 
+/// A batch of messages of which something may have to go back.
+struct Messages {
+    frame: Frame,
+    mailbox: Id,
+    rest: Option<At>,
+    noted: Option<Arc<super::receipts::Passed>>,
+}
+
+/// A larger page is not kept.
+const LARGEST_PAGE: usize = 1024;
+
 impl Hold {
     /// Gives the batch up. The segment of a plain batch that was delivered and that nobody else looks at is used again.
     fn give_up(&mut self, cursor: usize) -> Result<Closed> {
         let frame = self.frame.take().ok_or_else(not_a_batch)?;
-        if !self.plain || cursor < self.places.len() {
+        if !self.whole || cursor < self.places.len() || !self.withdrawn.is_empty() {
             return Ok(Closed::Rest(self.give_up_rest(frame, cursor)));
         }
         let live = frame.live();
@@ -78,6 +90,13 @@ impl Hold {
         }
         let rest = self.places.get(cursor).copied();
         let signals = std::mem::take(&mut self.signals);
+        let frame = match frame {
+            Frame::Page(page) if !signals.is_empty() && !page.has_blocks() && page.capacity() <= LARGEST_PAGE => {
+                self.page = Some(page);
+                None
+            }
+            frame => Some(frame),
+        };
         Rest { frame, mailbox: self.mailbox, rest, signals, passed, noted: self.passed.take() }
     }
 }
@@ -150,17 +169,18 @@ impl Store {
     #[cold]
     fn take_rest(&self, batch: Rest) {
         let mut trash = Trash::new();
-        if batch.mailbox.is_none() {
-            drop(batch.frame);
-        } else if batch.signals.is_empty() {
-            self.take_back(batch, &mut trash);
-        } else {
-            self.take_back_signals(batch.mailbox, batch.signals, &batch.passed);
+        let Rest { frame, mailbox, rest, signals, passed, noted } = batch;
+        match frame {
+            _ if !signals.is_empty() => self.take_back_signals(mailbox, signals, &passed),
+            Some(frame) if !mailbox.is_none() => {
+                self.take_back(Messages { frame, mailbox, rest, noted }, &passed, &mut trash);
+            }
+            _ => {}
         }
     }
 
-    fn take_back(&self, batch: Rest, trash: &mut Trash) {
-        let Rest { frame, mailbox, rest, passed, noted, .. } = batch;
+    fn take_back(&self, batch: Messages, passed: &Passed, trash: &mut Trash) {
+        let Messages { frame, mailbox, rest, noted } = batch;
         let Ok(slot) = self.slot(mailbox) else { return };
         // Those that the host moved its cursor back before are in the queue again.
         let (gone, back): (Vec<&Withdrawn>, _) = passed.withdrawn.iter().partition(|one| one.number < passed.cursor);
@@ -230,13 +250,14 @@ impl Store {
                 signal.claimed = Some(self.claim(signal.index, signal.life));
             }
         }
-        let mut done = Vec::new();
-        if let Ok(slot) = self.slot(mailbox) {
+        let Ok(slot) = self.slot(mailbox) else { return };
+        {
             let mut head = slot.receiving.head.lock();
             let mut tail = slot.tail.lock();
             let live = slot.is_live(mailbox);
             let same = live || slot.receiving.life.load(Acquire) == mailbox.life() + 1;
             let mut back = 0;
+            let first = signals.iter().find(|signal| signal.life != 0).map(|signal| signal.index);
             for signal in signals.iter_mut().rev().filter(|signal| signal.life != 0) {
                 let resync = signal.said.is_some();
                 match signal.claimed {
@@ -246,31 +267,30 @@ impl Store {
                         } else if live && resync {
                             tail.cold().count.signals_flushed += 1;
                         }
-                        done.push(signal.index);
                     }
                     None if live && resync => {
                         if self.put_back_resync(slot, &mut head, &mut tail, signal) {
                             back += 1;
+                            signal.life = 0;
                         } else {
                             tail.cold().count.signals_flushed += 1;
-                            done.push(signal.index);
                         }
                     }
                     None if live && self.shots.at(signal.index).is(signal.life, State::Queued) => {
                         tail.signals.insert(&self.shots, Of::Signal, signal.index);
                         back += 1;
+                        signal.life = 0;
                     }
                     None => {
                         self.shots.at(signal.index).shift(signal.life, State::Queued, State::Flushed);
-                        done.push(signal.index);
                     }
                 }
             }
             if same && passed.shown > 0 {
                 tail.cold().count.lost_shown += passed.shown;
             }
-            if let (true, Some(first)) = (live && passed.unshown > 0, signals.iter().find(|signal| signal.life != 0)) {
-                head.lose(slot, passed.unshown, self.shots.at(first.index).stamp().saturating_sub(1));
+            if let (true, Some(first)) = (live && passed.unshown > 0, first) {
+                head.lose(slot, passed.unshown, self.shots.at(first).stamp().saturating_sub(1));
             }
             let roused = if live && back > 0 {
                 tail.cold().count.signals_changed += 1;
@@ -283,8 +303,9 @@ impl Store {
             drop((tail, head));
             self.rouse(roused);
         }
-        for index in done {
-            self.shots.let_go(index);
+        // Those that did not go back are over.
+        for signal in signals.iter().rev().filter(|signal| signal.life != 0) {
+            self.shots.let_go(signal.index);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Hold {
     pub(super) bytes: Vec<u8>,
     pub(super) block: Option<Arc<Block>>,
     pub(super) frame: Option<Frame>,
-    /// What a short message that is a batch of its own is copied into.
+    /// What a short message that is a batch of its own, and signals, are written into.
     pub(super) page: Option<Box<Segment>>,
     /// Entries of the frame that a reader sees: live ones and gaps.
     pub(super) places: Vec<At>,
@@ -43,11 +43,13 @@ pub(crate) struct Hold {
     pub(super) by_loop: bool,
     /// A batch of plain messages without losses, for which nobody wants a receipt: only the end may hold any back.
     pub(super) plain: bool,
+    /// A batch of messages without losses, for which nobody wants a receipt: nothing goes back but what was not passed.
+    pub(super) whole: bool,
 }
 
 /// The entries of a batch.
 pub(super) enum Frame {
-    /// A copy of one short message in the hold's page.
+    /// What was written into the hold's page: a copy of one short message, or signals.
     Page(Box<Segment>),
     /// A segment of the queue, at which nobody else looks.
     Own(Box<Segment>),
@@ -68,6 +70,11 @@ impl Deref for Frame {
 }
 
 impl Frame {
+    /// The segment of a frame that was not shared.
+    pub(super) fn into_segment(self) -> Box<Segment> {
+        self.alone().expect("nobody else has seen it")
+    }
+
     /// The segment, when nobody else looks at it any more.
     pub(super) fn alone(self) -> Option<Box<Segment>> {
         match self {
@@ -174,7 +181,8 @@ impl Hold {
         self.places.clear();
         self.signals.clear();
         self.withdrawn.clear();
-        (self.mailbox, self.by_loop, self.plain, self.passed) = (Id::NONE, false, false, None);
+        (self.mailbox, self.by_loop, self.passed) = (Id::NONE, false, None);
+        (self.plain, self.whole) = (false, false);
         (self.lost, self.shown, self.reached) = (0, 0, 0);
     }
 
@@ -192,6 +200,13 @@ impl Hold {
         let mut page = self.page.take_if(fits).unwrap_or_else(|| Segment::new(entries.used().max(PAGE), 0));
         page.copy_of(entries);
         Frame::Page(page)
+    }
+
+    /// An empty page.
+    pub(super) fn blank(&mut self) -> Box<Segment> {
+        let mut page = self.page.take().unwrap_or_else(|| Segment::new(PAGE, 0));
+        page.reset(0);
+        page
     }
 
     /// One more owner of the frame.

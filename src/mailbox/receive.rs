@@ -65,7 +65,7 @@ impl Store {
         let mut tail = slot.tail.lock();
         *seen = slot.arrived.load(Acquire);
         let accepted = tail.accepted;
-        let Some(segment) = tail.lone(head) else { return Ok(None) };
+        let Some(segment) = tail.lone(head).filter(|segment| segment.requests() == 0) else { return Ok(None) };
         let Some(at) = segment.begin() else { return Ok(None) };
         let size = segment.entry(at).size() as u64;
         self.holds.open(slot.near(), |hold, owner| put(hold.fill(&segment.entry(at), owner)))?;
@@ -146,7 +146,7 @@ impl Store {
 }
 
 impl Tail {
-    /// The segment of a short message that is alone in the queue, when nothing is in the head.
+    /// The segment of a short message or request that is alone in the queue, when nothing is in the head.
     #[inline]
     pub(super) fn lone(&mut self, head: &Head) -> Option<&mut Box<Segment>> {
         let alone = head.more.is_none() && self.full.is_none() && self.signals.is_empty();

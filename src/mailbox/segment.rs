@@ -255,12 +255,29 @@ impl Segment {
         small
     }
 
-    /// Whether a plain message is all it holds, and its buffer is of at most so many bytes.
+    /// Whether a plain message or a request is all it holds, and its buffer is of at most so many bytes.
     #[inline]
     pub fn is_lone(&self, most: usize) -> bool {
-        let plain = |header: &FrameHeader| header.kind as u32 == KIND_MESSAGE && header.flags == 0;
+        let own = |header: &FrameHeader| match header.kind as u32 {
+            KIND_MESSAGE => header.flags == 0,
+            kind => kind == KIND_REQUEST && header.flags == FRAME_TRAILER,
+        };
         let lone = self.messages == 1 && self.live == 1 && self.dead == 0 && self.capacity() <= most;
-        lone && self.begin().is_some_and(|at| plain(self.entry(at).header))
+        lone && self.begin().is_some_and(|at| own(self.entry(at).header))
+    }
+
+    /// The same with room for `total` bytes more.
+    #[cold]
+    pub fn larger(&self, total: usize) -> Box<Segment> {
+        let mut larger = Segment::new((self.used() + total).max(2 * self.capacity()), self.first);
+        larger.append_all(self.entries());
+        larger
+    }
+
+    /// Whether it holds payloads by reference.
+    #[inline]
+    pub fn has_blocks(&self) -> bool {
+        self.blocks > 0
     }
 
     /// Becomes a copy of a segment that owns no payloads and fits.

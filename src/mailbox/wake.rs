@@ -25,6 +25,10 @@ pub(super) const SUSPENDED: u8 = 8;
 pub trait Attend: Send + Sync {
     /// The mailbox has something to handle. Called with no lock held.
     fn ready(&self, mailbox: Id);
+    /// As [`ready`](Self::ready), under the slot's lock, when that tells no other thread; else false, and nothing is done.
+    fn keep(&self, _: Id) -> bool {
+        false
+    }
     /// The mailbox has ended: drop its handler where handlers run, after its last call.
     fn retire(&self, mailbox: Id, handler: Option<Arc<Handler>>);
     /// True when this thread is the one that would have to run this mailbox's handler, so that waiting never ends.
@@ -83,16 +87,21 @@ impl Tail {
         if self.attention == 0 || messages == 0 {
             None
         } else {
-            Some(self.rouse(mailbox, messages))
+            self.rouse(mailbox, messages)
         }
     }
 
-    fn rouse(&mut self, mailbox: Id, messages: usize) -> Rouse {
-        if self.attention == LOOP {
-            self.attention = 0;
-            return Rouse { mailbox, reader: self.cold().reader.clone(), receivers: None };
+    fn rouse(&mut self, mailbox: Id, messages: usize) -> Roused {
+        if self.attention != LOOP {
+            return self.rouse_receivers(messages).map(|receivers| Rouse {
+                mailbox,
+                reader: None,
+                receivers: Some(receivers),
+            });
         }
-        Rouse { mailbox, reader: None, receivers: self.rouse_receivers(messages) }
+        self.attention = 0;
+        let reader = self.cold().reader.as_ref().filter(|reader| !reader.keep(mailbox))?;
+        Some(Rouse { mailbox, reader: Some(reader.clone()), receivers: None })
     }
 
     #[cold]
