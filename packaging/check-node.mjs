@@ -1,12 +1,13 @@
 // What `make dist-node` gives installs in an empty project, without a compiler, without a registry and without any script of the package's,
 // and works there as README.md of bindings/node shows it.
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { checkoutRoot, packageRoot, require, runNode, scratchFolder } from "../bindings/node/testing/support.mjs";
+import { checkoutRoot, packageRoot, require, runNode, scratchFolder, within } from "../bindings/node/testing/support.mjs";
 
 const { own } = require("../lib/platform.js");
 const { version } = require("../package.json");
@@ -31,7 +32,7 @@ async function npm(project, ...args) {
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$|TIDINGS_)/i.test(name));
   const env = { ...Object.fromEntries(kept), ...PATH, npm_config_cache: path.join(work, "cache"), npm_config_update_notifier: "false" };
   const all = [...args, "--offline", "--no-audit", "--no-fund"];
-  const { stdout, stderr } = await promisify(execFile)(path.join(tools, path.basename(process.env.NPM ?? "npm")), all, { cwd: project, env, timeout: 60_000 });
+  const { stdout, stderr } = await promisify(execFile)(path.join(tools, path.basename(process.env.NPM ?? "npm")), all, { cwd: project, env, timeout: 180_000 });
   return stdout + stderr;
 }
 
@@ -78,6 +79,23 @@ test("the programs of README.md run there as printed", async () => {
   for (const [, name, program, printed] of programs) {
     writeFileSync(path.join(installed, name), program);
     assert.deepEqual(await run(installed, name), { status: 0, signal: null, stdout: printed, stderr: "" }, name);
+  }
+});
+
+test("the examples run there: the chat room, and the running stream", async () => {
+  cpSync(path.join(checkoutRoot, "examples", "node"), installed, { recursive: true });
+  const chat = await run(installed, "chat.mjs");
+  assert.deepEqual([chat.status, chat.stderr], [0, ""]);
+  assert.match(chat.stdout, /^\[carol\] alice: hello$/m);
+  const server = spawn(process.execPath, ["data_stream.mjs", "--interval", "1"], { cwd: installed, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const [said] = await within(once(server.stdout, "data"), "the server's address");
+    const { body } = await fetch(`${/http:\S+/.exec(String(said))[0]}/stream`, { signal: AbortSignal.timeout(20_000) });
+    let text = "";
+    for await (const part of body.pipeThrough(new TextDecoderStream())) if ((text += part).split("\n").length > 3) break;
+    assert.match(text, /^\{"seq":\d+,.*\}\n\{"seq":\d+,/);
+  } finally {
+    server.kill("SIGKILL");
   }
 });
 

@@ -159,7 +159,7 @@ test("an error in a method ends the server: terminate, then the caller, monitors
   const ways = {
     call: () => {},
     cast: (server) => server.cast("fail"),
-    timer: (server) => engine.sendAfter(server, 0),
+    topic: (server) => (server.mailbox.subscribe("t"), engine.publish("t")),
     down: (server) => server.mailbox.monitor("nobody"),
   };
   for (const [way, go] of Object.entries(ways)) {
