@@ -20,6 +20,7 @@ SEED    ?=
 STEPS   ?=
 SECONDS ?= 120
 SOAK    ?= 600
+SYSTEM  ?=
 TIMES   ?= 100
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -44,7 +45,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-node demo serve test simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built
 .DEFAULT_GOAL := help
 
@@ -159,6 +160,9 @@ serve: $(patsubst c,examples,$(filter c python node,$(LANGUAGE))) ## leave one s
 
 test: prepare ## everything there is to test
 	@$(TOOLS) scripts/test.sh
+
+systems: node ## the programs in examples/systems, driven by other people's clients; SYSTEM=name for one
+	@$(TOOLS) scripts/systems.sh $(SYSTEM)
 
 simulate: ## a million steps of users of every sort, by fresh seeds; SEED=n repeats one that failed, STEPS=n takes more
 	@CARGO=$(CARGO) STEPS=$(STEPS) scripts/simulate.sh $(SEED)
