@@ -5,7 +5,8 @@
 
 enum { SIZE = 64, GROUP = 64, SUBSCRIBERS = 100, BURST = 16, BACKLOG = 1000 };
 static td_engine engine;
-static td_mailbox ours, other;
+static td_mailbox ours, other, handled;
+static td_loop loop;
 static td_mailbox subscribers[SUBSCRIBERS];
 static char payload[SIZE];
 
@@ -98,6 +99,21 @@ static void selective(void) {
   BENCH_OK(td_message_release(&message));
 }
 
+static void pass_on(td_batch *batch, void *user) {
+  td_message message;
+  (void)user;
+  while (td_batch_next(batch, &message) == 1) BENCH_OK(td_send(ours, handled, message.tag, message.data, message.data_size));
+}
+
+/* A message through a handler. */
+static void turn(void) {
+  td_message message;
+  BENCH_OK(td_send(handled, TD_NOBODY, 1, payload, SIZE));
+  bench_demand(td_loop_run(loop, 0, 0) == 1, "a turn of the handler");
+  receive(ours, TD_KIND_MESSAGE, &message);
+  BENCH_OK(td_message_release(&message));
+}
+
 /* A workload, how often it runs, and how many operations one run is. */
 static const struct workload {
   const char *name;
@@ -108,6 +124,7 @@ static const struct workload {
     {"recv_batch", recv_batch, 500, GROUP}, {"publish", publish, 20, BURST * SUBSCRIBERS},
     {"call_reply", call_reply, 10000, 1}, {"monitor_down", monitor_down, 5000, 1},
     {"timer", timer, 10000, 1},           {"selective", selective, 10000, 1},
+    {"turn", turn, 10000, 1},
 };
 
 __attribute__((noinline)) void measured(const struct workload *workload);
@@ -126,6 +143,13 @@ static void prepare(const struct workload *workload) {
     td_subscription subscription;
     subscribers[i] = open_mailbox();
     BENCH_OK(td_subscribe(subscribers[i], TD_STR("guard.*"), NULL, &subscription));
+  }
+  if (workload->run == turn) {
+    td_mailbox_options handler = TD_MAILBOX_OPTIONS_INIT;
+    BENCH_OK(td_loop_open(engine, NULL, &loop));
+    handler.loop = loop;
+    handler.handler = pass_on;
+    BENCH_OK(td_mailbox_open(engine, &handler, &handled));
   }
   for (int i = 0; workload->run == selective && i < BACKLOG; i++) send_tagged(1);
 }
