@@ -10,6 +10,7 @@ const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
 const { announce, lifecycle } = require("./lifecycle.js");
 const { room } = require("./room.js");
+const { pause, settled } = require("./settled.js");
 const { stir, waits, withdrawals } = require("./turns.js");
 const { inspect } = require("node:util");
 
@@ -24,21 +25,6 @@ const CALL_ERRORS = {
 };
 
 const ENDING = "the end of the mailbox";
-
-/** A moment; rejects at once with the signal's reason. */
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const settle = (how, what) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", aborted);
-      how(what);
-    };
-    const aborted = () => settle(reject, signal.reason);
-    const timer = setTimeout(settle, ms, resolve);
-    signal?.addEventListener("abort", aborted, { once: true });
-  });
-}
 
 const engines = new Map(); // id -> Engine
 let theDefault;
@@ -294,19 +280,13 @@ class Engine {
     const box = this.#privateIfOpen();
     if (box === undefined) return room(() => native.over(id), { deadline, signal, what: ENDING });
     const monitor = native.monitor(box.id, id, 0, false);
-    await new Promise((resolve, reject) => {
-      const settle = (how, what) => {
-        stop?.();
-        signal?.removeEventListener("abort", aborted);
-        box._forget(monitor);
-        native.demonitor(monitor, true);
-        how(what);
-      };
-      const aborted = () => settle(reject, signal.reason);
-      const stop = deadline?.(() => settle(reject, late(ENDING)));
-      signal?.addEventListener("abort", aborted, { once: true });
-      box._expect(monitor, { deliver: () => settle(resolve), ended: () => settle(resolve) });
-    });
+    const over = new Promise((resolve) => box._expect(monitor, { deliver: resolve, ended: resolve }));
+    try {
+      await settled(over, { deadline, signal, what: ENDING });
+    } finally {
+      box._forget(monitor);
+      native.demonitor(monitor, true);
+    }
     while (!native.over(id)) await pause(1, signal);
   }
 

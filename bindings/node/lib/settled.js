@@ -1,4 +1,4 @@
-// Waiting for a promise no longer than somebody wants to.
+// Waiting no longer than somebody wants to: for a promise, or for a moment.
 "use strict";
 const { late } = require("./errors.js");
 
@@ -18,4 +18,19 @@ function settled(promise, { deadline, signal, what }) {
   });
 }
 
-module.exports = { settled };
+/** A moment; rejects at once with the signal's reason. */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const settle = (how, what) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+      how(what);
+    };
+    const aborted = () => settle(reject, signal.reason);
+    const timer = setTimeout(settle, ms, resolve);
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}
+
+module.exports = { pause, settled };

@@ -179,11 +179,13 @@ test("a process of the system is monitored: its exit status, its signal, and one
   assert.ok(down.exitCode === 7 || down.exitCode === undefined, "Node may have collected the status first");
   assert.deepEqual(await exited, [7, null], "Node's own news of its child is unharmed");
   const killed = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+  const collected = new Promise((resolve) => killed.on("exit", resolve));
   let died;
   watcher.monitorProcess(killed.pid, { died: (reason, message) => (died = [reason, message.signal ?? "SIGKILL"]), alreadyDown: () => (died = "alreadyDown") });
   killed.kill("SIGKILL");
   await until(() => died, "the callback");
   assert.deepEqual(died, ["os_exit", "SIGKILL"]);
+  await collected; // by Node: until then the process is there, as a zombie
   const gone = watcher.monitorProcess(killed.pid);
   const noproc = await watcher.recv({ timeout: 20_000 });
   assert.deepEqual([noproc.ref, noproc.reason], [gone.id, "noproc"]);
