@@ -45,8 +45,8 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
-  examples-built python-built node-built benches-built
+.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+  examples-built python-built node-built benches-built dist-python-built
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -133,7 +133,7 @@ prepare: examples python node
 
 # ---- packages
 
-dist: dist-c dist-node ## packages that install without a compiler, into dist/
+dist: dist-c dist-python dist-node ## packages that install without a compiler, into dist/
 
 # Headers, libraries and pkg-config file, to be unpacked anywhere.
 ARCHIVE := tidings-$(VERSION)-linux-$(shell uname -m)
@@ -146,6 +146,15 @@ dist-c: build
 	@tar -C build --owner=0 --group=0 --sort=name -czf 'dist/$(ARCHIVE).tar.gz' '$(ARCHIVE)'
 	@rm -rf 'build/$(ARCHIVE)'
 	@echo "dist/$(ARCHIVE).tar.gz"
+
+dist-python: stage
+	@$(MAKE) --no-print-directory dist-python-built
+
+dist-python-built: build/python-packed; @:
+
+build/python-packed: $(VENV)/bin/python $(call sources,bindings/python) $(STAGED)
+	@$(VENV)/bin/python bindings/python/dist.py dist
+	@touch $@
 
 dist-node: node
 	@NPM=$(NPM) $(NODE) bindings/node/scripts/dist.js dist

@@ -59,6 +59,7 @@ step "conformance in Python" scripts/conformance.sh python
 step "conformance in Node" scripts/conformance.sh node
 step "Python tests" "$PYTHON" -m pytest -q bindings/python/tests
 step "Node tests" -c closing_lines_of_node "$NPM" --prefix bindings/node --silent test
+step "Python packages" -c last_line "$PYTHON" packaging/check-python.py
 step "Node packages" -c closing_lines_of_node "$NODE" --test packaging/check-node.mjs
 step "embedded servers" -c last_line tests/embed/run.py
 step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs

@@ -75,3 +75,38 @@ def test_another_library_is_refused(script: Script, tmp_path: Path, text: str, m
 def test_a_missing_library_is_named(script: Script) -> None:
     done = script(SHOW, TIDINGS_LIBRARY="/nowhere/libtidings.so.0")
     assert "ImportError" in done.stderr and "/nowhere/libtidings.so.0" in done.stderr
+
+
+def test_importing_has_no_side_effects(script: Script) -> None:
+    """No thread, no descriptor, no signal handler, nothing at exit, nothing said; the library sees no engine."""
+    done = script(
+        """
+        import atexit, asyncio, cffi, logging, os, signal, socket, sys, threading, warnings  # what others bring is not ours
+        def world():
+            return {
+                "threads": os.listdir("/proc/self/task"),
+                "descriptors": [os.readlink(f"/proc/self/fd/{fd}") for fd in sorted(os.listdir("/proc/self/fd"))[:-1]],
+                "signals": [signal.getsignal(number) for number in signal.valid_signals()],
+                "masked": signal.pthread_sigmask(signal.SIG_BLOCK, []),
+                "at exit": atexit._ncallbacks(),
+                "environment": dict(os.environ),
+                "path": (list(sys.path), os.getcwd()),
+                "hooks": (sys.excepthook, threading.excepthook, sys.getprofile(), sys.gettrace(), sys.getswitchinterval()),
+                "logging": (logging.root.handlers[:], logging.root.level, logging.getLogger("tidings").handlers),
+                "warnings": warnings.filters[:],
+                "loops": asyncio.events._get_running_loop(),
+            }
+        before = world()
+        import tidings
+        after = world()
+        assert before == after, [(name, before[name], after[name]) for name in before if before[name] != after[name]]
+        from tidings import engine
+        assert engine._opened == {}
+        """
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_python_that_keeps_its_gil_off_is_refused(script: Script) -> None:
+    done = script("import sys; sys._is_gil_enabled = lambda: False\nimport tidings")
+    assert done.returncode == 1 and "ImportError: tidings needs the GIL" in done.stderr

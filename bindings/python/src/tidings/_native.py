@@ -25,6 +25,10 @@ else:
     _fast = module_from_spec(_spec)
     sys.modules["tidings._fast"] = _fast
 
+# A free-threaded CPython has turned its GIL on by now, as these modules ask it to, unless it was told to keep it off.
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError("tidings needs the GIL: run this free-threaded Python without PYTHON_GIL=0 and -X gil=0")
+
 ffi = _cffi.ffi
 lib = _cffi.lib
 
