@@ -325,10 +325,15 @@ impl Store {
         next: &mut Cursor,
         (trash, seen): (&mut Trash, &mut u32),
     ) -> Result<Option<Message>> {
-        let [from, signal_from, _, reference] = cursor.words;
+        let [from, signal_from, place, reference] = cursor.words;
+        let begun = place & 1 == 1 && place >> 1 == from.wrapping_sub(1);
+        let placed = if place == 0 { from == 0 || reference != 0 } else { begun };
         loop {
             let (signal, stamp) = {
                 let mut tail = slot.tail.lock();
+                if !placed || from > tail.accepted || (reference == 0) != (signal_from == 0) {
+                    return Err(no_cursor());
+                }
                 *seen = slot.arrived.load(Acquire);
                 head.draw(&self.pool, &mut tail);
                 self.with_stamp(self.signal_behind(&tail, id, signal_from, Id(reference)))
@@ -405,6 +410,12 @@ impl Store {
             _ => Err(gone()),
         }
     }
+}
+
+#[cold]
+fn no_cursor() -> Error {
+    Error::Inval
+        .because("this cursor was not left by an earlier td_recv_peek of this mailbox; begin with TD_CURSOR_INIT")
 }
 
 impl Tail {

@@ -141,6 +141,11 @@ static void peek_and_take_are_checked(void) {
   CHECK_FAILS(td_recv_take(mailbox, &cursor, &message)); /* nothing peeked yet */
   memset(&garbage, 0xa7, sizeof garbage);
   CHECK_FAILS(td_recv_take(mailbox, &garbage, &message));
+  CHECK_IS(td_recv_peek(mailbox, &garbage, 0, 0, &message), TD_EINVAL);
+  memset(&garbage, 0, sizeof garbage);
+  garbage.words[0] = 2; /* beyond the end of the queue */
+  garbage.words[2] = 3;
+  CHECK_IS(td_recv_peek(mailbox, &garbage, TD_FOREVER, 0, &message), TD_EINVAL);
   RECV_TAG(mailbox, 1, 0);
 }
 
