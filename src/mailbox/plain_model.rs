@@ -191,7 +191,8 @@ impl Both {
             let draft = Draft { header, payload, topic: item.topic.as_bytes(), trailer: None };
             // Half of them as a run, where that is possible.
             let run = if item.tag % 2 == 0 { None } else { segment::Run::new(std::iter::once(draft)) };
-            if let Some(roused) = run.and_then(|run| store.publish_run(subscription, &run)) {
+            let mut roused = None;
+            if run.is_some_and(|run| store.publish_run(subscription, &run, &mut roused)) {
                 store.rouse(roused);
                 return (Some(Verdict::Queued), true);
             }

@@ -9,17 +9,22 @@ use crate::id::Id;
 
 impl Store {
     /// Publishes a run of messages in one step, where nothing has to be looked at: there is room for all of them, and
-    /// none is replaced or counted. `None`: each goes by [`publish`](Self::publish).
+    /// none is replaced or counted. Who has to be woken goes to `roused`, as in [`push`](Self::push). False: each goes by
+    /// [`publish`](Self::publish).
     #[inline]
-    pub fn publish_run(&self, subscription: Id, run: &Run) -> Option<Roused> {
-        let quota = self.quotas.find(subscription).ok()?;
+    pub fn publish_run(&self, subscription: Id, run: &Run, roused: &mut Roused) -> bool {
+        let Ok(quota) = self.quotas.find(subscription) else { return false };
         let to = quota.mailbox();
-        let slot = self.slot(to).ok()?;
+        let Ok(slot) = self.slot(to) else { return false };
         let mut tail = slot.tail.lock();
         let is_plain = !quota.is_bounded() && quota.policy() != Policy::Conflate;
         if tail.life != to.life() || !quota.is_live(subscription) || !is_plain {
-            return None;
+            return false;
         }
-        tail.admit_run(&self.pool, slot, run, subscription.0).then(|| tail.roused_by(to, run.len()))
+        let taken = tail.admit_run(&self.pool, slot, run, subscription.0);
+        if taken && tail.attention != 0 {
+            *roused = tail.roused_by(to, run.len());
+        }
+        taken
     }
 }

@@ -357,7 +357,8 @@ fn deliver<'a>(
     let run = if matching.each.len() < FEW { None } else { Run::new(drafts.clone()) };
     let mut whole = 0;
     for subscription in &matching.each {
-        if let Some(roused) = run.as_ref().and_then(|run| store.publish_run(*subscription, run)) {
+        let mut roused = None;
+        if run.as_ref().is_some_and(|run| store.publish_run(*subscription, run, &mut roused)) {
             store.rouse(roused);
             whole += 1;
             continue;
