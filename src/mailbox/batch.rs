@@ -390,6 +390,7 @@ impl Store {
     }
 
     /// Whether entry `number` may be delivered; moves the cursor past it.
+    #[inline]
     pub fn batch_claim(&self, batch: &mut Batch, number: u32) -> Result<bool> {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
@@ -400,6 +401,10 @@ impl Store {
             }
             if !hold.mailbox.is_none() && !self.slot(hold.mailbox)?.is_live(hold.mailbox) {
                 return Ok(false);
+            }
+            if hold.plain {
+                *cursor = number + 1;
+                return Ok(true);
             }
             let (at, passed) = (hold.places[number as usize], hold.passed.as_deref());
             let messages = hold.signals.is_empty();
