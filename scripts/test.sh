@@ -67,7 +67,7 @@ step "exits" -c last_line tests/exits/run.py 10
 step "soak" -c last_line scripts/soak.sh 60
 step "fuzzing" -c last_line scripts/fuzz.sh 120
 step "ThreadSanitizer" -c last_line scripts/tsan.sh
-step "Miri" -c last_line scripts/miri.sh
+step "Miri" -c last_line env MIRI_SECONDS=300 scripts/miri.sh
 step "rules" -c last_line scripts/rules.py
 step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
 step "instruction guard" -c last_line "$PYTHON" benches/guard/guard.py

@@ -8,7 +8,7 @@ use crate::message::REASON_RUNTIME_EXIT;
 use std::cell::RefCell;
 
 /// So many are kept before those that have ended are looked for.
-const FEW: usize = 64;
+const FEW: usize = if cfg!(miri) { 8 } else { 64 };
 
 struct Bound {
     mailboxes: Vec<Id>,
@@ -126,7 +126,7 @@ mod tests {
         let engine = engine();
         let (kept, last) = in_a_thread(move || {
             let first = open(engine, true);
-            for _ in 0..if cfg!(miri) { 3 } else { 10 } * FEW {
+            for _ in 0..10 * FEW {
                 mailbox_exit(open(engine, true), REASON_NORMAL, &[]).unwrap();
             }
             (BOUND.with_borrow(|bound| bound.mailboxes.len()), first)

@@ -18,7 +18,11 @@ use crate::recorder::{record as note, Event};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 
 /// Mailboxes that the ring holds; when it overflows, all of them are looked at.
-const RING: usize = if cfg!(loom) { 1 } else { 128 };
+const RING: usize = match (cfg!(loom), cfg!(miri)) {
+    (true, _) => 1,
+    (_, true) => 8,
+    _ => 128,
+};
 
 /// See the file's comment.
 pub struct Notices {
