@@ -32,6 +32,7 @@ export class Connection {
   authToken = null;
   direct; // the event as which it gets what is sent to it alone
   mailbox;
+  #handshake; // its deadline
   #clock; // a mailbox for the deadlines, which hold also while the other is suspended
   #cluster;
   #socket;
@@ -57,7 +58,7 @@ export class Connection {
     this.#clock = engine.mailbox({ handler: (timer) => this.#due[timer.text()]() });
     engine.sendEvery(this.mailbox, pingInterval);
     engine.sendAfter(this.#clock, pingTimeout, "pong");
-    engine.sendAfter(this.#clock, handshakeTimeout, "handshake");
+    this.#handshake = engine.sendAfter(this.#clock, handshakeTimeout, "handshake");
     socket.on("message", (data) => this.#receive(data));
     socket.on("error", () => {}); // "close" comes next
     socket.on("close", () => this.#gone());
@@ -166,6 +167,11 @@ export class Connection {
     }
   }
 
+  activate() {
+    this.active = true;
+    this.#handshake.cancel();
+  }
+
   // ---------------------------------------------------------------- channels
 
   isSubscribed(channel) {
@@ -214,9 +220,7 @@ export class Connection {
   // ---------------------------------------------------------------- its end
 
   #due = {
-    handshake: () => {
-      if (!this.active) this.disconnect(4005);
-    },
+    handshake: () => this.disconnect(4005),
     pong: () => {
       const { engine, options } = this.#cluster;
       const left = options.pingTimeout - (engine.now() - this.#heard);

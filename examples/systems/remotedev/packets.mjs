@@ -40,9 +40,9 @@ export class Packets {
     let open = (typeof cid === "number" || typeof cid === "string") && Boolean(cid);
     return (error, data, more) => {
       if (!open) return;
-      open = false;
       if (error === null || error === undefined) this.#connection.send({ rid: cid, data });
       else this.#connection.send({ rid: cid, error: errors.dehydrateError(error), ...more });
+      open = false;
     };
   }
 }
@@ -91,7 +91,7 @@ function publish(connection, cluster, request, respond) {
 
 function handshake(connection, cluster, data, respond) {
   if (connection.active) return;
-  connection.active = true;
+  connection.activate();
   const status = { id: connection.id, pingTimeout: cluster.options.pingTimeout };
   const signed = data?.authToken;
   if (signed !== undefined && signed !== null) {

@@ -1,11 +1,15 @@
 // What the checks share: a server, programs, waits with a deadline, and what is left in an engine.
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Engine } from "tidings";
 import { start } from "../server.mjs";
+import { SocketCluster } from "../socketcluster.mjs";
 
 export const require = createRequire(import.meta.url);
 export const here = path.dirname(fileURLToPath(import.meta.url));
@@ -65,4 +69,27 @@ export function inside(engine) {
   };
 }
 
+/** A first call opens a mailbox of the package's own, for all of them: counting begins after that. */
+export async function settled(engine) {
+  const echo = engine.mailbox({ handler: (request) => request.reply() });
+  await engine.call(echo);
+  echo.close();
+}
+
 export const openFiles = () => readdirSync("/proc/self/fd").length;
+
+/** SocketCluster alone, with rules of the test's own. */
+export async function serveRules(t, options, rules) {
+  const engine = new Engine();
+  const http = createServer();
+  const cluster = new SocketCluster(engine, http, options, rules);
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  t.after(() => {
+    cluster.close();
+    http.close();
+    http.closeAllConnections();
+    engine.close();
+  });
+  return { engine, cluster, port: http.address().port };
+}
