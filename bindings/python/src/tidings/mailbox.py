@@ -143,9 +143,12 @@ class BaseMailbox(Address):
         return outcome
 
     def call_start(
-        self, target: Address, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
+        self, target: Address | str, data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
     ) -> Call:
-        """Sends a request; its answer comes to this mailbox as a REPLY with the ref of the call."""
+        """Sends a request to a mailbox, or to whoever has a name now; its answer comes to this mailbox as a REPLY with the
+        ref of the call."""
+        if isinstance(target, str):
+            return self.engine._to_holder(target, lambda holder: self.call_start(holder, data, tag, timeout=timeout))
         ticket = ffi.new("td_ticket *")
         with ffi.from_buffer(data) as view:
             check(
