@@ -170,7 +170,7 @@ serve: $(patsubst c,examples,$(filter c python node,$(LANGUAGE))) ## leave one s
 test: prepare ## everything there is to test
 	@$(TOOLS) scripts/test.sh
 
-systems: node ## the programs in examples/systems, driven by other people's clients; SYSTEM=name for one
+systems: node python ## the programs in examples/systems, driven by other people's clients; SYSTEM=name for one
 	@$(TOOLS) scripts/systems.sh $(SYSTEM)
 
 simulate: ## a million steps of users of every sort, by fresh seeds; SEED=n repeats one that failed, STEPS=n takes more

@@ -63,6 +63,7 @@ step "Python packages" -c last_line "$PYTHON" packaging/check-python.py
 step "Node packages" -c closing_lines_of_node "$NODE" --test packaging/check-node.mjs
 step "embedded servers" -c last_line tests/embed/run.py
 step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs
+step "systems" -c last_line scripts/systems.sh
 step "exits" -c last_line tests/exits/run.py 10
 step "soak" -c last_line scripts/soak.sh 60
 step "fuzzing" -c last_line scripts/fuzz.sh 120

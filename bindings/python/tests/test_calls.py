@@ -139,6 +139,15 @@ def test_parts_come_to_a_handler_too(engine: tidings.Engine) -> None:
     assert seen == [(Kind.PART, b"1", call.id), (Kind.PART, b"2", call.id), (Kind.REPLY, b"", call.id)]
 
 
+def test_a_call_is_started_by_name(engine: tidings.Engine) -> None:
+    served(engine, lambda request: request.reply(request.data + b"!")).register("shouter")
+    with engine.mailbox() as me:
+        call = me.call_start("shouter", b"hello", timeout=60)
+        assert me.recv_match(60, ref=call).data == b"hello!"
+        with pytest.raises(tidings.NotFoundError):
+            me.call_start("nobody")
+
+
 def test_replies_of_many_as_they_come(engine: tidings.Engine) -> None:
     def slow(request: tidings.Message) -> None:
         time.sleep(0.1)
