@@ -45,7 +45,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare docs-python dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built dist-python-built
 .DEFAULT_GOAL := help
 
@@ -130,6 +130,12 @@ build/node-installed: $(call sources,bindings/node) $(STAGED)
 	@touch $@
 
 prepare: examples python node
+
+# ---- what the docstrings say
+
+docs-python: python ## the reference of the Python package, into build/docs/python
+	@$(VENV)/bin/python -W ignore -m pdoc --output-directory build/docs/python tidings
+	@echo build/docs/python/tidings.html
 
 # ---- packages
 

@@ -48,6 +48,11 @@ class Address(_fast.AddressBase):
 
         On the main thread a signal ends the wait: Ctrl-C with KeyboardInterrupt, one whose handler returns with
         InterruptError, since the request may have been received and is not sent twice.
+
+        >>> with tidings.Engine() as engine, engine.loop().start() as loop:
+        ...     upper = engine.mailbox(handler=lambda request: request.reply(request.data.upper()), loop=loop)
+        ...     upper.call(b"quiet", timeout=5).data
+        b'QUIET'
         """
         on_main = threading.get_ident() == threading.main_thread().ident
         code, reply = _fast.call(self, sender, tag, data, timeout, on_main)
@@ -60,11 +65,30 @@ class Address(_fast.AddressBase):
 
         They come to a mailbox of their own, bounded at max_messages (0: 65,536); a replier that is faster waits or gets
         FullError. The iteration ends with the answer, which is `reply` of the result then, or with its error.
+
+        >>> def count(request):
+        ...     for n in range(int(request.data)):
+        ...         request.reply_part(b"%d" % n)
+        ...     request.reply_end()
+        >>> with tidings.Engine() as engine, engine.loop().start() as loop:
+        ...     counter = engine.mailbox(handler=count, loop=loop)
+        ...     [part.data for part in counter.stream(b"3", timeout=5)]
+        [b'0', b'1', b'2']
         """
         return Parts(self, data, tag, timeout, max_messages)
 
     def send_after(self, delay: float, data: Buffer = b"", tag: int = 0) -> Timer:
-        """A TIMER message to this mailbox after so many seconds."""
+        """A TIMER message to this mailbox after so many seconds.
+
+        >>> with tidings.Engine(virtual_clock=True) as engine, engine.mailbox() as me:  # whose time a test moves
+        ...     timer = me.send_after(60, b"time is up")
+        ...     engine.advance(59)
+        ...     timer.read()
+        ...     engine.advance(1)
+        ...     me.recv(timeout=0).data
+        1.0
+        b'time is up'
+        """
         return self._timer(lib.td_send_after, delay, data, tag)
 
     def send_every(self, period: float, data: Buffer = b"", tag: int = 0) -> Timer:

@@ -299,7 +299,16 @@ class Engine(BaseEngine[Mailbox]):
         self, targets: Iterable[Address], data: Buffer = b"", tag: int = 0, *, timeout: float | None = None
     ) -> Replies:
         """Sends a request to each of them (a group, for example); iterating over the result gives (mailbox, reply or
-        error) as the answers come, and ends when all have answered or failed."""
+        error) as the answers come, and ends when all have answered or failed.
+
+        >>> with tidings.Engine() as engine, engine.loop().start() as loop:
+        ...     echo = engine.mailbox(handler=lambda request: request.reply(request.data), loop=loop)
+        ...     silent = engine.mailbox()
+        ...     for mailbox, answer in engine.call_many([echo, silent], b"hello", timeout=0.1):
+        ...         print(mailbox == echo, getattr(answer, "data", answer))
+        True b'hello'
+        False ... (TD_ETIMEDOUT)
+        """
         return Replies(self, targets, data, tag, timeout)
 
     def wait_parked(self, count: int, timeout: float | None = None) -> None:

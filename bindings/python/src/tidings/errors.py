@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 class TidingsError(Exception):
-    """Base of all errors of this package. `code` is the negative TD_E... number, `name` its name."""
+    """Base of all errors of this package. `code` is the negative TD_E... number, `name` its name.
+
+    >>> with tidings.Engine() as engine:
+    ...     try:
+    ...         engine.send("nobody", b"hello")
+    ...     except tidings.TidingsError as error:
+    ...         print(type(error).__name__, error.name, error.code == tidings.NotFoundError.code)
+    NotFoundError TD_ENOTFOUND True
+    """
 
     code: int = 0
 
@@ -27,10 +35,12 @@ class TidingsError(Exception):
 
     @property
     def name(self) -> str:
+        """The name of `code` in the C header: "TD_EFULL" and so on."""
         return name_of(self.code)
 
     @property
     def detail(self) -> str:
+        """What the library says of this very case."""
         return str(self.args[0])
 
     def __str__(self) -> str:

@@ -46,7 +46,19 @@ class _Named:
 
 
 class Group(_Named):
-    """A group of mailboxes. Who joins twice counts twice; who ends has left."""
+    """A group of mailboxes. Who joins twice counts twice; who ends has left.
+
+    >>> with tidings.Engine() as engine, engine.mailbox("a") as a, engine.mailbox("b") as b, engine.mailbox() as me:
+    ...     workers = engine.group("workers")
+    ...     workers.join(a)
+    ...     watch = workers.watch(me)
+    ...     workers.join(b)
+    ...     a.close()
+    ...     watch.snapshot == [a], workers.members() == [b]
+    ...     [(message.sender.name, message.joined) for message in (me.recv(timeout=1), me.recv(timeout=1))]
+    (True, True)
+    [('b', True), ('a', False)]
+    """
 
     __slots__ = ()
 
@@ -76,7 +88,17 @@ class Group(_Named):
 
 
 class Presence(_Named):
-    """Who is present under a name: keys that mailboxes bring along, with a time of grace."""
+    """Who is present under a name: keys that mailboxes bring along, with a time of grace.
+
+    >>> with tidings.Engine() as engine, engine.mailbox() as connection:
+    ...     room = engine.presence("room")
+    ...     room.enter(connection, "ann")
+    ...     room.keys()
+    ...     connection.close()
+    ...     room.keys()
+    ['ann']
+    []
+    """
 
     __slots__ = ()
 

@@ -61,7 +61,14 @@ def explain(what: Address | SupportsIndex) -> dict[str, Any]:
     """Why a mailbox ended, who waits for it, what fills its queue; of a monitor, timer, call and so on, how it stands.
     Takes the object or its id. "text" is all of it for people, "what" its first line; "details" has the others by their
     first words ("queue", "oldest", "monitors that watch it"), lists as lists; "lately" the events with it, as of
-    recorder(). What it says may change with each version."""
+    recorder(). What it says may change with each version.
+
+    >>> with tidings.Engine() as engine, engine.mailbox("inbox") as inbox:
+    ...     inbox.send(b"hello")
+    ...     found = tidings.explain(inbox)
+    >>> found["id"] == inbox.id, "queue" in found["details"]
+    (True, True)
+    """
     id = what.__index__() if hasattr(what, "__index__") else what.id
     text = fetch(lib.td_explain, id).decode("utf-8", "replace")
     lines = text.splitlines()

@@ -103,6 +103,14 @@ class BaseMailbox(Address):
         message would have been handled or received; `already_down` when the target was not there to begin with.
         The receive that met it goes on; what a callback raises comes out of it. With `receipt` the DOWN says how many
         of this mailbox's messages the target consumed and how many it discarded.
+
+        >>> with tidings.Engine() as engine, engine.mailbox() as me, engine.mailbox() as worker:
+        ...     monitor = me.monitor(worker)
+        ...     also = me.monitor("nobody", already_down=lambda: print("nobody is not there"))
+        ...     worker.exit(tidings.Reason.USER, b"tired")
+        ...     str(me.recv(timeout=1).reason)
+        nobody is not there
+        'user+0: tired'
         """
         if receipt and isinstance(target, str):
             raise TypeError("a receipt is for a mailbox, not for a name: give engine.whereis(name)")
@@ -197,6 +205,14 @@ class BaseMailbox(Address):
         Of all fitting subscriptions with one `queue_group`, a message goes to exactly one. The values that fitting topics
         retain come first, marked `retained`, but not to a queue group. The topic "$dead" tells of messages that were lost because
         nobody was there, see `Message.dead`.
+
+        >>> with tidings.Engine() as engine, engine.mailbox() as me:
+        ...     subscription = me.subscribe("weather.*")
+        ...     engine.publish("weather.berlin", b"rain"), engine.publish("sport", b"0:0")
+        ...     message = me.recv(timeout=1)
+        ...     message.topic, message.data
+        (Receipt(matched=1, queued=1, dropped=0), Receipt(matched=0, queued=0, dropped=0))
+        ('weather.berlin', b'rain')
         """
         options = ffi.new("td_subscribe_options *")
         options.size = ffi.sizeof("td_subscribe_options")

@@ -60,6 +60,12 @@ class Message(_fast.MessageBase):
     `data` is the payload as bytes, `view` the same as a read-only memoryview. Of a mailbox opened with views=True the view
     shows it where the engine (or, of a large one, its sender) has it, and `data` copies it each time. The memory of a
     whole batch stays for as long as a message or a view of it: copy what is kept for long.
+
+    >>> with tidings.Engine() as engine, engine.mailbox(views=True) as inbox:
+    ...     inbox.send(b"hello, world", tag=7)
+    ...     message = inbox.recv(timeout=1)
+    >>> message.kind == tidings.Kind.MESSAGE, message.tag, message.data, bytes(message.view[:5])
+    (True, 7, b'hello, world', b'hello')
     """
 
     __slots__ = ()

@@ -84,6 +84,7 @@ class Reason(int):
 
     @property
     def name(self) -> str:
+        """In words: "normal", "killed" and so on; "user+3" of the application's own."""
         known = _REASON_NAMES.get(int(self))
         if known:
             return known
