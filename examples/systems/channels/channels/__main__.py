@@ -19,7 +19,7 @@ from .web import Access, Endpoint, by_client, by_session, nobody
 from .wire import encode
 
 USERS = {"client": by_client, "session": by_session, "none": nobody}
-POLICIES = {policy.name.lower().replace("_", "-"): policy for policy in tidings.Policy if policy.name != "BLOCK"}
+POLICIES = {"drop-old": tidings.Policy.DROP_OLD, "drop-new": tidings.Policy.DROP_NEW, "fail": tidings.Policy.FAIL}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

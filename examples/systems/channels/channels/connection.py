@@ -141,6 +141,7 @@ class Socket(Connection):
                 call = self.server.rules.take(self.box, event, self.server.options.reply_timeout)
                 if call is not None:
                     self.calls[call.id] = callback
+            await asyncio.sleep(0)  # one by one, so that a client in a hurry waits for the rules and the others
 
     async def _write(self) -> None:
         try:

@@ -5,6 +5,7 @@ Every wait has a deadline; every process started here is ended here.
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import json
 import os
@@ -23,6 +24,8 @@ from typing import Any
 
 import edn_format
 import pytest
+import tidings
+from aiohttp import web
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -31,6 +34,10 @@ HOME = HERE.parent
 NODE = os.environ.get("NODE", "node")
 DEADLINE = 20.0
 sys.path.insert(0, str(HOME))
+
+from channels import Options, Server  # noqa: E402
+from channels.rules import Services  # noqa: E402
+from channels.web import Access, Endpoint, by_client  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +92,7 @@ class Lines:
 class Session:
     """A browser session: a cookie and its CSRF token."""
 
-    def __init__(self, server: Running) -> None:
+    def __init__(self, server: Reached) -> None:
         self.server = server
         with urllib.request.urlopen(server.url("/"), timeout=DEADLINE) as response:
             self.cookie = response.headers["Set-Cookie"].split(";")[0]
@@ -192,14 +199,12 @@ class NodeSocket:
         self._process.wait(DEADLINE)
 
 
-class Running:
-    """A server process."""
+class Reached:
+    """A server that clients reach at a port of this machine."""
 
-    def __init__(self, *arguments: str, port: int = 0) -> None:
-        command = [sys.executable, "-m", "channels", "--figures", "--port", str(port), *arguments]
-        self.process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True)
-        self.lines = Lines(self.process)
-        self.port = int(self.lines.until("listening on").rsplit(":", 1)[1])
+    port: int
+
+    def __init__(self) -> None:
         self._sockets: list[Any] = []
 
     def url(self, path: str, scheme: str = "http") -> str:
@@ -220,6 +225,21 @@ class Running:
             assert ":chsk/handshake" in socket.recv()
         return socket
 
+    def close_sockets(self) -> None:
+        for socket in self._sockets:
+            socket.close()
+
+
+class Running(Reached):
+    """A server process."""
+
+    def __init__(self, *arguments: str, port: int = 0) -> None:
+        super().__init__()
+        command = [sys.executable, "-m", "channels", "--figures", "--port", str(port), *arguments]
+        self.process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True)
+        self.lines = Lines(self.process)
+        self.port = int(self.lines.until("listening on").rsplit(":", 1)[1])
+
     def figures(self) -> dict[str, Any]:
         with urllib.request.urlopen(self.url("/figures"), timeout=DEADLINE) as response:
             found: dict[str, Any] = json.load(response)
@@ -230,11 +250,51 @@ class Running:
         return self.lines.until(f"^event :{id} ", timeout)
 
     def stop(self) -> int:
-        for socket in self._sockets:
-            socket.close()
+        self.close_sockets()
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(DEADLINE)
+
+
+class Inside(Reached):
+    """A server on a thread of this process, with services of the test's own."""
+
+    server: Server
+
+    def __init__(self, services: Services, options: Options | None = None, user_id: Any = by_client) -> None:
+        super().__init__()
+        self._given = services, options, user_id
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(DEADLINE)
+
+    async def _serve(self) -> None:
+        services, options, user_id = self._given
+        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+        async with tidings.Engine() as engine:
+            self.server = Server(engine, services, options)
+            runner = web.AppRunner(Endpoint(self.server, Access(user_id=user_id)).application(), shutdown_timeout=1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.port = runner.addresses[0][1]
+            self._ready.set()
+            await self._done.wait()
+            await runner.cleanup()
+
+    def stop(self) -> None:
+        self.close_sockets()
+        self._loop.call_soon_threadsafe(self._done.set)
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive()
+
+
+def eventually(condition: Callable[[], Any], timeout: float = DEADLINE) -> Any:
+    """What a condition gives, once it is true; or at last."""
+    end = time.monotonic() + timeout
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
 
 
 Start = Callable[..., Running]
@@ -269,3 +329,17 @@ def shared() -> Iterator[Running]:
 def kind(request: pytest.FixtureRequest) -> Any:
     """Each client in turn."""
     return request.param
+
+
+@pytest.fixture
+def inside() -> Iterator[Callable[..., Inside]]:
+    """Starts a server inside this process."""
+    running: list[Inside] = []
+
+    def begin(services: Services, options: Options | None = None, user_id: Any = by_client) -> Inside:
+        running.append(Inside(services, options, user_id))
+        return running[-1]
+
+    yield begin
+    for server in running:
+        server.stop()
