@@ -29,24 +29,56 @@ last_line() { grep -v '^[[:space:]]*$' "$1" | tail -n 1; }
 # node:test closes with counts on lines of their own.
 closing_lines_of_node() { grep -E '^(# |ℹ )(tests|pass|fail|skipped) ' "$1" | sed 's/^[^a-z]*//' | paste -sd ',' | sed 's/,/, /g'; }
 
-# step NAME [-c CLOSING] COMMAND...
-step() {
-  local name=$1 closing=closing_line begun=$SECONDS log status
-  shift
-  if [ "$1" = -c ]; then closing=$2; shift 2; fi
-  log=$logs/$(tr -c '[:alnum:]\n' '-' <<<"$name").log
-  printf '== %s\n' "$name"
-  timeout -k 10 "$PATIENCE" "$@" >"$log" 2>&1 </dev/null
+log_of() { echo "$logs/$(tr -c '[:alnum:]\n' '-' <<<"$1").log"; }
+
+# run NAME COMMAND...: into its log.
+run() {
+  local log status
+  log=$(log_of "$1")
+  timeout -k 10 "$PATIENCE" "${@:2}" >"$log" 2>&1 </dev/null
   status=$?
   [ "$status" -ne 124 ] || echo "no end after $PATIENCE s" >>"$log"
+  return "$status"
+}
+
+# tell NAME CLOSING STATUS SECONDS: what became of it.
+tell() {
+  local name=$1 closing=$2 status=$3 log
+  log=$(log_of "$name")
   grep -iE '^(skip|skipped):? ' "$log" | sed 's/^/   /'
   if [ "$status" -eq 0 ]; then
-    printf '   %s  (%d s)\n' "$("$closing" "$log")" $((SECONDS - begun))
+    printf '   %s  (%d s)\n' "$("$closing" "$log")" "$4"
   else
     failed+=("$name")
     tail -n 60 "$log" | sed 's/^/   | /'
     printf '   FAILED with status %d; all of it is in %s\n' "$status" "$log"
   fi
+}
+
+# step NAME [-c CLOSING] COMMAND...
+step() {
+  local name=$1 closing=closing_line begun=$SECONDS status
+  shift
+  if [ "$1" = -c ]; then closing=$2; shift 2; fi
+  printf '== %s\n' "$name"
+  run "$name" "$@"
+  status=$?
+  tell "$name" "$closing" "$status" $((SECONDS - begun))
+}
+
+# begin NAME COMMAND...: what keeps one core busy runs beside the next steps, until `finish NAME CLOSING`.
+begin() {
+  beside_begun=$SECONDS
+  run "$@" &
+  beside=$!
+}
+
+finish() {
+  local status
+  wait "$beside"
+  status=$?
+  printf '== %s\n' "$1"
+  tell "$1" "$2" "$status" $((SECONDS - beside_begun))
 }
 
 step "cargo test" "$CARGO" test --locked --no-fail-fast
@@ -64,11 +96,12 @@ step "Node packages" -c closing_lines_of_node "$NODE" --test packaging/check-nod
 step "embedded servers" -c last_line tests/embed/run.py
 step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs
 step "systems" -c last_line scripts/systems.sh
+begin "Miri" env MIRI_SECONDS=300 scripts/miri.sh
 step "exits" -c last_line tests/exits/run.py 10
 step "soak" -c last_line scripts/soak.sh 60
 step "fuzzing" -c last_line scripts/fuzz.sh 120
+finish "Miri" last_line
 step "ThreadSanitizer" -c last_line scripts/tsan.sh
-step "Miri" -c last_line env MIRI_SECONDS=300 scripts/miri.sh
 step "rules" -c last_line scripts/rules.py
 step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
 step "instruction guard" -c last_line "$PYTHON" benches/guard/guard.py
