@@ -1,10 +1,12 @@
 // Servers: what a gen_server's user expects of one. Rules 9, 10, 11 and 22.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Engine, Reason, ReplyError, Server } from "tidings";
-import { runNode, testing, within } from "../testing/support.mjs";
+import { checkoutRoot, runNode, testing, within } from "../testing/support.mjs";
 
 const entry = new URL("../index.mjs", import.meta.url).href;
 
@@ -398,4 +400,12 @@ test("a server does not keep the process alive unless ref() says so; a stop is w
   assert.deepEqual(await run(""), { status: 0, signal: null, stdout: "", stderr: "" });
   assert.deepEqual(await run("await quiet.stop();"), { status: 0, signal: null, stdout: "over normal\n", stderr: "" });
   assert.deepEqual(await run("quiet.ref(); setTimeout(() => quiet.stop(), 5).unref();"), { status: 0, signal: null, stdout: "over normal\n", stderr: "" });
+});
+
+test("Python's servers have the same methods, in its own spelling", () => {
+  const python = readFileSync(path.join(checkoutRoot, "bindings", "python", "src", "tidings", "server.py"), "utf8");
+  for (const name of ["start", "init", "handleCall", "handleCast", "handleInfo", "handleDown", "terminate", "call", "cast", "stop"]) {
+    assert.equal(typeof (Server.prototype[name] ?? Server[name]), "function", name);
+    assert.match(python, new RegExp(`^    def ${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}\\(`, "m"), name);
+  }
 });

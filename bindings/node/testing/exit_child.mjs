@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 
 const [producer, way] = isMainThread ? process.argv.slice(2) : workerData;
 const host = createRequire(import.meta.url)(producer);
-const { alloc, defaultEngine } = await import("../index.mjs");
+const { alloc, defaultEngine, Server } = await import("../index.mjs");
 const engine = defaultEngine();
 const suffix = isMainThread ? "main" : "worker";
 
@@ -38,14 +38,24 @@ let parts = 0;
 (async () => {
   for await (const part of engine.stream(endless, "x", { timeout: Infinity })) parts += part.data.length;
 })().catch(() => {}); // the engine closes
+class Busy extends Server {
+  casts = 0;
+  async handleCast() {
+    await null;
+    this.casts++;
+  }
+}
+const busy = Busy.start({ engine, name: `server.${suffix}`, policy: "drop_old", maxMessages: 1000 });
+busy.mailbox.on("end", () => {}).messages({ signal: new AbortController().signal });
 const own = alloc(65536);
 for (let i = 0; i < 32; i++) engine.send(i % 2 ? idle : stream, own, { tag: 2 });
 
 host.flood(`handler.${suffix}`, 1);
 host.flood(`stream.${suffix}`, 1);
+host.flood(`server.${suffix}`, 1);
 const worker = isMainThread && /^(worker|terminate)/.test(way) && new Worker(new URL(import.meta.url), { workerData: [producer, way] });
 
-const enough = () => handled > 50 && streamed > 50 && parts > 5000;
+const enough = () => handled > 50 && streamed > 50 && parts > 5000 && busy.casts > 200;
 const end = {
   natural: () => {},
   exit: () => process.exit(3),
