@@ -34,7 +34,7 @@ static void dispatch(td_engine engine, td_loop loop, const char *id, const char 
   int32_t sent = td_send_name(engine, id, strlen(id), nobody, 0, data, strlen(data));
   if (sent == TD_ENOTFOUND) sent = td_send_name(engine, TD_STR("default"), nobody, 0, id, strlen(id));
   check(sent, id);
-  check(td_loop_run(loop, 0), "td_loop_run");
+  check(td_loop_run(loop, 0, 0), "td_loop_run");
 }
 
 int main(void) {
