@@ -8,9 +8,12 @@ import formatter from "sc-formatter";
 import { TidingsError, ReplyError } from "tidings";
 import { Packets } from "./packets.mjs";
 
-const DIRECT = 1; // tag of data that goes out as the event `direct`; 0 is a frame, a closing code the last
+const FRAME = 0; // tags of what is in its mailbox; a larger one is the code to close with
+const DIRECT = 1; // data that goes out as the event `direct`
+const READ = 2; // it may go on
 const PINGS = ["#1", ""]; // of the protocols 1 and 2
 const PONGS = ["#2", ""];
+const BURST = 64; // packets it may send until those who get something of them have had their turn
 const FULL = 256 * 1024; // bytes in the socket's own queue, from which on the mailbox waits
 const TEXT = { binary: false };
 const ID_BYTES = 15;
@@ -36,7 +39,12 @@ export class Connection {
   #clock; // a mailbox for the deadlines, which hold also while the other is suspended
   #cluster;
   #socket;
+  #stream; // below the socket
+  #corked = false;
   #packets;
+  #burst = 0;
+  #resting = false;
+  #unread = []; // of what came in one piece with what it is resting from
   #version; // 1 or 2, known from its first pong
   #heard;
   #pinged = false;
@@ -46,11 +54,12 @@ export class Connection {
   #asked = new Map(); // cid -> request
   #lastCid = 0;
 
-  constructor(cluster, socket) {
+  constructor(cluster, socket, stream) {
     const { engine } = cluster;
     const { maxMessages, maxBytes, pingInterval, pingTimeout, handshakeTimeout } = cluster.options;
     this.#cluster = cluster;
     this.#socket = socket;
+    this.#stream = stream;
     this.#packets = new Packets(this, cluster);
     this.mailbox = engine.mailbox({ maxMessages, maxBytes, policy: "kill", handler: (message) => this.#pass(message) });
     this.mailbox.once("end", (reason) => (reason === "normal" ? undefined : this.#abort()));
@@ -97,7 +106,7 @@ export class Connection {
   close(code, reason = "") {
     this.#post(reason, code);
   }
-  #post(data, tag = 0) {
+  #post(data, tag = FRAME) {
     try {
       this.mailbox.send(data, { tag, from: this.mailbox });
     } catch (error) {
@@ -109,16 +118,27 @@ export class Connection {
     if (message.kind === "timer") return this.#ping();
     if (message.kind === "request") return this.#ask(message);
     const { tag } = message;
-    if (tag === 0) this.#write(message.data);
+    if (tag === FRAME) this.#write(message.data);
+    else if (tag === READ) this.#readOn();
     else if (tag === DIRECT) this.#write(`{"event":${JSON.stringify(this.direct)},"data":${message.text() || "null"}}`);
     else this.#close(tag, message.text());
   }
   #write(data) {
     const socket = this.#socket;
+    if (!this.#corked) this.#cork();
     socket.send(data, TEXT, this.#written);
     if (this.#suspended || socket.bufferedAmount < FULL) return;
     this.#suspended = true;
     this.mailbox.suspend();
+  }
+  /** One write for all that comes in this turn. */
+  #cork() {
+    this.#corked = true;
+    this.#stream.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      this.#stream.uncork();
+    });
   }
   #written = () => {
     if (!this.#suspended || this.#over || this.#socket.bufferedAmount >= FULL) return;
@@ -141,6 +161,11 @@ export class Connection {
 
   #receive(data) {
     this.#heard = this.#cluster.engine.now();
+    if (this.#resting) this.#unread.push(data);
+    else this.#take(data);
+  }
+  #take(data) {
+    if (++this.#burst === BURST) this.#rest();
     const text = data.toString();
     const version = PONGS.indexOf(text) + 1;
     if (version !== 0) return this.#pong(version);
@@ -149,6 +174,18 @@ export class Connection {
       if (this.#over) return;
       if (packet !== null && typeof packet === "object") this.#packets.take(packet);
     }
+  }
+  /** Takes no more for now. Its mailbox has its turn after those to which it has said something: then it may go on. */
+  #rest() {
+    this.#resting = true;
+    this.#socket.pause();
+    this.#post(undefined, READ);
+  }
+  #readOn() {
+    this.#resting = false;
+    this.#burst = 0;
+    while (!this.#resting && this.#unread.length > 0) this.#take(this.#unread.shift());
+    if (!this.#resting) this.#socket.resume();
   }
   #pong(version) {
     if (this.#pinged) this.#version ??= version;

@@ -32,7 +32,7 @@ export class SocketCluster {
     this.tokens = new Tokens(options);
     const { path, maxPayload } = this.options;
     this.#sockets = new WebSocketServer({ server, path, maxPayload, clientTracking: false });
-    this.#sockets.on("connection", (socket) => this.connections.add(new Connection(this, socket)));
+    this.#sockets.on("connection", (socket, { socket: stream }) => this.connections.add(new Connection(this, socket, stream)));
   }
 
   /** To everyone who has subscribed; answers how many they were. With `from`, a mailbox, it passes also while the engine drains. */

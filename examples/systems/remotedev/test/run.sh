@@ -21,7 +21,7 @@ all=(*.test.mjs)
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 status=0
-REMOTEDEV_PYTHON=$venv/bin/python "$NODE" --test --test-reporter=tap "${@:-"${all[@]}"}" >"$results" 2>&1 || status=$?
+REMOTEDEV_PYTHON=$venv/bin/python "$NODE" --test --test-concurrency=2 --test-reporter=tap "${@:-"${all[@]}"}" >"$results" 2>&1 || status=$?
 cat "$results"
 named() { { grep -oE "^ *$1 [0-9]+ - C[0-9]+" "$results" || true; } | grep -oE 'C[0-9]+' | sort -u; }
 passed=$(comm -23 <(named ok) <(named 'not ok') | wc -l)
