@@ -38,13 +38,13 @@ extern "C" fn dropped(_: *mut c_void) {
 /// Where [`pass_on`] sends to.
 struct Next {
     m: Arc<Meeting>,
-    to: Id,
+    to: [Id; 2],
 }
 
 extern "C" fn pass_on(batch: *mut Batch, next: *mut c_void) {
     // SAFETY: the model that opened the mailbox keeps it until its worker is gone.
     let next = unsafe { &*next.cast::<Next>() };
-    next.m.send(next.to, 9);
+    next.to.iter().for_each(|to| next.m.send(*to, 9));
     pass_all(batch, std::ptr::null_mut());
 }
 
@@ -104,18 +104,20 @@ fn what_a_handler_makes_ready_meets_what_others_do() {
     explore(|| {
         let m = meeting();
         let (pool, b) = worked(&m, 1);
-        let mut next = Next { m: m.clone(), to: b };
+        let c = open(&m, &pool, pass_all, std::ptr::null_mut());
+        let mut next = Next { m: m.clone(), to: [b, c] };
         let a = open(&m, &pool, pass_on, std::ptr::from_mut(&mut next).cast());
         m.send(a, 1);
         let worker = hand(&m, &pool);
         m.send(b, 2);
-        while SEEN.get() < 3 {
+        while SEEN.get() < 4 {
             crate::sync::pause();
         }
-        [a, b].map(|mailbox| m.end(mailbox));
+        [a, b, c].iter().for_each(|mailbox| m.end(*mailbox));
         pool.close();
         worker.join().unwrap();
-        assert_eq!((m.stats(a).delivered, m.stats(b).delivered, DROPPED.get()), (1, 2, 2));
+        assert_eq!([a, b, c].map(|mailbox| m.stats(mailbox).delivered), [1, 2, 1]);
+        assert_eq!(DROPPED.get(), 3);
     });
 }
 
