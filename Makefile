@@ -32,6 +32,11 @@ LIBS_PRIVATE := -lgcc_s -lpthread -lm -ldl -lc
 # Header-only: the engine in a host's own event loop.
 ADAPTERS := $(wildcard include/tidings/*.h)
 
+# Installed where `make docs` has made them.
+MAN_PAGES := build/docs/man/man3
+MAN       = $(PREFIX)/share/man/man3
+FUNCTIONS = $(shell awk '/^td_/ { print $$1 }' tests/abi/symbols.txt)
+
 BUILT   := target/release
 STAGE   := $(CURDIR)/build/prefix
 VENV    := $(CURDIR)/build/venv
@@ -45,7 +50,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare docs-python dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare docs docs-python dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built dist-python-built
 .DEFAULT_GOAL := help
 
@@ -75,12 +80,14 @@ install: build ## headers, libraries and pkg-config file into PREFIX (/usr/local
 	ln -sf $(SONAME) '$(DESTDIR)$(PREFIX)/lib/libtidings.so'
 	$(INSTALL) -m 644 build/libtidings.a '$(DESTDIR)$(PREFIX)/lib/libtidings.a'
 	$(INSTALL) -m 644 build/tidings.pc '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc'
+	@if [ -d '$(MAN_PAGES)' ]; then mkdir -p '$(DESTDIR)$(MAN)' && $(INSTALL) -m 644 '$(MAN_PAGES)'/*.3 '$(DESTDIR)$(MAN)'; fi
 	@if [ -z '$(DESTDIR)' ] && [ -z '$(RPATH)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 uninstall: ## what install put into PREFIX
 	rm -f '$(DESTDIR)$(PREFIX)/include/tidings.h' '$(DESTDIR)$(PREFIX)/lib/$(SONAME)' \
 	  '$(DESTDIR)$(PREFIX)/lib/libtidings.so' '$(DESTDIR)$(PREFIX)/lib/libtidings.a' \
-	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc' $(patsubst include/%,'$(DESTDIR)$(PREFIX)/include/%',$(ADAPTERS))
+	  '$(DESTDIR)$(PREFIX)/lib/pkgconfig/tidings.pc' $(patsubst include/%,'$(DESTDIR)$(PREFIX)/include/%',$(ADAPTERS)) \
+	  $(patsubst %,'$(DESTDIR)$(MAN)/%.3',tidings $(FUNCTIONS))
 	rmdir '$(DESTDIR)$(PREFIX)/include/tidings' 2>/dev/null || true
 
 # Into the checkout itself, for the demo, the tests and the benchmarks.
@@ -132,6 +139,9 @@ build/node-installed: $(call sources,bindings/node) $(STAGED)
 prepare: examples python node
 
 # ---- what the docstrings say
+
+docs: docs-python ## the references of C (HTML and man pages), Python and Rust, into build/docs; make install then installs the man pages
+	@PYTHON=$(PYTHON) CARGO=$(CARGO) scripts/docs.sh
 
 docs-python: python ## the reference of the Python package, into build/docs/python
 	@$(VENV)/bin/python -W ignore -m pdoc --output-directory build/docs/python tidings

@@ -3,7 +3,7 @@
 # nothing else, and a C program builds and runs against them, shared and static, also beside another Rust archive.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${MAKE:=make}" "${CC:=cc}" "${RUSTC:=rustc}"
+: "${MAKE:=make}" "${CC:=cc}" "${PYTHON:=python3}" "${RUSTC:=rustc}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 checks=0
@@ -20,12 +20,14 @@ for file in include/tidings.h include/tidings/{turn,epoll,libuv,glib}.h "lib/$so
 done
 held "make install gives headers, libraries and pkg-config file"
 
-"$MAKE" --no-print-directory install PREFIX=/usr DESTDIR="$work/root" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "make install DESTDIR"; }
+"$PYTHON" scripts/reference.py man "$work/man" >/dev/null
+"$MAKE" --no-print-directory install PREFIX=/usr DESTDIR="$work/root" MAN_PAGES="$work/man" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "make install DESTDIR"; }
 grep -q '^prefix=/usr$' "$work/root/usr/lib/pkgconfig/tidings.pc" || fail "the prefix in tidings.pc is not /usr"
 if grep -q -e -rpath, "$work/root/usr/lib/pkgconfig/tidings.pc"; then fail "an rpath for /usr"; fi
+[ "$(find "$work/root/usr/share/man/man3" -name '*.3' | wc -l)" -gt 90 ] || fail "the man pages are not installed"
 "$MAKE" --no-print-directory uninstall PREFIX=/usr DESTDIR="$work/root" >/dev/null
 [ -z "$(find "$work/root" -type f -o -type l)" ] || fail "make uninstall left $(find "$work/root" -type f -o -type l)"
-held "DESTDIR is followed, a system prefix gets no rpath, uninstall leaves nothing"
+held "DESTDIR is followed, a system prefix gets no rpath, man pages are installed where they were made, uninstall leaves nothing"
 
 "$CC" -E -P -x c include/tidings.h | grep -o 'td_[a-z0-9_]*(' | tr -d '(' | sort -u >"$work/header"
 nm -D --defined-only "$lib/$soname" | awk '{ print $NF }' | sort -u >"$work/shared"

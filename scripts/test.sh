@@ -105,6 +105,7 @@ step "ThreadSanitizer" -c last_line scripts/tsan.sh
 step "rules" -c last_line scripts/rules.py
 step "benchmark runner" "$PYTHON" -m unittest discover -s benches -p 'test_*.py'
 step "instruction guard" -c last_line "$PYTHON" benches/guard/guard.py
+step "references" -c last_line scripts/docs.sh
 step "README and docs" "$PYTHON" scripts/readme.py
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -30,8 +30,8 @@ mod clock;
 mod dispatch;
 mod engine;
 mod error;
-// Its documentation is the header's.
-#[allow(missing_docs)]
+// Its documentation is the header's, where [0] is an index and no link.
+#[allow(missing_docs, rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
 #[doc(hidden)]
 pub mod ffi;
 mod group;
