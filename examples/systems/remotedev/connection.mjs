@@ -18,9 +18,14 @@ const FULL = 256 * 1024; // bytes in the socket's own queue, from which on the m
 const TEXT = { binary: false };
 const ID_BYTES = 15;
 
-/** What became of a frame for somebody who may just have gone does not matter here: that is told by the mailbox's end. */
-function tolerate(error) {
-  if (!(error instanceof TidingsError)) throw error;
+/** Does what sends something to a mailbox; it ends if that is refused, for a client that has missed something would not know. */
+function deliver(send, mailbox) {
+  try {
+    send();
+  } catch (error) {
+    if (!(error instanceof TidingsError)) throw error;
+    if (error.code !== "TD_ENOPROC" && error.code !== "TD_ENOTFOUND") mailbox()?.kill();
+  }
 }
 
 /** The topic of a channel, whose name may be any text: one token, in which dots and wildcards mean nothing. */
@@ -93,9 +98,13 @@ export class Connection {
       throw new errors.BadConnectionError(`Event '${event}' was aborted due to a bad connection`, "connectAbort");
     }
   }
-  /** Data for it alone, from anyone who knows its mailbox or a name of it. */
-  static direct(engine, target, data, { from } = {}) {
-    engine.send(target, formatter.encode(data), { tag: DIRECT, from });
+  /** Data for the one alone that has this name, if anyone has. */
+  static direct(engine, name, data, { from } = {}) {
+    const encoded = formatter.encode(data);
+    deliver(
+      () => engine.send(name, encoded, { tag: DIRECT, from }),
+      () => engine.whereis(name),
+    );
   }
   /** Closes it behind all that it was sent. */
   disconnect(code = 1000, data) {
@@ -107,14 +116,14 @@ export class Connection {
     this.#post(reason, code);
   }
   #post(data, tag = FRAME) {
-    try {
-      this.mailbox.send(data, { tag, from: this.mailbox });
-    } catch (error) {
-      tolerate(error);
-    }
+    deliver(
+      () => this.mailbox.send(data, { tag, from: this.mailbox }),
+      () => this.mailbox,
+    );
   }
 
   #pass(message) {
+    if (message.lost > 0) return this.#abort(); // it comes again and is told how things are
     if (message.kind === "timer") return this.#ping();
     if (message.kind === "request") return this.#ask(message);
     const { tag } = message;

@@ -1,7 +1,6 @@
 // Remotedev over SocketCluster: apps log in and tell the monitors what they do, monitors tell the apps what to do.
 // The channel "log" goes from apps to monitors, "respond" from monitors to apps, and each of both has a name, sc-ID, under which it gets what is for it
 // alone. An app leaves a will: that it is gone. Monitors are present in a group, so that apps are told to stop when the last one leaves, and not before.
-import { TidingsError } from "tidings";
 import { Connection, topicOf } from "./connection.mjs";
 
 const MONITORS = "monitors";
@@ -77,10 +76,6 @@ export class Remotedev {
   /** To one alone, if it is there. */
   #direct(name, data, connection) {
     this.#publish(name, data, connection); // for those who listen in
-    try {
-      Connection.direct(this.#engine, name, data, { from: connection.mailbox });
-    } catch (error) {
-      if (!(error instanceof TidingsError)) throw error;
-    }
+    Connection.direct(this.#engine, name, data, { from: connection.mailbox });
   }
 }

@@ -14,11 +14,11 @@ const DEFAULTS = {
   pingTimeout: 20_000,
   handshakeTimeout: 10_000,
   ackTimeout: 10_000,
-  maxPayload: 64 * 2 ** 20,
+  maxPayload: 8 * 2 ** 20, // of a frame that comes in: less than an eighth of maxBytes, for it may be longer when it is written anew
   socketChannelLimit: 1_000,
   allowClientPublish: true,
   maxMessages: 10_000, // frames that wait for one client, and their bytes: who is further behind is disconnected
-  maxBytes: 16 * 2 ** 20,
+  maxBytes: 64 * 2 ** 20,
 };
 
 export class SocketCluster {

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { client } from "./clients.mjs";
-import { inside, node, openFiles, serve, settled, sleep, until } from "./support.mjs";
+import { inside, node, openFiles, serve, settled, sleep, until, within } from "./support.mjs";
 
 const KIND = "socketcluster-client 14.3.2";
 const SECONDS = 8;
@@ -73,6 +73,29 @@ test("C19: a slow reader is out when its bound is reached, and what waits for it
   await room.leaves();
 });
 
+test("C19: who has missed something is disconnected, so that it can begin anew", async (t) => {
+  const server = await serve(t, { maxBytes: 2 ** 16 });
+  const listener = await bare(server);
+  const app = await bare(server);
+  const ends = Promise.all([listener, app].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  const id = [...server.cluster.connections][0].id;
+  app.send(JSON.stringify({ event: "log", data: "x".repeat(2 ** 17) })); // longer than a mailbox holds
+  app.send('{"event":"log","data":"in its place"}');
+  assert.deepEqual(await within(ends, "both ends"), [1006, 1006]);
+
+  const [alone, monitor] = [await bare(server), await bare(server)];
+  const gone = new Promise((resolve) => alone.once("close", resolve));
+  alone.send('{"event":"login","data":"master"}');
+  const [first] = server.cluster.connections;
+  assert.notEqual(first.id, id);
+  await until(() => first.direct === "respond", "the login");
+  monitor.send(JSON.stringify({ event: "nothing", data: "x".repeat(2 ** 17) }));
+  monitor.send(JSON.stringify({ event: `sc-${first.id}`, data: "x".repeat(2 ** 17) }));
+  assert.equal(await within(gone, "the end of the one that it was for"), 1006);
+  assert.equal(server.cluster.connections.size, 1);
+  monitor.terminate();
+});
+
 test("C19: who floods is read only as fast as the others get it", async (t) => {
   const server = await serve(t, { maxMessages: 2_000 });
   const listeners = await Promise.all(Array.from({ length: 20 }, () => bare(server)));
@@ -122,6 +145,32 @@ test("faults: clients that are killed, garbage, half frames and huge ones leave 
 
   for (const one of [bystander, teller]) one.leave();
   await room.leaves();
+});
+
+test("faults: clients of a server that is killed in the midst of it come again, and get the next publication", async (t) => {
+  const listen = async (port) => {
+    const server = node(t, ["../main.mjs", "--port", String(port)]);
+    return { server, port: Number(await until(() => /:(\d+)$/.exec(server.lines[0])?.[1], () => server.told())) };
+  };
+  const { server, port } = await listen(0);
+  const options = { autoReconnect: true, autoReconnectOptions: { initialDelay: 200, randomness: 100, multiplier: 1.2, maxDelay: 500 } };
+  const clients = [];
+  for (let n = 0; n < 30; n++) {
+    const one = await client(t, n % 2 === 0 ? KIND : "socketcluster-client 20.0.2", { port }, options);
+    one.heard = await one.subscribe("log");
+    clients.push(one);
+  }
+  const busy = setInterval(() => clients[0].tell("log", "busy"), 1);
+  t.after(() => clearInterval(busy));
+  await until(() => clients.every(({ heard }) => heard.length > 20), "some publications");
+  server.child.kill("SIGKILL");
+  await server.ended;
+  clearInterval(busy);
+  await until(() => clients.every(({ state }) => state !== "open"), "the end of all connections");
+  await listen(port);
+  await until(() => clients.every(({ state, channel }) => state === "open" && channel.state === "subscribed"), "all of them again");
+  clients[1].tell("log", "again");
+  await until(() => clients.every(({ heard }) => heard.at(-1) === "again"), "the next publication");
 });
 
 /** Bytes of every sort, before and after a good upgrade; some connections stay as they are. */

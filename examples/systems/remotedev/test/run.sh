@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs other people's clients where they are not installed yet, and runs the checks; the last line says how many of C1 to C20 have passed.
+# Installs other people's clients where they are not installed yet, and runs the checks; the last line says how many of C1 to C20 have passed, and
+# what the load run has come to.
 # With names of test files, only these.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -25,5 +26,6 @@ REMOTEDEV_PYTHON=$venv/bin/python "$NODE" --test --test-concurrency=2 --test-rep
 cat "$results"
 named() { { grep -oE "^ *$1 [0-9]+ - C[0-9]+" "$results" || true; } | grep -oE 'C[0-9]+' | sort -u; }
 passed=$(comm -23 <(named ok) <(named 'not ok') | wc -l)
-echo "$passed of $CHECKS checks in $(grep -cE '^ *ok ' "$results" || true) tests"
+deliveries=$(grep -oE '"deliveriesPerSecond":[0-9]+' "$results" | grep -oE '[0-9]+' || echo no)
+echo "$passed of $CHECKS checks in $(grep -cE '^ *ok ' "$results" || true) tests, $deliveries deliveries a second to a thousand subscribers"
 exit "$status"
