@@ -94,6 +94,7 @@ step "Node tests" -c closing_lines_of_node "$NPM" --prefix bindings/node --silen
 step "Python packages" -c last_line "$PYTHON" packaging/check-python.py
 step "Node packages" -c closing_lines_of_node "$NODE" --test packaging/check-node.mjs
 step "embedded servers" -c last_line tests/embed/run.py
+step "embedded in Python" -c last_line tests/embed/python_servers.py
 step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs
 step "systems" -c last_line scripts/systems.sh
 begin "Miri" env MIRI_SECONDS=300 scripts/miri.sh

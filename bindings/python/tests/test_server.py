@@ -210,6 +210,35 @@ def test_an_engine_that_closes_ends_it(engine: tidings.Engine) -> None:
     assert last(counter) == (Reason.ENGINE_CLOSED, b"")
 
 
+@pytest.mark.parametrize("own_thread", [True, False])
+def test_an_engine_that_closes_while_a_method_runs(
+    engine: tidings.Engine, own_thread: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the method meets then is no failure of its own."""
+    inside, closed = threading.Event(), threading.Event()
+
+    class Sending(Counter):
+        def handle_cast(self, message: tidings.Message) -> None:
+            inside.set()
+            assert closed.wait(30)
+            target.send(sender=self.mailbox)
+
+    target, loop = engine.mailbox(), engine.loop()
+    server = Sending().start(engine, loop=None if own_thread else loop)
+    thread = server._thread or threading.Thread(target=loop.run_forever)
+    if not own_thread:
+        thread.start()
+    server.cast()
+    assert inside.wait(30)
+    engine.close()
+    closed.set()
+    thread.join(30)
+    assert not thread.is_alive() and caplog.text == ""
+    if own_thread:
+        assert last(server) == (Reason.ENGINE_CLOSED, b"")
+    server.stop()
+
+
 def test_it_stops_itself_after_its_answer(engine: tidings.Engine) -> None:
     watcher = engine.mailbox()
     counter = Counter().start(engine)

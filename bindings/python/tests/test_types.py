@@ -1,4 +1,4 @@
-"""The package and the examples are clean under mypy --strict, and the stubs are those of the extension."""
+"""The package and the examples that need nothing else are clean under mypy --strict, and the stubs are those of the extension."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytest.importorskip("mypy")
 
 def test_strict() -> None:
     assert (Path(tidings.__file__).parent / "py.typed").is_file()
-    examples = sorted(str(path) for path in (CHECKOUT / "examples").glob("**/python/*.py"))
+    examples = sorted(str(path) for path in (CHECKOUT / "examples" / "python").glob("*.py"))
     assert len(examples) >= 2
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "-p", "tidings"]
     for arguments in (command, [*command[:-2], *examples]):

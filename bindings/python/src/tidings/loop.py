@@ -86,7 +86,8 @@ class Loop:
     def stop(self) -> None:
         """Makes `run_forever` return, from any thread or handler. Waits for the thread of `start`."""
         self._stopping = True
-        self.wake()
+        with suppress(ClosedError, StaleError):
+            self.wake()
         self._join()
 
     def _join(self) -> None:

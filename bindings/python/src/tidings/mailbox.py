@@ -16,7 +16,7 @@ from . import _fast
 from ._native import ffi, lib
 from ._waiting import Readiness
 from .address import Address
-from .errors import ForkedError, StaleError, TidingsError, check
+from .errors import ClosedError, ForkedError, StaleError, TidingsError, check
 from .handles import Call, Monitor, Subscription, Watch
 from .types import Outcome, Policy, Reason, encode
 
@@ -247,9 +247,20 @@ class BaseMailbox(Address):
 
     def _handler_failed(self, error: BaseException) -> None:
         """Ends the mailbox whose handler raised, and says so where a developer looks."""
+        if self._over_meanwhile(error):
+            return
         text = failure_text(error)
         _log.error("the handler of %r failed: %s; the mailbox ends", self, text.decode(), exc_info=error)
         self.exit(Reason.CALLBACK_FAILED, text)
+
+    def _over_meanwhile(self, error: BaseException) -> bool:
+        """Whether a handler has only met the end that someone gave its mailbox, or the engine, while it ran."""
+        if not isinstance(error, (ClosedError, StaleError)):
+            return False
+        try:
+            return not self.stats().open
+        except TidingsError:
+            return True
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         readiness = getattr(self, "_readiness", None)

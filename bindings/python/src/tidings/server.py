@@ -221,7 +221,8 @@ class Server:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._end(Reason(Reason.CALLBACK_FAILED, failure_text(error)))
+            if not self.mailbox._over_meanwhile(error):
+                self._end(Reason(Reason.CALLBACK_FAILED, failure_text(error)))
             raise  # which ends the mailbox
         finally:
             self._inside = 0
