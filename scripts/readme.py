@@ -19,8 +19,10 @@ A comment in the line before a block, which readers do not see, says that it is 
   <!-- shown: WHY -->   a ```sh or ```text that is not run; its shell syntax and make targets are looked at
   <!-- until: TEXT -->  a program or ```sh that runs on when it has printed TEXT, beside those that follow, until the next
                         heading; each section has a free port in place of 8080
+Where a tool or a library is missing that a block needs, the rest of its section is skipped, and said to be.
+
 Any other block is an error, and so are a comment without a block, code by indentation, and a link to a file or a
-heading that is not there."""
+heading that is not there; of the other pages beside README.md only the links are looked at."""
 import os
 import re
 import shutil
@@ -36,6 +38,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = Path(os.environ.get("TIDINGS_PREFIX", ROOT / "build/prefix"))
 VENV = str(ROOT / "build/venv/bin/python")
+NEEDED = ("pkg-config", "curl")  # by shell blocks that name them
 LANGUAGES = {"c": ".c", "python": ".py", "js": ".mjs"}
 LANGUAGES_OF_PAGES = {**LANGUAGES, "rust": ".rs"}
 LONGEST_PROGRAM = 10
@@ -49,6 +52,10 @@ PACKAGES = {"<tidings/libuv.h>": "libuv", "<tidings/glib.h>": "glib-2.0"}
 
 class Wrong(Exception):
     pass
+
+
+class Missing(Exception):
+    """What a block needs and this machine has not."""
 
 
 class Block(NamedTuple):
@@ -75,13 +82,20 @@ class Block(NamedTuple):
 
 def main(names):
     pages = names or ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
+    for page in ROOT.glob("*.md"):
+        check_links(page.name, page.read_text())
+    whole = 0
     for name in pages:
         text = (ROOT / name).read_text()
         check_links(name, text)
         blocks = read_blocks(name, text)
         check_make_targets(blocks)
-        print(run_readme(blocks) if name == "README.md" else run_page(name, blocks), flush=True)
-    print(f"{len(pages)} pages: every block ran as printed")
+        try:
+            print(run_readme(blocks) if name == "README.md" else run_page(name, blocks), flush=True)
+            whole += 1
+        except Missing as what:
+            print(f"skip: no {what}; not all of {name} was run", flush=True)
+    print(f"{whole} of {len(pages)} pages ran as printed")
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------
@@ -161,7 +175,7 @@ def environment_in(home, **more):
 
 def run_readme(blocks):
     if shutil.which("pkg-config") is None:
-        return "skip: no pkg-config, which the README's C program is compiled with; nothing of the README was run"
+        raise Missing("pkg-config")
     programs = check_programs(blocks)
     session = [block for block in blocks if not block.is_for_the_checkout]
     printed = run_session(session)
@@ -249,6 +263,8 @@ def run_page(name, blocks):
                 page.take(block)
         finally:
             page.end_section()
+    if page.missing:
+        raise Missing(", ".join(dict.fromkeys(page.missing)))
     return f"{name}: {page.ran} blocks ran, {page.compared} outputs compared, {page.shown} only shown"
 
 
@@ -268,18 +284,25 @@ class Page:
         self.outputs = []  # (block, what it printed) since the last ```text or heading
         self.running = []  # shell blocks that go on
         self.ran = self.compared = self.shown = 0
+        self.missing, self.skipping = [], False
 
     def take(self, block):
         if block.section != self.section:
             self.end_section()
-            self.section, self.port = block.section, free_port()
+            self.section, self.port, self.skipping = block.section, free_port(), False
+        if self.skipping:
+            return
         if block.mark == "shown":
             self.shown += 1
             self.show(block)
         elif block.kind == "text":
             self.expect(block)
         else:
-            self.do(block)
+            try:
+                self.do(block)
+            except Missing as what:
+                self.missing.append(str(what))
+                self.skipping = True
 
     def show(self, block):
         if block.kind == "sh":
@@ -296,7 +319,7 @@ class Page:
         self.outputs = []
 
     def do(self, block):
-        command = ["bash", "-e", "-c", block.text.replace("8080", self.port)] if block.kind == "sh" else self.program(block)
+        command = self.shell_command(block) if block.kind == "sh" else self.program(block)
         if command is None:
             return
         self.ran += 1
@@ -305,8 +328,14 @@ class Page:
         else:
             self.outputs.append((block, self.run(block, command)))
 
+    def shell_command(self, block):
+        for name in NEEDED:
+            if name in block.text and not shutil.which(name):
+                raise Missing(name)
+        return ["bash", "-e", "-c", block.text.replace("8080", self.port)]
+
     def program(self, block):
-        """Saves it; the command that runs it, or None when a shell block does, or it cannot be built here."""
+        """Saves it; the command that runs it, or None when a shell block does."""
         if block.kind not in LANGUAGES_OF_PAGES:
             raise Wrong(f"{block.where}: a block is {', '.join(LANGUAGES_OF_PAGES)}, sh or text, not {block.kind!r}")
         check_name(block, LANGUAGES_OF_PAGES)
@@ -318,9 +347,9 @@ class Page:
 
     def command_in_c(self, block, file):
         packages = [package for header, package in PACKAGES.items() if header in block.text]
-        if packages and subprocess.run(["pkg-config", "--exists", *packages], capture_output=True, check=False).returncode != 0:
-            print(f"skip: no {' '.join(packages)} for {block.where}")
-            return None
+        for package in packages:
+            if not shutil.which("pkg-config") or subprocess.run(["pkg-config", "--exists", package], check=False).returncode != 0:
+                raise Missing(package)
         flags = self.run(block, ["pkg-config", "--cflags", "--libs", *packages]).split() if packages else []
         lib = PREFIX / "lib"
         self.run(block, [tool("CC", "cc"), "-Wall", "-Wextra", "-Werror", file.name, "-o", file.stem, f"-I{PREFIX}/include",
