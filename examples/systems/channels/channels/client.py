@@ -18,7 +18,7 @@ import aiohttp
 import tidings
 from edn_format import ImmutableList, Keyword
 
-from .wire import Packer, is_event, unpack
+from .wire import Packer, event_of, unpack
 
 DEFAULT = "default"
 Handler = Callable[[str, Any], object]
@@ -127,7 +127,7 @@ class Client:
             if callback is not None:
                 if callback in self._calls and not self._calls[callback].done():
                     self._calls[callback].set_result(value)
-            elif is_event(value):
+            elif event_of(value) is not None:
                 self._own(value)
             elif isinstance(value, ImmutableList):
                 for event in value:

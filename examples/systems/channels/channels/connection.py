@@ -12,10 +12,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import tidings
-from edn_format import Keyword
 
 from .rules import Event
-from .wire import BadPackage, encode, is_event, unpack_any
+from .wire import BadPackage, event_of, unpack_any
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -61,10 +60,11 @@ class Connection:
             value, callback = await unpack_any(text)
         except BadPackage:
             return self.event("chsk/bad-package", text), None
-        reserved = is_event(value) and value[0].namespace == "chsk" and value[0].name != "chsk/ws-ping"
-        if not is_event(value) or reserved:
+        found = event_of(value)
+        # What begins with chsk/ is for the server to say.
+        if found is None or (found[0].name.startswith("chsk/") and found[0].name != "chsk/ws-ping"):
             return self.event("chsk/bad-event", value), None
-        return self.event(value[0].name, value[1] if len(value) == 2 else None), callback
+        return self.event(found[0].name, found[1]), callback
 
     async def frames(self) -> AsyncIterator[Any]:
         """Frame after frame, until the mailbox ends."""
@@ -99,6 +99,8 @@ class Connection:
                     yield packer.printed(message.data, callback)
             elif message.tag == Tag.CLOSE:
                 yield CLOSE
+        if batch:  # the mailbox has ended before the batch did
+            yield packer.batch(batch)
 
     def is_idle(self) -> bool:
         return False

@@ -101,19 +101,21 @@ class Rules:
 
     def take(self, box: tidings.AsyncMailbox, event: Event, timeout: float | None = None) -> tidings.Call | None:
         """An event for the table in force. With a timeout `box` gets a REPLY."""
-        payload = pickle.dumps(event)  # from this process to itself
+        payload = pickle.dumps(tuple(event))  # from this process to itself
         try:
             if timeout is not None:
                 return box.call_start(NAME, payload, timeout=timeout)
             self.server.engine.send(NAME, payload, sender=box)
         except tidings.FullError:
             self.refused += 1
+        except tidings.ClosedError:
+            pass  # the connection itself has ended, and will soon know
         return None
 
     async def ask(self, event: Event, timeout: float) -> bytes | None:
         """The answer of its service, as EDN; None when there is none in time, or never will be one."""
         try:
-            return (await self.server.engine.call(NAME, pickle.dumps(event), timeout=timeout)).data
+            return (await self.server.engine.call(NAME, pickle.dumps(tuple(event)), timeout=timeout)).data
         except tidings.TidingsError:
             return None
 
@@ -122,7 +124,7 @@ class Rules:
             self.lost += message.lost
             log.warning("%d events were lost: %d wait already", message.lost, self.server.options.receive_bound)
         self.routed += 1
-        event: Event = pickle.loads(message.data)
+        event = Event(*pickle.loads(message.data))
         try:
             if self.observer is not None:
                 self.observer(event)

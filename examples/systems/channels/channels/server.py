@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -98,6 +99,11 @@ class Server:
             self.pollers[key] = Poller(self, client_id, uid)
         return self.pollers[key]
 
+    def forget(self, poller: Poller) -> None:
+        """Ends a connection; the client's next poll begins another one."""
+        poller.close()
+        self.pollers.pop((poller.client_id, encode(poller.uid)), None)
+
     def forget_after(self, poller: Poller) -> tidings.Timer:
         """Ends a connection that nobody polls any longer."""
         key = encode([poller.client_id, encode(poller.uid)])
@@ -111,9 +117,9 @@ class Server:
             self._changed(present - self._users, True)
             self._changed(self._users - present, False)
         elif message.kind == tidings.Kind.TIMER:
-            key = tuple(decode(message.data.decode()))
-            if key in self.pollers and not self.pollers[key].is_polled:
-                self.pollers.pop(key).close()
+            poller = self.pollers.get(tuple(decode(message.data.decode())))
+            if poller is not None and not poller.is_polled:
+                self.forget(poller)
 
     def _changed(self, keys: set[str], joined: bool) -> None:
         self._users = self._users | keys if joined else self._users - keys
@@ -125,15 +131,19 @@ class Server:
     # Figures
 
     def figures(self) -> dict[str, Any]:
-        """What was counted, and how much of each thing the engine has."""
+        """What was counted, and how much there is of everything that connections leave behind unless it is cleared."""
         found, rules = self.engine.inspect(), self.rules
+        mailboxes = found["mailboxes"]
         return {
-            "routed": rules.routed,
-            "swaps": rules.swaps,
-            "failed": rules.failed,
-            "refused": rules.refused,
-            "lost": rules.lost,
-            "engine": self.engine.stats()._asdict(),
-            "monitors": sum(1 for _ in found.get("monitors", ())),
-            "pollers": len(self.pollers),
+            "counted": {name: getattr(rules, name) for name in ("routed", "swaps", "failed", "refused", "lost")},
+            "there": {
+                "mailboxes": len(mailboxes),
+                "names": len(found["names"]),
+                "subscriptions": sum(len(box["subscriptions"]) for box in mailboxes),
+                "monitors, timers, calls": sum(len(box["owns"]) for box in mailboxes) + found["counters"]["timers"],
+                "present": sum(len(box["presence"]) for box in mailboxes) + sum(map(len, self.connected().values())),
+                "queued": sum(box["queued"] for box in mailboxes),
+                "pollers": len(self.pollers),
+                "descriptors": len(os.listdir("/proc/self/fd")),
+            },
         }

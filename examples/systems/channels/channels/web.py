@@ -107,7 +107,9 @@ class Endpoint:
         if refusal is not None:
             return refusal
         uid = self.access.user_id(request, client_id)
-        ws = web.WebSocketResponse(max_msg_size=self.server.options.max_frame, timeout=2)
+        options = self.server.options
+        # Sente's ping has no answer, WebSocket's has: it finds out who went without a word.
+        ws = web.WebSocketResponse(max_msg_size=options.max_frame, timeout=2, heartbeat=2 * options.keep_alive, compress=False)
         if ws.can_prepare(request):
             return await self.socket(request, ws, client_id, uid)
         return await self.poll(request, client_id, uid)
@@ -127,7 +129,10 @@ class Endpoint:
         frame = await poller.poll(self.server.options.poll_timeout)
         if frame is None:
             return self.answer(self.packer.word("timeout"))
-        return self.answer(self.packer.word("close") if frame is CLOSE else frame)
+        if frame is CLOSE:
+            self.server.forget(poller)
+            return self.answer(self.packer.word("close"))
+        return self.answer(frame)
 
     async def post(self, request: web.Request) -> web.Response:
         form = await request.post()

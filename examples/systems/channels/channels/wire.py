@@ -7,6 +7,7 @@ plus (Sente 1.18 and later). The codec is edn_format; here are only the wrapping
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
@@ -16,6 +17,7 @@ import ply.yacc
 from edn_format import ImmutableList, Keyword, edn_lex, edn_parse
 
 NIL_UID = Keyword("taoensso.sente/nil-uid")
+OFTEN = 128  # characters; a text up to this is remembered
 PARSED_IN_PLACE = 2048  # characters; a longer text is parsed aside, so that nobody else waits for it
 
 
@@ -35,12 +37,19 @@ _codec = _Codec()
 
 
 def decode(text: str) -> Any:
-    """The one value of an EDN text."""
+    """The one value of an EDN text. It cannot be changed, so what is said often is parsed once."""
+    return _often(text) if len(text) <= OFTEN else _parse(text)
+
+
+def _parse(text: str) -> Any:
     try:
         (value,) = _codec.parser.parse(text, lexer=_codec.lexer)
     except Exception as error:  # the parser lets out what its parts raise
         raise BadPackage(f"{type(error).__name__}: {error}") from None
     return value
+
+
+_often = functools.lru_cache(maxsize=4096)(_parse)
 
 
 class _Text(edn_format.TaggedElement):
@@ -89,14 +98,14 @@ async def unpack_any(text: str) -> tuple[Any, Any]:
     return unpack(text) if len(text) <= PARSED_IN_PLACE else await asyncio.to_thread(unpack, text)
 
 
-def is_event(value: Any) -> bool:
-    """Whether it is [:namespaced/id] or [:namespaced/id data]."""
-    return (
-        isinstance(value, ImmutableList)
-        and len(value) in (1, 2)
-        and isinstance(value[0], Keyword)
-        and bool(value[0].namespace)
-    )
+def event_of(value: Any) -> tuple[Keyword, Any] | None:
+    """The id and the data of [:namespaced/id] and [:namespaced/id data]; None for what is no event."""
+    if not isinstance(value, ImmutableList) or not value:
+        return None
+    id, *data = value
+    if len(data) > 1 or not isinstance(id, Keyword) or "/" not in id.name:
+        return None
+    return id, data[0] if data else None
 
 
 class Packer:

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -235,6 +236,7 @@ class Running(Reached):
 
     def __init__(self, *arguments: str, port: int = 0) -> None:
         super().__init__()
+        self._signalled = False
         command = [sys.executable, "-m", "channels", "--figures", "--port", str(port), *arguments]
         self.process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True)
         self.lines = Lines(self.process)
@@ -249,10 +251,15 @@ class Running(Reached):
         """The next event of this id that the server's rules have met."""
         return self.lines.until(f"^event :{id} ", timeout)
 
+    def signal(self, number: int) -> None:
+        """Once is enough: a second SIGTERM would meet the process while it ends."""
+        if not self._signalled:
+            self._signalled = True
+            self.process.send_signal(number)
+
     def stop(self) -> int:
         self.close_sockets()
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.signal(signal.SIGTERM)
         return self.process.wait(DEADLINE)
 
 

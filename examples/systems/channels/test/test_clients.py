@@ -24,7 +24,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 def restart(server: Running, start: Start) -> Running:
     """Kills the server and starts another one at its port."""
-    server.process.send_signal(signal.SIGKILL)
+    server.signal(signal.SIGKILL)
     server.process.wait(DEADLINE)
     return start(*SECRET, port=server.port)
 
@@ -49,7 +49,7 @@ def test_D14_the_client_comes_back_after_a_restart(start: Start) -> None:
             assert await client.send("demo/noreply", 1, timeout=0.2) == Keyword("chsk/timeout")
             unanswered = asyncio.ensure_future(client.send("demo/late-reply", 60, timeout=60))
             await asyncio.sleep(0.2)
-            os.kill(server.process.pid, signal.SIGKILL)
+            server.signal(signal.SIGKILL)
             assert await unanswered == Keyword("chsk/closed")
             assert await client.send("demo/reply", 1, timeout=5) == Keyword("chsk/closed")
             await until(lambda: len(client.attempts) >= 5)
