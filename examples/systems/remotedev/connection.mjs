@@ -49,7 +49,8 @@ export class Connection {
   #packets;
   #burst = 0;
   #resting = false;
-  #unread = []; // of what came in one piece with what it is resting from
+  #unread = []; // packets that wait while it rests, from #next on
+  #next = 0;
   #version; // 1 or 2, known from its first pong
   #heard;
   #pinged = false;
@@ -169,20 +170,23 @@ export class Connection {
   // ---------------------------------------------------------------- from the client
 
   #receive(data) {
+    if (this.#over) return;
     this.#heard = this.#cluster.engine.now();
-    if (this.#resting) this.#unread.push(data);
-    else this.#take(data);
-  }
-  #take(data) {
-    if (++this.#burst === BURST) this.#rest();
     const text = data.toString();
     const version = PONGS.indexOf(text) + 1;
     if (version !== 0) return this.#pong(version);
     const decoded = formatter.decode(text);
-    for (const packet of Array.isArray(decoded) ? decoded : [decoded]) {
-      if (this.#over) return;
+    for (const packet of Array.isArray(decoded) ? decoded : [decoded]) this.#unread.push(packet);
+    if (!this.#resting) this.#read();
+  }
+  #read() {
+    for (; this.#next < this.#unread.length && !this.#over; this.#next++) {
+      if (this.#burst++ === BURST) return this.#rest();
+      const packet = this.#unread[this.#next];
       if (packet !== null && typeof packet === "object") this.#packets.take(packet);
     }
+    this.#unread = [];
+    this.#next = 0;
   }
   /** Takes no more for now. Its mailbox has its turn after those to which it has said something: then it may go on. */
   #rest() {
@@ -193,7 +197,7 @@ export class Connection {
   #readOn() {
     this.#resting = false;
     this.#burst = 0;
-    while (!this.#resting && this.#unread.length > 0) this.#take(this.#unread.shift());
+    this.#read();
     if (!this.#resting) this.#socket.resume();
   }
   #pong(version) {
@@ -275,6 +279,7 @@ export class Connection {
     },
   };
   #close(code, reason = "") {
+    this.#socket.resume(); // to hear that it closes, too
     this.#socket.close(code, this.#version === 2 && code === 4001 ? "Client pong timed out" : reason);
     this.#gone();
   }
