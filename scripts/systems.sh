@@ -7,13 +7,15 @@ PATIENCE=900 # seconds for one system
 logs=build/test
 mkdir -p "$logs"
 failed=()
+passed=()
 
 [ $# -gt 0 ] || set -- $(ls examples/systems)
 for name in "$@"; do
   log=$logs/system-$name.log
   begun=$SECONDS
   if timeout -k 10 "$PATIENCE" "examples/systems/$name/test/run.sh" >"$log" 2>&1 </dev/null; then
-    printf '%s: %s (%d s)\n' "$name" "$(tail -n 1 "$log")" $((SECONDS - begun))
+    passed+=("$name: $(tail -n 1 "$log")")
+    printf '%s (%d s)\n' "${passed[-1]}" $((SECONDS - begun))
   else
     failed+=("$name")
     tail -n 60 "$log" | sed 's/^/   | /'
@@ -22,4 +24,4 @@ for name in "$@"; do
 done
 
 [ ${#failed[@]} -eq 0 ] || { echo "systems: FAILED: ${failed[*]}"; exit 1; }
-echo "systems: all passed: $*"
+echo "systems: all passed; $(printf '%s; ' "${passed[@]}" | sed 's/; $//')"

@@ -37,11 +37,12 @@ def on_connect_error(_, error):
 
 def on_authentication(_, is_authenticated):
     show("authenticated", is_authenticated, socket.id)
+    # On the thread that reads: from another one the answer may come before the client knows the callback.
+    socket.emitack("login", "master" if role == "app" else {}, logged_in)
     threading.Thread(target=speak, daemon=True).start()
 
 
 def speak():
-    socket.emitack("login", "master" if role == "app" else {}, logged_in)
     for line in sys.stdin:
         event, data = json.loads(line)
         if event == "disconnect":
