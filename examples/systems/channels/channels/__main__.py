@@ -74,7 +74,7 @@ async def serve(args: argparse.Namespace) -> None:
                 return web.json_response(point.server.figures())
 
             app.router.add_get("/figures", figures)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+        runner = point.runner(app)
         await runner.setup()
         site = web.TCPSite(runner, args.host, args.port)
         await site.start()

@@ -39,7 +39,9 @@ def unknown(id: str, data: Any) -> None:
 class Dispatcher:
     """Handlers by event id."""
 
-    def __init__(self, engine: Any, loop: tidings.Loop, default: Handler = unknown) -> None:
+    def __init__(
+        self, engine: tidings.Engine | tidings.AsyncEngine, loop: tidings.Loop, default: Handler = unknown
+    ) -> None:
         self.engine = engine
         self.loop = loop
         self.on(DEFAULT, default)

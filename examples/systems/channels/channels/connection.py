@@ -192,10 +192,9 @@ class Poller(Connection):
                 self._next = asyncio.ensure_future(self._frame())
             waiting = self._next
             done, _ = await asyncio.wait([waiting], timeout=timeout)
-            if not done:
+            if not done or self._next is not waiting:  # another poll has got it
                 return None
-            if self._next is waiting:
-                self._next = None
+            self._next = None
             return waiting.result()
 
     async def _frame(self) -> Any:

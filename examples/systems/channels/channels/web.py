@@ -53,7 +53,7 @@ class Access:
     def has_csrf_token(self, request: web.Request, given: str | None) -> bool:
         session = request.cookies.get(COOKIE)
         given = given or request.headers.get("X-CSRF-Token") or request.headers.get("X-XSRF-Token") or ""
-        return bool(session) and hmac.compare_digest(self.csrf_token(session).encode(), given.encode())
+        return session is not None and hmac.compare_digest(self.csrf_token(session).encode(), given.encode())
 
     def is_origin(self, request: web.Request) -> bool:
         if self.origins is None or request.headers.get("Origin") in self.origins:
@@ -88,6 +88,10 @@ class Endpoint:
         app.router.add_get("/", self.page)
         app.router.add_static("/page", PAGE)
         return app
+
+    def runner(self, application: web.Application) -> web.AppRunner:
+        """A poll whose client goes away is over; what it waited for is for the next one."""
+        return web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=2)
 
     async def page(self, request: web.Request) -> web.Response:
         session = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)

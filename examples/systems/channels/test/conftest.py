@@ -281,7 +281,8 @@ class Inside(Reached):
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         async with tidings.Engine() as engine:
             self.server = Server(engine, services, options)
-            runner = web.AppRunner(Endpoint(self.server, Access(user_id=user_id)).application(), shutdown_timeout=1)
+            endpoint = Endpoint(self.server, Access(user_id=user_id))
+            runner = endpoint.runner(endpoint.application())
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.port = runner.addresses[0][1]
@@ -350,3 +351,18 @@ def inside() -> Iterator[Callable[..., Inside]]:
     yield begin
     for server in running:
         server.stop()
+
+
+CHECKS = 16
+_outcomes: dict[str, set[str]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    found = re.search(r"::test_(D\d+)_", report.nodeid)
+    if found and (report.when == "call" or report.outcome != "passed"):
+        _outcomes.setdefault(found[1], set()).add(report.outcome)
+
+
+def pytest_unconfigure() -> None:
+    passed = sum(outcomes == {"passed"} for outcomes in _outcomes.values())
+    print(f"{passed} of {CHECKS} checks")

@@ -6,4 +6,5 @@ cd "$(dirname "$0")"
 export PYTHONDONTWRITEBYTECODE=1
 "$PYTHON" -m pip install --quiet --disable-pip-version-check -r ../requirements.txt -r requirements.txt
 [ node_modules/.package-lock.json -nt package-lock.json ] || "$NPM" ci --no-audit --no-fund --loglevel=error
+"$PYTHON" -m mypy --strict --disable-error-code=import-untyped --allow-subclassing-any --no-error-summary --cache-dir=/dev/null ../channels
 exec "$PYTHON" -m pytest -q -p no:cacheprovider .

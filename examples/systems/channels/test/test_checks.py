@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,47 +24,47 @@ def tick(i: int) -> str:
 
 
 def test_D1_the_first_frame_is_the_handshake(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "b8fd6ac2-0000-4000-8000-000000000001", handshake=False)
-    assert socket.recv() == '+[[:chsk/handshake ["b8fd6ac2-0000-4000-8000-000000000001" nil]]]'
+    client = shared.open(kind, "b8fd6ac2-0000-4000-8000-000000000001", handshake=False)
+    assert client.recv() == '+[[:chsk/handshake ["b8fd6ac2-0000-4000-8000-000000000001" nil]]]'
 
 
 def test_D1_without_user_ids_everybody_is_nobody(start: Start, kind: Any) -> None:
-    socket = start("--user-id", "none").open(kind, "one", handshake=False)
-    assert socket.recv() == "+[[:chsk/handshake [:taoensso.sente/nil-uid nil]]]"
+    client = start("--user-id", "none").open(kind, "one", handshake=False)
+    assert client.recv() == "+[[:chsk/handshake [:taoensso.sente/nil-uid nil]]]"
 
 
 def test_D2_a_routed_event_is_answered(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "d2")
-    socket.send('+[[:components/commtest {:msg "Hello World!"}]]')
-    assert socket.recv() == ECHO
+    client = shared.open(kind, "d2")
+    client.send('+[[:components/commtest {:msg "Hello World!"}]]')
+    assert client.recv() == ECHO
 
 
 def test_D3_an_unknown_route_is_an_error_and_no_more(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "d3")
-    socket.send("+[[:no/such {:a 1}]]")
-    assert socket.recv() == no_route("no.such")
-    socket.send('+[[:components/commtest {:msg "Hello World!"}]]')
-    assert socket.recv() == ECHO
+    client = shared.open(kind, "d3")
+    client.send("+[[:no/such {:a 1}]]")
+    assert client.recv() == no_route("no.such")
+    client.send('+[[:components/commtest {:msg "Hello World!"}]]')
+    assert client.recv() == ECHO
 
 
 def test_D4_a_new_table_counts_from_the_next_event_on(start: Start, kind: Any) -> None:
-    socket = start().open(kind, "d4")
+    client = start().open(kind, "d4")
     for text in ("[:late/route nil]", "[:demo/add-route nil]", "[:late.route/x nil]", "[:late/route nil]"):
-        socket.send(f"+[{text}]")
+        client.send(f"+[{text}]")
     expected = [no_route("late.route"), no_route("late.route.x"), '+[[[:late/route {:success true, :msg "new route"}]]]']
     got: list[Any] = []
     while len(got) < 3:
-        got += edn_format.loads(socket.recv()[1:])[0]
+        got += edn_format.loads(client.recv()[1:])[0]
     assert got == [edn_format.loads(text[1:])[0][0] for text in expected]
 
 
 def test_D5_a_reply_comes_under_its_callback(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "d5")
-    socket.send('+[[:demo/noreply {:n 1}] "def456"]')
-    socket.send('+[[:demo/reply {:n 1}] "6c4760"]')
-    assert socket.recv() == '+[{:you-sent {:n 1}} "6c4760"]'
+    client = shared.open(kind, "d5")
+    client.send('+[[:demo/noreply {:n 1}] "def456"]')
+    client.send('+[[:demo/reply {:n 1}] "6c4760"]')
+    assert client.recv() == '+[{:you-sent {:n 1}} "6c4760"]'
     with pytest.raises(TimeoutError):
-        socket.recv(0.3)  # nothing for the one that is not answered: its client has a timeout of its own
+        client.recv(0.3)  # nothing for the one that is not answered: its client has a timeout of its own
 
 
 def test_D6_who_may_not_connect_is_told_before_the_upgrade(start: Start, kind: Any) -> None:
@@ -90,38 +91,38 @@ def test_D6_who_may_not_connect_is_told_before_the_upgrade(start: Start, kind: A
 
 
 def test_D7_an_idle_connection_is_pinged(start: Start, kind: Any) -> None:
-    socket = start("--keep-alive", "1").open(kind, "d7")
+    client = start("--keep-alive", "1").open(kind, "d7")
     begun = time.monotonic()
-    assert socket.recv() == "+[:chsk/ws-ping]"
+    assert client.recv() == "+[:chsk/ws-ping]"
     assert time.monotonic() - begun > 0.7
     for _ in range(6):  # what the client says counts as life
-        socket.send("+[[:chsk/ws-ping]]")
+        client.send("+[[:chsk/ws-ping]]")
         with pytest.raises(TimeoutError):
-            socket.recv(0.3)
-    assert socket.recv() == "+[:chsk/ws-ping]"
+            client.recv(0.3)
+    assert client.recv() == "+[:chsk/ws-ping]"
 
 
 def test_D8_a_burst_is_one_frame_and_flushed_events_are_their_own(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "d8")
-    socket.send("+[[:demo/burst 3]]")
-    assert socket.recv() == f"+[[{tick(0)} {tick(1)} {tick(2)}]]"
-    socket.send("+[[:demo/flush 1]]")
-    assert [socket.recv(), socket.recv()] == [f"+[[{tick(0)}]]", f"+[[{tick(1)}]]"]
+    client = shared.open(kind, "d8")
+    client.send("+[[:demo/burst 3]]")
+    assert client.recv() == f"+[[{tick(0)} {tick(1)} {tick(2)}]]"
+    client.send("+[[:demo/flush 1]]")
+    assert [client.recv(), client.recv()] == [f"+[[{tick(0)}]]", f"+[[{tick(1)}]]"]
 
 
 def test_D9_every_prefix_is_read_and_plus_is_written(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "d9")
+    client = shared.open(kind, "d9")
     event = '[:components/commtest {:msg "Hello World!"}]'
     for packed in (f"+[{event}]", f"[{event}]", f"[{event} nil]", f"-{event}"):
-        socket.send(packed)
-        assert socket.recv() == ECHO
+        client.send(packed)
+        assert client.recv() == ECHO
 
 
 def test_D9_later_versions_write_no_prefix(start: Start, kind: Any) -> None:
-    socket = start("--v2").open(kind, "d9", handshake=False)
-    assert socket.recv() == '[[:chsk/handshake ["d9" nil]]]'
-    socket.send('+[[:components/commtest {:msg "Hello World!"}]]')
-    assert socket.recv() == ECHO[1:]
+    client = start("--v2").open(kind, "d9", handshake=False)
+    assert client.recv() == '[[:chsk/handshake ["d9" nil]]]'
+    client.send('+[[:components/commtest {:msg "Hello World!"}]]')
+    assert client.recv() == ECHO[1:]
 
 
 def test_D10_bad_packages_are_events_and_harm_nobody(start: Start, kind: Any) -> None:
@@ -136,9 +137,9 @@ def test_D10_bad_packages_are_events_and_harm_nobody(start: Start, kind: Any) ->
     for event in ("[:unnamespaced 1]", '["x" 1]', "[:a/b 1 2]", "[]", "1", "[:chsk/uidport-close 1]"):
         bad.send(f"+[{event}]")
         assert server.event("chsk/bad-event").startswith(f"event :chsk/bad-event {event} of ")
-    for socket in (bad, other):
-        socket.send('+[[:components/commtest {:msg "Hello World!"}]]')
-        assert socket.recv() == ECHO
+    for client in (bad, other):
+        client.send('+[[:components/commtest {:msg "Hello World!"}]]')
+        assert client.recv() == ECHO
     assert server.figures()["counted"]["failed"] == 0
 
 
@@ -196,6 +197,27 @@ class Test_D13_ajax:
         event = ECHO.removeprefix("+[[").removesuffix("]]")
         assert session.poll("between") == (200, f"+[[{event} {event}]]")
 
+    def test_D13_of_two_polls_one_gets_it(self, shared: Running) -> None:
+        session = shared.session()
+        session.poll("two", handshake=True)
+        with ThreadPoolExecutor() as pool:
+            polling = [pool.submit(session.poll, "two") for _ in range(2)]
+            time.sleep(0.2)
+            session.post("two", '+[[:components/commtest {:msg "Hello World!"}]]')
+            answers = {poll.result(DEADLINE)[1] for poll in polling}
+        assert answers == {ECHO, "+[:chsk/timeout]"}
+
+    def test_D13_a_poll_that_was_broken_off_takes_nothing(self, shared: Running) -> None:
+        session = shared.session()
+        session.poll("broken", handshake=True)
+        request = f"GET /api/socket?{session.query('broken')} HTTP/1.1\r\nHost: localhost\r\nCookie: {session.cookie}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", shared.port), timeout=DEADLINE) as bare:
+            bare.sendall(request.encode())
+            time.sleep(0.3)
+        session.post("broken", '+[[:components/commtest {:msg "Hello World!"}]]')
+        time.sleep(0.2)
+        assert session.poll("broken") == (200, ECHO)
+
     def test_D13_callbacks(self, shared: Running) -> None:
         session = shared.session()
         assert session.post("ajax", "+[[:demo/reply {:n 2}] 0]") == (200, "+[{:you-sent {:n 2}}]")
@@ -228,10 +250,10 @@ class Test_D13_ajax:
 
 
 def test_the_server_closes_a_connection_when_asked_to(shared: Running, kind: Any) -> None:
-    socket = shared.open(kind, "close")
-    socket.send("+[[:demo/burst 1]]")
-    socket.send("+[[:demo/close nil]]")
-    assert socket.recv() == f"+[[{tick(0)}]]"
+    client = shared.open(kind, "close")
+    client.send("+[[:demo/burst 1]]")
+    client.send("+[[:demo/close nil]]")
+    assert client.recv() == f"+[[{tick(0)}]]"
     with pytest.raises(Closed) as closed:
-        socket.recv()
+        client.recv()
     assert closed.value.args == (1000,)

@@ -121,6 +121,7 @@ def test_D16_a_full_receive_queue_is_counted(inside: Begin, policy: tidings.Poli
     server = inside({"a.n": lambda received: got.append(received.event.data)}, Options(receive_policy=policy))
     socket = server.open(PythonSocket, "d16")
     rules = server.server.rules
+    assert eventually(lambda: rules.routed == 1)  # the user has come
     rules.mailbox.suspend()
     before, routed = rules.mailbox.stats(), rules.routed
     for n in range(1500):
