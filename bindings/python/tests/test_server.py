@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from typing import Iterator
 
 import pytest
-from conftest import Script
+from conftest import CHECKOUT, Script
 
 import tidings
 from tidings import Kind, Reason
@@ -380,3 +381,13 @@ def test_a_process_ends_while_servers_live(script: Script) -> None:
     for _ in range(3):
         done = script(text)
         assert (done.stdout, done.stderr, done.returncode) == ("live\n", "", 0)
+
+
+def test_its_methods_are_those_of_nodes_server() -> None:
+    """In Python's spelling: who knows one knows the other."""
+    source = (CHECKOUT / "bindings" / "node" / "lib" / "server.js").read_text()
+    nodes = set(re.findall(r"^  (?:async |static )*([a-z]\w*)\(", source, flags=re.M))
+    for name in "init", "handle_call", "handle_cast", "handle_info", "handle_down", "terminate", "start", "stop", "call", "cast":
+        assert callable(getattr(tidings.Server, name))
+        first, *rest = name.split("_")
+        assert first + "".join(map(str.title, rest)) in nodes, name

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT
+from conftest import CHECKOUT, HERE
 
 import tidings
 
@@ -20,7 +20,7 @@ def test_strict() -> None:
     examples = sorted(str(path) for path in (CHECKOUT / "examples" / "python").glob("*.py"))
     assert len(examples) >= 2
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "-p", "tidings"]
-    for arguments in (command, [*command[:-2], *examples]):
+    for arguments in (command, [*command[:-2], *examples, str(HERE / "typed_use.py")]):
         done = subprocess.run(
             arguments, capture_output=True, text=True, timeout=300, cwd=CHECKOUT / "examples", env={**os.environ, "MYPYPATH": ""}
         )
