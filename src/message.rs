@@ -102,6 +102,20 @@ pub struct Batch {
     pub reserved: [u64; 2],
 }
 
+impl Batch {
+    /// What a batch is written to.
+    pub const NONE: Batch = Batch {
+        frame: std::ptr::null(),
+        frame_size: 0,
+        offsets: std::ptr::null(),
+        count: 0,
+        cursor: 0,
+        mailbox: Id::NONE,
+        owner: 0,
+        reserved: [0; 2],
+    };
+}
+
 /// What every entry of a frame begins with: `td_frame_header`.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

@@ -28,11 +28,12 @@ struct Turn {
 
 /// Gives one batch to the mailbox's handler, if there is one and it has something.
 fn handle(store: &Store, mailbox: Id) -> Turn {
-    let (mut batch, handler) = match store.batch_for_handler(mailbox) {
-        Ok(Some(found)) => found,
+    let mut batch = Batch::NONE;
+    let handler = match store.batch_for_handler(mailbox, &mut batch) {
+        Ok(Some(handler)) => handler,
         nothing => return Turn { given: nothing.map(|_| false), more: store.settle(mailbox) },
     };
-    let given = batch;
+    let owner = Id(batch.owner);
     let process = generation();
     record_often(Event::Handle, mailbox, Id::NONE, batch.count as i64);
     assert_unlocked("a handler");
@@ -46,7 +47,7 @@ fn handle(store: &Store, mailbox: Id) -> Turn {
     }
     record_often(Event::Handled, mailbox, Id::NONE, 0);
     // The host may have written over its view of the batch; only where it stopped is taken from there.
-    match store.end_turn(&Batch { cursor: batch.cursor, ..given }) {
+    match store.end_turn(mailbox, owner, batch.cursor) {
         Ok(more) => Turn { given: Ok(true), more },
         Err(error) => Turn { given: Err(error), more: store.settle(mailbox) },
     }

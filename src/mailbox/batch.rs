@@ -22,119 +22,122 @@ use crate::sync::{rank, Arc, Guard};
 /// Signals in one batch at most.
 const MOST_SIGNALS: usize = 512;
 
-/// A batch on its way to a reader.
-pub struct HandOver(pub Batch);
+/// A batch of so many messages that was given on.
+struct HandOver(u32);
 
 impl Received for HandOver {
     fn batched(&self) -> Option<u32> {
-        Some(self.0.count)
+        Some(self.0)
     }
 }
 
 impl Store {
     /// Receives a batch (pull mailboxes).
     pub fn recv_batch(&self, id: Id, patience: &Patience<'_>) -> Result<Batch> {
-        self.wait_for(id, patience, false, |slot, seen| self.hand_over(slot, id, seen).map(|batch| batch.map(HandOver)))
-            .map(|HandOver(batch)| batch)
+        let mut batch = Batch::NONE;
+        self.wait_for(id, patience, false, |slot, seen| {
+            let given = self.hand_over(slot, id, seen, &mut batch)?;
+            Ok(given.then_some(HandOver(batch.count)))
+        })?;
+        Ok(batch)
     }
 
-    /// A batch for the mailbox's handler, and the handler; `None` when there is nothing for it, or it has ended.
-    pub fn batch_for_handler(&self, id: Id) -> Result<Option<(Batch, Arc<Handler>)>> {
+    /// The mailbox's handler, and in `batch` what there is for it; `None` when there is nothing, or it has ended.
+    pub fn batch_for_handler(&self, id: Id, batch: &mut Batch) -> Result<Option<Arc<Handler>>> {
         let slot = self.slot(id)?;
         let mut trash = Trash::new();
-        let (batch, handler, blocked) = {
+        let (handler, blocked) = {
             let mut head = slot.receiving.head.lock();
             if !slot.is_live(id) || slot.is_quiet() {
                 return Ok(None);
             }
             let mut tail = slot.tail.lock();
             let Some(handler) = tail.cold.as_ref().and_then(|cold| cold.handler.clone()) else { return Ok(None) };
-            let mut batch = self.cut_lone(slot, id, &head, &mut tail)?;
+            let lone = self.cut_lone(slot, id, &head, &mut tail, batch)?;
             drop(tail);
-            if batch.is_none() {
-                batch = self.cut(slot, id, &mut head, &mut trash, &mut 0)?;
-            }
-            let Some(batch) = batch else { return Ok(None) };
-            (batch, handler, slot.receiving.blocked.load(Relaxed))
-        };
-        drop(trash);
-        if blocked {
-            self.room_came_free(slot, id);
-        }
-        Ok(Some((batch, handler)))
-    }
-
-    fn hand_over(&self, slot: &Slot, id: Id, seen: &mut u32) -> Result<Option<Batch>> {
-        let mut trash = Trash::new();
-        let (batch, belled, blocked) = {
-            let mut head = slot.receiving.head.lock();
-            if slot.check(id, Error::Closed).is_err() {
-                drop(head);
-                return self.end_batch(slot, id);
-            }
-            if slot.is_barred(seen)? {
+            if !lone && !self.cut(slot, id, &mut head, (&mut trash, &mut 0), batch)? {
                 return Ok(None);
             }
-            let batch = self.cut(slot, id, &mut head, &mut trash, seen)?;
-            (batch, slot.receiving.belled.load(Relaxed), slot.receiving.blocked.load(Relaxed))
+            (handler, slot.receiving.blocked.load(Relaxed))
         };
         drop(trash);
         if blocked {
             self.room_came_free(slot, id);
         }
-        if belled {
-            self.after_receive(slot, id);
+        Ok(Some(handler))
+    }
+
+    fn hand_over(&self, slot: &Slot, id: Id, seen: &mut u32, batch: &mut Batch) -> Result<bool> {
+        let mut trash = Trash::new();
+        let mut head = slot.receiving.head.lock();
+        if slot.check(id, Error::Closed).is_err() {
+            drop(head);
+            return self.end_batch(slot, id, batch);
         }
-        Ok(batch)
+        if slot.is_barred(seen)? {
+            return Ok(false);
+        }
+        let given = self.cut(slot, id, &mut head, (&mut trash, seen), batch)?;
+        let asked = slot.asked();
+        drop(head);
+        self.after_taking(slot, id, asked);
+        Ok(given)
     }
 
     /// Copies a short message that is alone in the queue from where it was written, so that neither side changes its
     /// segment.
     #[inline]
-    fn cut_lone(&self, slot: &Slot, id: Id, head: &Head, tail: &mut Tail) -> Result<Option<Batch>> {
+    fn cut_lone(&self, slot: &Slot, id: Id, head: &Head, tail: &mut Tail, batch: &mut Batch) -> Result<bool> {
         if head.front().is_some() || slot.receiving.receipts.load(Relaxed) {
-            return Ok(None);
+            return Ok(false);
         }
         let accepted = tail.accepted;
-        let Some(segment) = tail.lone(head) else { return Ok(None) };
-        let Some(entry) = segment.begin().map(|at| segment.entry(at)) else { return Ok(None) };
+        let Some(segment) = tail.lone(head) else { return Ok(false) };
+        let Some(entry) = segment.begin().map(|at| segment.entry(at)) else { return Ok(false) };
         let (plain, size) = (!entry.is_request(), entry.size());
         if !plain && self.has_expired(&entry) {
-            return Ok(None);
+            return Ok(false);
         }
-        let batch = self.holds.open(slot.near(), |hold, owner| {
+        self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             (hold.plain, hold.whole) = (plain, true);
             slot.consume(1, size as u64);
             let frame = hold.copy(segment);
             hold.places.extend(frame.begin());
-            hold.show(frame, owner)
+            hold.show(frame, owner, batch);
         })?;
         segment.reset(accepted);
         slot.take_up(1);
-        Ok(Some(batch))
+        Ok(true)
     }
 
     /// Takes the oldest run of messages, or of signals, off the queue.
-    fn cut(&self, slot: &Slot, id: Id, head: &mut Head, trash: &mut Trash, seen: &mut u32) -> Result<Option<Batch>> {
+    fn cut(
+        &self,
+        slot: &Slot,
+        id: Id,
+        head: &mut Head,
+        (trash, seen): (&mut Trash, &mut u32),
+        batch: &mut Batch,
+    ) -> Result<bool> {
         loop {
             head.turn(&self.pool);
             if head.front().is_none() {
                 let mut tail = slot.tail.lock();
                 *seen = slot.arrived.load(Acquire);
-                if let Some(batch) = self.cut_lone(slot, id, head, &mut tail)? {
-                    return Ok(Some(batch));
+                if self.cut_lone(slot, id, head, &mut tail, batch)? {
+                    return Ok(true);
                 }
                 head.draw(&self.pool, &mut tail);
                 if head.front().is_none() && tail.signals.is_empty() {
-                    return Ok(None);
+                    return Ok(false);
                 }
             }
             let stamp = slot.receiving.first_signal.load(Acquire);
             let next = head.front().map_or(u64::MAX - 1, |segment| segment.first);
             if stamp <= next {
-                if let Some(batch) = self.cut_signals(slot, id, head, next)? {
-                    return Ok(Some(batch));
+                if self.cut_signals(slot, id, head, next, batch)? {
+                    return Ok(true);
                 }
                 continue;
             }
@@ -157,7 +160,7 @@ impl Store {
             if lost > 0 {
                 segment = with_gap(segment, lost, trash);
             }
-            return self.open_batch(slot, id, segment).map(Some);
+            return self.open_batch(slot, id, segment, batch).map(|()| true);
         }
     }
 
@@ -182,7 +185,7 @@ impl Store {
         }
     }
 
-    fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>) -> Result<Batch> {
+    fn open_batch(&self, slot: &Slot, id: Id, segment: Box<Segment>, batch: &mut Batch) -> Result<()> {
         self.holds.open(slot.near(), |hold, owner| {
             hold.begin_of(slot, id);
             let mut bytes = 0;
@@ -202,42 +205,40 @@ impl Store {
             }
             slot.consume(segment.live() as u64, bytes);
             slot.take_up(segment.live());
-            let batch = hold.show(Frame::Own(segment), owner);
+            hold.show(Frame::Own(segment), owner, batch);
             if slot.receiving.receipts.load(Relaxed) {
                 let passed = hold.passed.insert(Default::default()).clone();
                 hold.share().into_iter().for_each(|frame| self.note_handed_out(slot, frame, passed.clone()));
             }
-            batch
         })
     }
 
-    fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64) -> Result<Option<Batch>> {
+    fn cut_signals(&self, slot: &Slot, id: Id, head: &mut Head, next: u64, batch: &mut Batch) -> Result<bool> {
         let mut tail = slot.tail.lock();
         if next == u64::MAX - 1 && tail.has_messages() {
             head.draw(&self.pool, &mut tail);
-            return Ok(None);
+            return Ok(false);
         }
         if tail.signals.is_empty() || self.shots.at(tail.signals.first).stamp() > next {
             slot.note_first_signal(&tail, self);
-            return Ok(None);
+            return Ok(false);
         }
         // Losses behind the first of these signals show with what comes after them.
         let lost = head.lost_before(self.shots.at(tail.signals.first).stamp());
-        self.holds
-            .open(slot.near(), |hold, owner| {
-                hold.begin_of(slot, id);
-                self.take_signals(slot, tail, next, &mut hold.signals);
-                let mut frame = self.encode(hold);
-                if lost > 0 {
-                    frame = Frame::Own(with_gap(frame.into_segment(), lost, &mut Trash::new()));
-                    // The gap is an entry without a record.
-                    let gap = Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None };
-                    hold.signals.insert(0, gap);
-                }
-                hold.places.extend(frame.entries().map(|entry| entry.at));
-                hold.show(frame, owner)
-            })
-            .map(Some)
+        self.holds.open(slot.near(), |hold, owner| {
+            hold.begin_of(slot, id);
+            self.take_signals(slot, tail, next, &mut hold.signals);
+            let mut frame = self.encode(hold);
+            if lost > 0 {
+                frame = Frame::Own(with_gap(frame.into_segment(), lost, &mut Trash::new()));
+                // The gap is an entry without a record.
+                let gap = Signal { index: 0, life: 0, claimed: Some(true), number: 0, said: None };
+                hold.signals.insert(0, gap);
+            }
+            hold.places.extend(frame.entries().map(|entry| entry.at));
+            hold.show(frame, owner, batch);
+        })?;
+        Ok(true)
     }
 
     /// Takes the signals before message number `next` off the queue.
@@ -295,11 +296,11 @@ impl Store {
     }
 
     /// What a batch receive on an ended mailbox gives: once, when losses were not shown, a batch of an end marker.
-    fn end_batch(&self, slot: &Slot, id: Id) -> Result<Option<Batch>> {
+    fn end_batch(&self, slot: &Slot, id: Id, batch: &mut Batch) -> Result<bool> {
         let (lost, reason) = {
             let mut tail = slot.tail.lock();
             if slot.receiving.life.load(Acquire) != id.life() + 1 || tail.lost == 0 {
-                return slot.check(id, Error::Closed).map(|()| None);
+                return slot.check(id, Error::Closed).map(|()| false);
             }
             (std::mem::take(&mut tail.lost) as u64, tail.reason)
         };
@@ -309,13 +310,13 @@ impl Store {
         let mut frame = Segment::new(draft.total(), 0);
         frame.append(&draft);
         let frame = with_gap(frame, lost, &mut Trash::new());
-        let mut batch = self.holds.open(slot.near(), |hold, owner| {
+        self.holds.open(slot.near(), |hold, owner| {
             hold.begin();
             hold.places.extend(frame.entries().map(|entry| entry.at));
-            hold.show(Frame::Own(frame), owner)
+            hold.show(Frame::Own(frame), owner, batch);
         })?;
         batch.mailbox = id;
-        Ok(Some(batch))
+        Ok(true)
     }
 
     /// Moves the cursor to the next message that may be delivered, and gives that to `put`; false when there is none.
@@ -328,7 +329,7 @@ impl Store {
         let cursor = &mut batch.cursor;
         self.holds.with(Id(batch.owner), |hold| {
             let (true, Some(frame)) = (hold.plain, &hold.frame) else {
-                return Ok(self.next_of(hold, cursor)?.map(put).is_some());
+                return self.next_of(hold, cursor, put);
             };
             let Some(at) = hold.places.get(*cursor as usize) else { return Ok(false) };
             if !self.slots.0.at(hold.mailbox.index()).is_live(hold.mailbox) {
@@ -349,16 +350,16 @@ impl Store {
     }
 
     /// The next message of a batch that has more to be looked at.
-    #[cold]
-    fn next_of(&self, hold: &mut Hold, cursor: &mut u32) -> Result<Option<Message>> {
+    #[inline(never)]
+    fn next_of(&self, hold: &mut Hold, cursor: &mut u32, put: impl FnOnce(Message)) -> Result<bool> {
         let Hold { frame: Some(frame), places, signals, mailbox, lost, shown, reached, passed, withdrawn, .. } = hold
         else {
             return Err(not_a_batch());
         };
         loop {
-            let Some(at) = places.get(*cursor as usize).copied() else { return Ok(None) };
+            let Some(at) = places.get(*cursor as usize).copied() else { return Ok(false) };
             if !mailbox.is_none() && !self.slot(*mailbox)?.is_live(*mailbox) {
-                return Ok(None);
+                return Ok(false);
             }
             let number = *cursor as usize;
             if signals.is_empty() && self.withdraw(*mailbox, frame, at, withdrawn, number, passed.as_deref()) {
@@ -366,7 +367,7 @@ impl Store {
                 continue;
             }
             if passed.as_ref().is_some_and(|passed| !passed.pass(*cursor)) {
-                return Ok(None);
+                return Ok(false);
             }
             *cursor += 1;
             let entry = frame.entry(at);
@@ -385,7 +386,8 @@ impl Store {
                 *shown += lost;
                 let _ = self.with_cold(*mailbox, |cold| cold.count.lost_shown += lost);
             }
-            return Ok(Some(entry.message(lost)));
+            put(entry.message(lost));
+            return Ok(true);
         }
     }
 

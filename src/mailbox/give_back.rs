@@ -28,7 +28,7 @@ struct Passed {
 enum Closed {
     /// Plain messages, so many, each of which was delivered. What is left of a segment of the queue.
     Delivered(Id, u32, Option<Box<Segment>>),
-    Rest(Rest),
+    Rest(Box<Rest>),
 }
 
 /// What there is of a batch of which something may have to go back.
@@ -57,6 +57,7 @@ const LARGEST_PAGE: usize = 1024;
 
 impl Hold {
     /// Gives the batch up. The segment of a plain batch that was delivered and that nobody else looks at is used again.
+    #[inline(always)]
     fn give_up(&mut self, cursor: usize) -> Result<Closed> {
         let frame = self.frame.take().ok_or_else(not_a_batch)?;
         if !self.whole || cursor < self.places.len() || !self.withdrawn.is_empty() {
@@ -74,7 +75,7 @@ impl Hold {
     }
 
     #[cold]
-    fn give_up_rest(&mut self, frame: Frame, cursor: usize) -> Rest {
+    fn give_up_rest(&mut self, frame: Frame, cursor: usize) -> Box<Rest> {
         let cursor = cursor.min(self.places.len());
         let unshown = std::mem::take(&mut self.lost);
         let mut passed = Passed { cursor, shown: 0, unshown, withdrawn: std::mem::take(&mut self.withdrawn) };
@@ -97,7 +98,7 @@ impl Hold {
             }
             frame => Some(frame),
         };
-        Rest { frame, mailbox: self.mailbox, rest, signals, passed, noted: self.passed.take() }
+        Box::new(Rest { frame, mailbox: self.mailbox, rest, signals, passed, noted: self.passed.take() })
     }
 }
 
@@ -108,10 +109,11 @@ impl Store {
             let frame = hold.share().ok_or_else(not_a_batch)?;
             Ok((frame, hold.places.clone()))
         })??;
-        let mut copy = self.holds.open(batch.mailbox.index(), |hold, owner| {
+        let mut copy = Batch::NONE;
+        self.holds.open(batch.mailbox.index(), |hold, owner| {
             hold.begin();
             hold.places = places;
-            hold.show(Frame::Shared(frame), owner)
+            hold.show(Frame::Shared(frame), owner, &mut copy);
         })?;
         (copy.cursor, copy.mailbox) = (copy.count, batch.mailbox);
         Ok(copy)
@@ -130,15 +132,15 @@ impl Store {
     fn batch_end(&self, batch: &Batch) -> Result<()> {
         match self.holds.close(Id(batch.owner), |hold| hold.give_up(batch.cursor as usize))? {
             Closed::Delivered(mailbox, messages, spent) => self.delivered(mailbox, messages, spent),
-            Closed::Rest(rest) => self.take_rest(rest),
+            Closed::Rest(rest) => self.take_rest(*rest),
         }
         Ok(())
     }
 
-    /// Ends the batch of a handler, as [`batch_release`](Self::batch_release) other batches, and
+    /// Ends the batch of a handler that has come so far, as [`batch_release`](Self::batch_release) other batches, and
     /// [settles](Self::settle) its mailbox.
-    pub fn end_turn(&self, batch: &Batch) -> Result<bool> {
-        match self.holds.close(Id(batch.owner), |hold| hold.give_up(batch.cursor as usize))? {
+    pub fn end_turn(&self, mailbox: Id, owner: Id, cursor: u32) -> Result<bool> {
+        match self.holds.close(owner, |hold| hold.give_up(cursor as usize))? {
             Closed::Delivered(mailbox, messages, None) => {
                 let Ok(slot) = self.slot(mailbox) else { return Ok(false) };
                 let mut tail = slot.tail.lock();
@@ -146,9 +148,9 @@ impl Store {
                 return Ok(slot.settle(&mut tail, mailbox));
             }
             Closed::Delivered(mailbox, messages, spent) => self.delivered(mailbox, messages, spent),
-            Closed::Rest(rest) => self.take_rest(rest),
+            Closed::Rest(rest) => self.take_rest(*rest),
         }
-        Ok(self.settle(batch.mailbox))
+        Ok(self.settle(mailbox))
     }
 
     /// All messages of a plain batch were delivered.

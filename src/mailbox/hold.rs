@@ -219,20 +219,13 @@ impl Hold {
         Some(frame)
     }
 
+    /// Writes the reader's view of it to `batch`: handed back, it would be copied from hand to hand.
     #[inline]
-    pub(super) fn show(&mut self, frame: Frame, owner: Id) -> Batch {
-        let (bytes, size) = frame.frame();
+    pub(super) fn show(&mut self, frame: Frame, owner: Id, batch: &mut Batch) {
+        (batch.frame, batch.frame_size) = frame.frame();
         self.frame = Some(frame);
-        Batch {
-            frame: bytes,
-            frame_size: size,
-            offsets: At::offsets(&self.places),
-            count: self.places.len() as u32,
-            cursor: 0,
-            mailbox: self.mailbox,
-            owner: owner.0,
-            reserved: [0; 2],
-        }
+        (batch.offsets, batch.count) = (At::offsets(&self.places), self.places.len() as u32);
+        (batch.cursor, batch.mailbox, batch.owner, batch.reserved) = (0, self.mailbox, owner.0, [0; 2]);
     }
 }
 

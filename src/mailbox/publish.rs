@@ -23,7 +23,7 @@ impl Store {
         }
         let taken = tail.admit_run(&self.pool, slot, run, subscription.0);
         if taken && tail.attention != 0 {
-            *roused = tail.roused_by(to, run.len());
+            tail.rouse(to, run.len(), roused);
         }
         taken
     }

@@ -104,7 +104,7 @@ impl Store {
         }
         tail.watch(&self.shots, record);
         if tail.attention != 0 {
-            *roused = tail.roused(to);
+            tail.rouse(to, 1, roused);
         }
         Ok(())
     }

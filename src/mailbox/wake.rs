@@ -84,24 +84,26 @@ impl Tail {
     /// As [`roused`](Self::roused), when so many messages came in at once: each is worth a receiver.
     #[inline]
     pub(super) fn roused_by(&mut self, mailbox: Id, messages: usize) -> Roused {
-        if self.attention == 0 || messages == 0 {
-            None
-        } else {
-            self.rouse(mailbox, messages)
+        let mut roused = None;
+        if self.attention != 0 && messages > 0 {
+            self.rouse(mailbox, messages, &mut roused);
         }
+        roused
     }
 
-    fn rouse(&mut self, mailbox: Id, messages: usize) -> Roused {
-        if self.attention != LOOP {
-            return self.rouse_receivers(messages).map(|receivers| Rouse {
-                mailbox,
-                reader: None,
-                receivers: Some(receivers),
-            });
+    /// Puts whom to tell into `roused`, which held nobody: handed back, it would be copied from hand to hand. Call it
+    /// when somebody wants attention.
+    pub(super) fn rouse(&mut self, mailbox: Id, messages: usize, roused: &mut Roused) {
+        let (mut reader, mut receivers) = (None, None);
+        if self.attention == LOOP {
+            self.attention = 0;
+            reader = self.cold().reader.as_ref().filter(|reader| !reader.keep(mailbox)).cloned();
+        } else {
+            receivers = self.rouse_receivers(messages);
         }
-        self.attention = 0;
-        let reader = self.cold().reader.as_ref().filter(|reader| !reader.keep(mailbox))?;
-        Some(Rouse { mailbox, reader: Some(reader.clone()), receivers: None })
+        if reader.is_some() || receivers.is_some() {
+            *roused = Some(Rouse { mailbox, reader, receivers });
+        }
     }
 
     #[cold]
