@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `make install` gives is whole: every file is there, the libraries export the functions of the header and
 # nothing else, and a C program builds and runs against them, shared and static, also beside another Rust archive.
+# Signatures and layouts are those of tests/abi/tidings.abi, which UPDATE=1 writes anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${MAKE:=make}" "${CC:=cc}" "${PYTHON:=python3}" "${RUSTC:=rustc}"
@@ -35,6 +36,20 @@ nm -g --defined-only "$lib/libtidings.a" | awk 'NF == 3 { print $3 }' | sort -u 
 diff "$work/header" "$work/shared" || fail "header (<) and shared library (>) differ"
 diff "$work/header" "$work/static" || fail "header (<) and static library (>) differ"
 held "both libraries define the $(wc -l <"$work/header" | tr -d ' ') functions of the header and no other symbol"
+
+if ! command -v abidiff >/dev/null; then
+  skip "no abidiff (abigail-tools): signatures and layouts not compared with tests/abi/tidings.abi"
+elif [ "$(uname -m)" != x86_64 ]; then
+  skip "tests/abi/tidings.abi is of x86_64, this is $(uname -m)"
+else
+  "$CC" -E -P -x c include/tidings.h | "$PYTHON" packaging/abi_stub.py >"$work/stub.c"
+  (cd "$work" && "$CC" -g -shared -fPIC -w -o stub.so stub.c)
+  if [ -n "${UPDATE:-}" ]; then
+    (cd "$work" && abidw --no-corpus-path --no-comp-dir-path --no-show-locs --drop-undefined-syms stub.so) >tests/abi/tidings.abi
+  fi
+  abidiff tests/abi/tidings.abi "$work/stub.so" || fail "the ABI is another than tests/abi/tidings.abi; if it was only added to, UPDATE=1 packaging/check.sh keeps it"
+  held "signatures and layouts are those of tests/abi/tidings.abi"
+fi
 
 if command -v readelf >/dev/null; then
   readelf -d "$lib/$soname" >"$work/dynamic"
