@@ -37,7 +37,8 @@ class Failed(Exception):
 
 def run(command: list[str], environment: dict[str, str], cwd: Path) -> str:
     done = subprocess.run(
-        command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
+        command, env=environment, cwd=cwd, text=True, timeout=PATIENCE,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)}\n{done.stdout[-6000:]}")

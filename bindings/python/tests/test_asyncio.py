@@ -420,3 +420,18 @@ def test_cancelling_an_iteration_loses_no_message(engine: tidings.AsyncEngine) -
         return seen
 
     assert run(main()) == list(range(count))
+
+
+def test_a_send_that_waits_is_awaited_in_a_thread(engine: tidings.AsyncEngine) -> None:
+    inbox = engine.mailbox(policy=tidings.Policy.BLOCK, max_messages=1)
+
+    async def main() -> None:
+        inbox.send(b"1")
+        sending = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(None, inbox.send, b"2"))
+        await asyncio.sleep(0.05)
+        assert not sending.done()
+        assert (await inbox.recv(30)).data == b"1"
+        await asyncio.wait_for(sending, 30)
+        assert (await inbox.recv(30)).data == b"2"
+
+    run(main())

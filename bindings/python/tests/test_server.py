@@ -326,6 +326,16 @@ def test_a_server_without_the_method_says_so(engine: tidings.Engine, caplog: pyt
         other.wait(30)
 
 
+def test_coroutines_are_refused_at_once(engine: tidings.Engine) -> None:
+    class Awaiting(tidings.Server):
+        async def handle_call(self, request: tidings.Message) -> bytes:  # type: ignore[override]
+            return b""
+
+    with pytest.raises(TypeError, match="handle_call of Awaiting is a plain method"):
+        Awaiting().start(engine)
+    assert engine.stats().mailboxes == 0
+
+
 def test_a_full_one_can_be_stopped(engine: tidings.Engine) -> None:
     loop = engine.loop()
     counter = Counter().start(engine, loop=loop, max_messages=1)

@@ -1,7 +1,8 @@
 """The face of an engine for asyncio: what waits is awaited.
 
-Guarantees: cancelling a wait loses no message, since one is only taken in the step that returns it; nothing here blocks the
-event loop. Whatever does not wait is the same as for threads.
+Guarantees: cancelling a wait loses no message, since one is only taken in the step that returns it. What can be awaited here
+never blocks the event loop; what does not wait is the same as for threads. There is one thing that may wait and cannot be
+awaited: a send to a full mailbox whose policy is BLOCK. Make it `await asyncio.to_thread(mailbox.send, data)`.
 """
 
 from __future__ import annotations

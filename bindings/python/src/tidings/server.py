@@ -6,6 +6,7 @@ text, which its monitors and whoever waits in `call` are told; `terminate` is ca
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .types import Buffer
 
 _Self = TypeVar("_Self", bound="Server")
+_METHODS = "init", "handle_call", "handle_cast", "handle_down", "handle_info", "terminate"
 #: What an answer meets when the caller no longer waits for it.
 _GIVEN_UP = StaleError, NoProcError
 _log = logging.getLogger("tidings")
@@ -104,11 +106,15 @@ class Server:
     ) -> _Self:
         """Starts it on a thread of its own, or, with `loop`, on the thread that runs that one; gives the server itself.
 
-        When this returns `init` is over. The bounds are those of its mailbox, see `Engine.mailbox`. A context manager:
+        With a loop that is attached to asyncio its methods run on the event loop's thread; they are plain methods all the
+        same. When this returns `init` is over. The bounds are those of its mailbox, see `Engine.mailbox`. A context manager:
         leaving it stops the server.
         """
         if "mailbox" in vars(self):
             raise RuntimeError(f"{self!r} was started before; make another one")
+        for method in _METHODS:
+            if inspect.iscoroutinefunction(getattr(self, method)):
+                raise TypeError(f"{method} of {type(self).__name__} is a plain method; in a coroutine iterate with `async for` instead")
         self._loop = loop or engine.loop()
         try:
             self.mailbox = engine.mailbox(
