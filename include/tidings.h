@@ -725,9 +725,9 @@ int32_t td_notify(td_mailbox mailbox, uint64_t bits);
  * TD_KIND_MESSAGE with its tag and data, which is shared, not copied, where it travels by reference.
  *
  * Returns: as td_send; for a request TD_EFULL whatever the policy, TD_ESTALE when it was answered already or its caller
- *   no longer waits, and TD_EDEADLK when to waits in td_call, itself or through others, for the mailbox that waits for
- *   the answer, or is that one. After an error the request is still with the mailbox that had it. TD_ESTALE when
- *   message was released.
+ *   no longer waits, TD_EBADID when that is a mailbox of another engine than to, and TD_EDEADLK when to waits in
+ *   td_call, itself or through others, for the mailbox that waits for the answer, or is that one. After an error the
+ *   request is still with the mailbox that had it. TD_ESTALE when message was released.
  * Threads: any.
  * Blocks: as td_send; for a request no.
  * Owns: the caller keeps message.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # miri.sh [FILTER]: the unit tests under Miri, which finds what is undefined behaviour, in an order that is new each time.
 # What repeats a race or a random case many times does so a few times here; what Miri has no system calls for says so
-# where it is (`cfg(miri)`). MIRI_SECONDS: no longer than that. Needs a nightly toolchain with miri: that of
-# build/rustup if it is there (see .ci/run), else the ordinary one.
+# where it is (`cfg(miri)`). MIRI_SECONDS: no longer than that, and without the tests of races and of random cases, which
+# take minutes each. Needs a nightly toolchain with miri: that of build/rustup if it is there (see .ci/run), else the
+# ordinary one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${CARGO:=cargo}"
@@ -16,7 +17,8 @@ mkdir -p build
 # The engine's threads and tables live as long as the process, by design.
 export MIRIFLAGS="${MIRIFLAGS:--Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance}" PROPTEST_CASES=4
 miri=("$CARGO" +nightly miri test --locked --lib --target-dir target/miri --)
-all=$("${miri[@]}" --list | grep -c ': test$')
+[ -z "${MIRI_SECONDS:-}" ] || set -- "$@" --skip stress --skip model --skip agrees --skip random
+all=$("${miri[@]}" "$@" --list | grep -c ': test$')
 status=0
 timeout "${MIRI_SECONDS:-36000}" "${miri[@]}" -Z unstable-options --shuffle "$@" 2>&1 | tee "$log" || status=$?
 [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || exit "$status"

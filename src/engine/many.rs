@@ -114,6 +114,17 @@ fn try_reply_part(ticket: Id, data: &[u8], timeout: i64, interruptible: bool) ->
     }
 }
 
+/// Who gets a request has to be of the engine whose timers and names know its call.
+fn check_home(store: &Store, to: Id, ticket: Id) -> Result<()> {
+    match (store.live(to), store.shots.find(ticket, Kind::Ticket)) {
+        (Ok(to), Ok(shot)) if to.engine() != shot.home() => {
+            Err(Error::BadId
+                .because("the caller who waits for the answer is a mailbox of another engine than the target"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Sends a received message on. A request keeps its ticket, which `to` then has to answer.
 pub fn forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
     try_forward(to, from, message, data).map_err(|error| note_refused(to, from, error))
@@ -141,6 +152,7 @@ fn try_forward(to: Id, from: Id, message: &Message, data: &[u8]) -> Result<()> {
         return send_slowly(world, to, &plain, 0, false).map_err(failed);
     }
     let ticket = Id(message.r#ref);
+    check_home(store, to, ticket)?;
     let trailer = FrameTrailer { deadline: message.deadline, status: 0, reserved: 0, info: message.info };
     let mut draft = Draft { trailer: Some(trailer), ..plain };
     draft.header.r#ref = ticket.0;

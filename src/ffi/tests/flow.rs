@@ -369,6 +369,11 @@ fn a_request_is_forwarded_with_its_ticket_and_its_watch() {
     let gone = front;
     assert_eq!(forward(gone, Id::NONE, &passed, b"q"), Err(Error::NoProc));
     assert_eq!(balanced(back).monitored_by, 1, "it stays with who has it");
+    let elsewhere = super::engine();
+    let stranger = mailbox(elsewhere);
+    assert_eq!(forward(stranger, Id::NONE, &passed, b"q"), Err(Error::BadId), "its caller is of another engine");
+    assert_eq!((balanced(back).monitored_by, balanced(stranger).sent), (1, 0));
+    engine_close(elsewhere).unwrap();
     mailbox_exit(back, 1024, b"").unwrap();
     assert_eq!(all(own), [(KIND_REPLY, call.0, vec![], Error::Down.code())]);
     let large = vec![3u8; 10_000];
