@@ -7,13 +7,14 @@ the next ping as messages, too. All of it goes out in the order in which it came
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import tidings
 
-from .rules import Event
+from .rules import GONE, Event
 from .wire import BadPackage, event_of, unpack_any
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-CLOSE = object()  # instead of a frame: the server ends the connection
+CLOSE = object()  # instead of a frame: the server ends the connection for good
+ENDED = object()  # instead of a frame: there are no more, because it fell behind or the server stops
 CALLS = 1000  # so many answers one connection may wait for
 
 
@@ -75,7 +77,7 @@ class Connection:
             if message.tag == Tag.EVENT and message.kind == tidings.Kind.TOPIC:
                 batch.append(message.data)
                 if window is None:
-                    window = self.box.send_after(self.server.options.window, tag=Tag.WINDOW)
+                    window = self._timer(self.server.options.window, Tag.WINDOW)
                 continue
             if message.kind == tidings.Kind.TIMER and message.tag == Tag.WINDOW:
                 if window is None or message.ref != window.id:
@@ -102,6 +104,11 @@ class Connection:
         if batch:  # the mailbox has ended before the batch did
             yield packer.batch(batch)
 
+    def _timer(self, seconds: float, tag: Tag) -> tidings.Timer | None:
+        with contextlib.suppress(*GONE):  # the mailbox has ended meanwhile: `frames` ends, too
+            return self.box.send_after(seconds, tag=tag)
+        return None
+
     def is_idle(self) -> bool:
         return False
 
@@ -118,19 +125,18 @@ class Socket(Connection):
         super().__init__(server, client_id, uid)
         self.ws = ws
         self._active = asyncio.get_running_loop().time()
-        self._arm(server.options.keep_alive)
+        self._timer(server.options.keep_alive, Tag.ALIVE)
 
     async def run(self) -> None:
         """Until either side has had enough."""
-        with self.box:
-            self.server.enter(self)
-            writer = asyncio.ensure_future(self._write())
-            try:
-                await self._read()
-            finally:
-                self.box.close()
-                writer.cancel()
-                await asyncio.wait([writer])
+        self.server.enter(self)
+        writer = asyncio.ensure_future(self._write())
+        try:
+            await self._read()
+        finally:
+            self.box.close()
+            writer.cancel()
+            await asyncio.wait([writer])
 
     async def _read(self) -> None:
         async for frame in self.ws:
@@ -161,15 +167,12 @@ class Socket(Connection):
         finally:
             self.box.close()
 
-    def _arm(self, seconds: float) -> None:
-        self.box.send_after(seconds, tag=Tag.ALIVE)
-
     def is_idle(self) -> bool:
         """Whether there was nothing to be seen for the whole time; sets the next look."""
         period = self.server.options.keep_alive
         quiet = asyncio.get_running_loop().time() - self._active
         idle = quiet >= period * 0.99
-        self._arm(period if idle else period - quiet)
+        self._timer(period if idle else period - quiet, Tag.ALIVE)
         return idle
 
 
@@ -198,7 +201,7 @@ class Poller(Connection):
             return waiting.result()
 
     async def _frame(self) -> Any:
-        return await anext(self._frames, CLOSE)
+        return await anext(self._frames, ENDED)
 
     def visit(self) -> _Visit:
         """While somebody polls."""
@@ -226,9 +229,9 @@ class _Visit:
         self.poller = poller
 
     def __enter__(self) -> None:
-        self.poller._begin()
         self.box = self.poller.server.engine.mailbox()
         self.poller.server.enter(self.poller, self.box)
+        self.poller._begin()
 
     def __exit__(self, *error: object) -> None:
         self.box.close()

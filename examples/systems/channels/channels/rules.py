@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "rules"
 ACTION = Keyword("ws/action")
-GONE = tidings.StaleError, tidings.NoProcError
+#: What somebody meets who comes too late: the other one is over, or the whole engine is.
+GONE = tidings.ClosedError, tidings.NoProcError, tidings.NotFoundError, tidings.StaleError
 
 log = logging.getLogger("channels")
 
@@ -108,8 +109,8 @@ class Rules:
             self.server.engine.send(NAME, payload, sender=box)
         except tidings.FullError:
             self.refused += 1
-        except tidings.ClosedError:
-            pass  # the connection itself has ended, and will soon know
+        except GONE:
+            pass  # the connection or the engine has ended, and the connection will soon know
         return None
 
     async def ask(self, event: Event, timeout: float) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import tidings
 from edn_format import Keyword
 
-from .rules import Event, Rules, Services
+from .rules import GONE, Event, Rules, Services
 from .wire import Packer, decode, encode
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Server:
 
         closing = event[0] == Keyword("chsk/close")
         tag = Tag.CLOSE if closing else Tag.FLUSHED if flush else Tag.EVENT
-        return self.engine.publish(topic, encode(event).encode(), tag)
+        # From a mailbox: so it keeps its order, whatever the thread, and passes while the engine is drained.
+        with contextlib.suppress(*GONE):
+            return self.engine.publish(topic, encode(event).encode(), tag, sender=self.box)
+        return tidings.Receipt(0, 0, 0)  # the server has stopped
 
     # Who is there
 
@@ -104,10 +108,12 @@ class Server:
         poller.close()
         self.pollers.pop((poller.client_id, encode(poller.uid)), None)
 
-    def forget_after(self, poller: Poller) -> tidings.Timer:
+    def forget_after(self, poller: Poller) -> tidings.Timer | None:
         """Ends a connection that nobody polls any longer."""
         key = encode([poller.client_id, encode(poller.uid)])
-        return self.box.send_after(self.options.grace, key.encode())
+        with contextlib.suppress(*GONE):
+            return self.box.send_after(self.options.grace, key.encode())
+        return None
 
     def _handle(self, message: tidings.Message) -> None:
         if message.kind == tidings.Kind.PRESENCE:

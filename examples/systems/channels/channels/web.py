@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from .connection import CLOSE, Socket
+from .connection import CLOSE, ENDED, Socket
+from .rules import GONE
 from .server import Server
 from .wire import NIL_UID, Packer
 
@@ -70,6 +73,15 @@ class Access:
         return None
 
 
+@web.middleware
+async def unavailable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """An engine that is drained takes nobody new."""
+    try:
+        return await handler(request)
+    except GONE:
+        raise web.HTTPServiceUnavailable from None
+
+
 class Endpoint:
     """The path of the channel sockets, and the page that uses them."""
 
@@ -82,7 +94,7 @@ class Endpoint:
         return self.server.packer
 
     def application(self, path: str = "/api/socket") -> web.Application:
-        app = web.Application(client_max_size=self.server.options.max_frame)
+        app = web.Application(client_max_size=self.server.options.max_frame, middlewares=[unavailable])
         app.router.add_get(path, self.get)
         app.router.add_post(path, self.post)
         app.router.add_get("/", self.page)
@@ -121,8 +133,11 @@ class Endpoint:
     async def socket(
         self, request: web.Request, ws: web.WebSocketResponse, client_id: str, uid: Any
     ) -> web.StreamResponse:
-        await ws.prepare(request)
-        await Socket(self.server, client_id, uid, ws).run()
+        connection = Socket(self.server, client_id, uid, ws)
+        with connection.box:
+            await ws.prepare(request)
+            with contextlib.suppress(*GONE):  # the server stops
+                await connection.run()
         return ws
 
     async def poll(self, request: web.Request, client_id: str, uid: Any) -> web.Response:
@@ -133,10 +148,11 @@ class Endpoint:
         frame = await poller.poll(self.server.options.poll_timeout)
         if frame is None:
             return self.answer(self.packer.word("timeout"))
-        if frame is CLOSE:
+        if frame is CLOSE or frame is ENDED:
             self.server.forget(poller)
-            return self.answer(self.packer.word("close"))
-        return self.answer(frame)
+        if frame is ENDED:
+            raise web.HTTPServiceUnavailable  # he may come again
+        return self.answer(self.packer.word("close") if frame is CLOSE else frame)
 
     async def post(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -157,7 +173,7 @@ class Endpoint:
         with poller.visit():
             event, callback = await poller.understand(text)
             if callback is None:
-                server.rules.take(poller.box, event)
+                server.rules.take(server.box, event)  # his own may have ended, for he polls too seldom
                 return self.packer.word("dummy-cb-200")
             reply = await server.rules.ask(event, server.options.poll_timeout)
             return self.packer.word("timeout") if reply is None else self.packer.printed(reply)

@@ -6,6 +6,7 @@ Every wait has a deadline; every process started here is ended here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -192,8 +194,9 @@ class NodeSocket:
             self._line(None)
             self._process.wait(DEADLINE)
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+            with contextlib.suppress(BrokenPipeError):  # what it did not read before it ended
+                if stream is not None:
+                    stream.close()
 
     def kill(self) -> None:
         self._process.kill()
@@ -238,7 +241,8 @@ class Running(Reached):
         super().__init__()
         self._signalled = False
         command = [sys.executable, "-m", "channels", "--figures", "--port", str(port), *arguments]
-        self.process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True)
+        self._errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=self._errors, text=True)
         self.lines = Lines(self.process)
         self.port = int(self.lines.until("listening on").rsplit(":", 1)[1])
 
@@ -260,7 +264,11 @@ class Running(Reached):
     def stop(self) -> int:
         self.close_sockets()
         self.signal(signal.SIGTERM)
-        return self.process.wait(DEADLINE)
+        status = self.process.wait(DEADLINE)
+        self._errors.seek(0)
+        said = self._errors.read()
+        assert "Traceback" not in said, said
+        return status
 
 
 class Inside(Reached):

@@ -8,11 +8,13 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 import load
 import pytest
 from conftest import DEADLINE, Closed, NodeSocket, PythonSocket, Running, Session, Start, eventually
+from websockets.exceptions import ConnectionClosed
 
 OPTIONS = "--grace", "0.5", "--keep-alive", "1", "--poll-timeout", "1"
 
@@ -190,3 +192,41 @@ def test_a_server_that_is_killed_or_stopped(start: Start, kind: Any) -> None:
                 assert frames == ["+[[" + " ".join(f"[:demo/tick {{:i {i}}}]" for i in range(5)) + "]]"]
         assert server.process.wait(DEADLINE) == status
         assert time.monotonic() - begun < 10
+
+
+def test_a_server_that_is_stopped_under_load(start: Start) -> None:
+    """It drains while clients go on, by WebSocket and Ajax, and fails at nothing."""
+    server = start("--grace", "0.5")
+    session = server.session()
+    clients = [server.open(kind, f"busy{i}", session) for i, kind in enumerate([PythonSocket, NodeSocket] * 2)]
+    over = threading.Event()
+
+    def talk(client: Any) -> None:
+        try:
+            while not over.is_set():
+                client.send("+[[:demo/burst 5]]")
+                client.send('+[[:demo/reply 1] "aaaaaa"]')
+                time.sleep(0.002)
+        except (OSError, ConnectionClosed):
+            pass
+
+    def poll(name: str) -> None:
+        try:
+            while True:
+                session.post(name, "+[[:demo/burst 5]]")
+                session.poll(name)
+        except (OSError, HTTPException):
+            pass
+
+    threads = [threading.Thread(target=talk, args=(client,)) for client in clients]
+    threads += [threading.Thread(target=poll, args=(f"poller{i}",)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    server.signal(signal.SIGTERM)
+    assert server.process.wait(DEADLINE) == 0
+    over.set()
+    for thread in threads:
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+    assert "drained" in server.lines.until("drained")

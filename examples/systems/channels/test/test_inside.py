@@ -104,6 +104,18 @@ def test_D8_the_order_of_a_users_events_is_kept_whatever_is_flushed(inside: Begi
         assert [data[0] for _, data in events(tab, count)] == list(range(count))
 
 
+def test_D11_who_is_there_by_kind_of_connection(inside: Begin) -> None:
+    server = inside({}, Options(grace=0.2))
+    session = server.session()
+    client = server.open(PythonSocket, "both")
+    session.poll("both", handshake=True)
+    session.poll("ajax", handshake=True)
+    found = {kind: set(uids) for kind, uids in server.server.connected().items()}
+    assert found == {"ws": {"both"}, "ajax": {"both", "ajax"}, "any": {"both", "ajax"}}
+    client.close()
+    assert eventually(lambda: server.server.connected() == {"ws": [], "ajax": [], "any": []})
+
+
 def test_D12_a_receipt_says_who_got_it(inside: Begin) -> None:
     server = inside({}, user_id=by_session)
     session = server.session()
