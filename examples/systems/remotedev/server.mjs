@@ -43,8 +43,9 @@ export async function start({ hostname = "127.0.0.1", port = 8000, ...options } 
       http.close();
       cluster.close();
       await engine.drain({ timeout: GOODBYE });
-      setTimeout(() => http.closeAllConnections(), GOODBYE).unref();
+      const late = setTimeout(() => (http.closeAllConnections(), cluster.terminate()), GOODBYE);
       await closed;
+      clearTimeout(late);
     },
   };
 }

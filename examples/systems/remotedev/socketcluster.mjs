@@ -31,7 +31,7 @@ export class SocketCluster {
     this.rules = rules;
     this.tokens = new Tokens(options);
     const { path, maxPayload } = this.options;
-    this.#sockets = new WebSocketServer({ server, path, maxPayload, clientTracking: false });
+    this.#sockets = new WebSocketServer({ server, path, maxPayload });
     this.#sockets.on("connection", (socket, { socket: stream }) => this.connections.add(new Connection(this, socket, stream)));
   }
 
@@ -49,5 +49,10 @@ export class SocketCluster {
   close() {
     this.#sockets.close();
     for (const connection of [...this.connections]) connection.close(1001);
+  }
+
+  /** Hangs up on those who have not taken their leave. */
+  terminate() {
+    for (const socket of this.#sockets.clients) socket.terminate();
   }
 }

@@ -108,6 +108,27 @@ test("C9: that an app is gone, killed or by itself, monitors hear once", async (
   assert.deepEqual(gone().slice(1), [{ id, type: "DISCONNECTED" }]);
 });
 
+test("C10: an app that stands still, as at a breakpoint, counts as gone after the ping timeout and not before", async (t) => {
+  const patient = await serve(t, { pingInterval: 200, pingTimeout: 20_000 });
+  const strict = await serve(t, { pingInterval: 200, pingTimeout: 1_000 });
+  const seen = new Map();
+  for (const server of [patient, strict]) {
+    const watching = monitor(t, server.port);
+    await watching.ready([watching.subscribed]);
+    const counter = app(t, server.port, 8, 100);
+    await until(() => watching.states().length > 1, () => watching.told());
+    counter.child.kill("SIGSTOP");
+    seen.set(server, { watching, counter });
+  }
+  const gone = ({ watching }) => watching.actions().some(({ type }) => type === "devTools/REMOVE_INSTANCE");
+  await until(() => gone(seen.get(strict)), () => seen.get(strict).watching.told());
+  const { watching, counter } = seen.get(patient);
+  counter.child.kill("SIGCONT");
+  await until(() => watching.states().length === 8, () => watching.told());
+  assert.deepEqual(watching.states(), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.ok(!gone(seen.get(patient)));
+});
+
 test("C5: remotedev 0.2.9 speaks before it knows its id, and is told what to do", async (t) => {
   const server = await serve(t);
   const monitor = await client(t, KIND, server);
