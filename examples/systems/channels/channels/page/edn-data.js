@@ -1,5 +1,27 @@
-/* edn-data 1.2.2 (MIT licence, Jorin Vogel), as one module for browsers: esbuild --bundle --format=esm --minify of
-   export { parseEDNString as parse, toEDNString as print } from 'edn-data' */
+/* edn-data 1.2.2, as one module for browsers: esbuild --bundle --format=esm --minify of
+   export { parseEDNString as parse, toEDNString as print } from 'edn-data'
+
+   The MIT License (MIT)
+
+   Copyright (c) 2020 Jorin Vogel
+
+   Permission is hereby granted, free of charge, to any person obtaining a copy
+   of this software and associated documentation files (the "Software"), to deal
+   in the Software without restriction, including without limitation the rights
+   to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+   copies of the Software, and to permit persons to whom the Software is
+   furnished to do so, subject to the following conditions:
+
+   The above copyright notice and this permission notice shall be included in all
+   copies or substantial portions of the Software.
+
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+   IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+   FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+   AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+   LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+   OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+   SOFTWARE. */
 var O=Object.create;var N=Object.defineProperty;var w=Object.getOwnPropertyDescriptor;var A=Object.getOwnPropertyNames;var F=Object.getPrototypeOf,x=Object.prototype.hasOwnProperty;var y=(t,e)=>()=>(e||t((e={exports:{}}).exports,e),e.exports);var K=(t,e,s,n)=>{if(e&&typeof e=="object"||typeof e=="function")for(let i of A(e))!x.call(t,i)&&i!==s&&N(t,i,{get:()=>e[i],enumerable:!(n=w(e,i))||n.enumerable});return t};var _=(t,e,s)=>(s=t!=null?O(F(t)):{},K(e||!t||!t.__esModule?N(s,"default",{value:t,enumerable:!0}):s,t));var E=y(p=>{"use strict";Object.defineProperty(p,"__esModule",{value:!0});p.parseEDNString=p.EDNListParser=void 0;var o;(function(t){t[t.idle=0]="idle",t[t.string=1]="string",t[t.escape=2]="escape",t[t.unicode=3]="unicode",t[t.comment=4]="comment"})(o||(o={}));var h;(function(t){t[t.vector=0]="vector",t[t.list=1]="list",t[t.map=2]="map",t[t.set=3]="set",t[t.tag=4]="tag"})(h||(h={}));var C={t:"	",r:"\r",n:`
 `,b:"\b",f:"\f","\\":"\\",'"':'"'},J=[","," ","	",`
 `,"\r"],V=/^[0-9a-fA-F]$/,R=/^\\u[0-9a-fA-F]{4}$/,H=/^[-+]?(0|[1-9][0-9]*)$/,P=/^[-+]?(0|[1-9][0-9]*)N$/,T=/^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?(0|[1-9][0-9]*))?M?$/,U={inst:t=>{if(typeof t!="string")throw new Error("#inst value must be a string");return new Date(t)}},g=class{constructor({mapAs:e="doubleArray",setAs:s="object",keywordAs:n="object",symbolAs:i="object",charAs:f="object",listAs:c="object",tagHandlers:u={},objectKeysAs:m}={}){this.stack=[],this.mode=o.idle,this.state="",this.started=!1,this.done=!1,this.mapAs=e,this.setAs=s,this.keywordAs=n,this.symbolAs=i,this.charAs=f,this.listAs=c,this.objectKeysAs=m,this.tagHandlers={...U,...u}}updateStack(){if(this.stack.length===0||this.result===void 0)return;let[e,s]=this.stack[this.stack.length-1];if(e===h.vector)s.push(this.result);else if(e===h.list)s.push(this.result);else if(e===h.set)s.push(this.result);else if(e===h.map)s[1].length>0?s[0].push([s[1].pop(),this.result]):s[1].push(this.result);else if(e===h.tag){if(this.stack.pop(),s==="_")this.result=void 0;else{let n=this.tagHandlers[s];n?this.result=n(this.result):this.result={tag:s,val:this.result}}this.updateStack();return}this.result=void 0}match(){if(this.state==="nil")this.result=null;else if(this.state==="true")this.result=!0;else if(this.state==="false")this.result=!1;else if(this.state[0]===":")this.result=this.keywordAs==="string"?this.state.substr(1):{key:this.state.substr(1)};else if(this.state[0]==="#")this.stack.push([h.tag,this.state.substr(1)]),this.result=void 0;else if(H.test(this.state))this.result=parseInt(this.state,10);else if(T.test(this.state))this.result=parseFloat(this.state);else if(P.test(this.state))this.result=BigInt(this.state.substr(0,this.state.length-1));else if(this.state[0]==="\\"){let e;this.state==="\\space"?e=" ":this.state==="\\newline"?e=`
