@@ -141,7 +141,7 @@ pub fn call(
     let result = match submitted {
         Ok(roused) => {
             store.rouse(roused);
-            wait(store, clock, request.deadline, interruptible, id, &parker)
+            wait(store, clock, request, interruptible, id, &parker)
         }
         Err(error) => {
             store.cancel(index, id.life(), false);
@@ -157,22 +157,26 @@ pub fn call(
 fn wait(
     store: &Store,
     clock: &Clock,
-    deadline: i64,
+    request: &Request<'_>,
     interruptible: bool,
     id: Id,
     parker: &Arc<Parker>,
 ) -> Result<Message, CallError> {
     let shot = store.shots.at(id.index());
+    let called = store.slot(request.to)?;
     let mut given_up = None;
+    if clock.is_real() {
+        called.spin_for_answer(|| !shot.is(id.life(), State::Armed));
+    }
     while shot.is(id.life(), State::Armed) {
         parker.reset();
         if !shot.is(id.life(), State::Armed) {
             break;
         }
-        let wake = clock.wait(parker, deadline, interruptible);
+        let wake = called.watching_answer(|| clock.wait(parker, request.deadline, interruptible));
         let error = match wake {
             Wake::Interrupted => Error::Intr,
-            _ if clock.now() >= deadline => Error::TimedOut,
+            _ if clock.now() >= request.deadline => Error::TimedOut,
             _ => continue,
         };
         if store.cancel(id.index(), id.life(), false) == Cancelled::Armed {

@@ -129,9 +129,11 @@ struct Receiving {
     life: AtomicU32,
     /// Messages in batches that are open. Written under the lease, as are the flags.
     in_hand: AtomicU32,
-    /// How long a batch receive lets messages gather, and how often spinning may still fail (see `spin`).
+    /// How long a batch receive lets messages gather (see `spin`).
     pace: AtomicU8,
-    hope: AtomicU8,
+    /// Whether spinning pays, for messages and, of those who call, for answers.
+    hope: spin::Hope,
+    answers: spin::Hope,
     /// Senders wait for room.
     blocked: AtomicBool,
     /// Somebody has a descriptor.
@@ -355,7 +357,8 @@ impl Store {
         let receiving = &slot.receiving;
         let handled = if is_handled { suspend::HANDLED } else { 0 };
         receiving.barred.store(handled | if opening.by_hand { suspend::BY_HAND } else { 0 }, Relaxed);
-        receiving.hope.store(spin::HOPE, Relaxed);
+        receiving.hope.begin();
+        receiving.answers.begin();
         receiving.belled.store(false, Relaxed);
         receiving.blocked.store(false, Relaxed);
         receiving.receipts.store(false, Relaxed);

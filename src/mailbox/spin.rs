@@ -1,6 +1,6 @@
 //! Spinning before parking: waking a parked thread on another core costs 20 to 40 microseconds on virtual machines.
 //!
-//! Guarantees: nobody spins longer than about the price of a wake-up; but for the first microsecond at most cores - 1
+//! Guarantees: nobody spins longer than about the price of a wake-up; but for the first microsecond or two at most cores - 1
 //! threads of the process spin at once, and nobody does on one core. In between a thread gives way once, for the other
 //! to run that may share its core: that costs less than being woken. Where all this was in vain a few times it is left
 //! off, until a wait is found that it would have met. A batch receive that caught a stream of single messages lets the
@@ -11,19 +11,21 @@ use super::Slot;
 use crate::notify::fork::PerProcess;
 use crate::notify::Wake;
 use crate::sync::atomic::Ordering::*;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 
 /// Nanoseconds.
 const LONGEST: i64 = 15_000;
 /// A wait of less, two wake-ups in a row with time to spare, is one that spinning might have met. Nanoseconds.
 const SHORT: i64 = 60_000;
 /// How often spinning may fail more often than it succeeds before it is left off.
-pub(super) const HOPE: u8 = 4;
+const HOPE: u8 = 4;
 /// In units of [`pause`].
 const LONGEST_PACE: u8 = 32;
 const SELDOM: u32 = 16;
 /// How often a thread looks within a first microsecond, for what is under way already.
 const LOOKS: u32 = 48;
+/// As often for an answer: that is two hand-overs away.
+const LOOKS_FOR_ANSWER: u32 = 2 * LOOKS;
 /// How many places it looks at.
 const PLACES: usize = 8;
 
@@ -99,29 +101,60 @@ fn pause() {
     (0..2).for_each(|_| std::hint::spin_loop());
 }
 
-impl Slot {
-    /// Spins until something newer than `seen` has come in.
-    pub(super) fn spin_for_arrival(&self, seen: u32) -> bool {
-        let hope = self.receiving.hope.load(Relaxed);
+/// How often spinning for one thing may still fail before it is left off.
+#[derive(Debug, Default)]
+pub(super) struct Hope(AtomicU8);
+
+impl Hope {
+    /// Of a mailbox that is new.
+    pub fn begin(&self) {
+        self.0.store(HOPE, Relaxed);
+    }
+
+    /// [Spins](spin), unless that is left off.
+    fn spin(&self, near: u32, looks: u32, done: impl Fn() -> bool) -> bool {
+        let hope = self.0.load(Relaxed);
         if hope == 0 {
             return false;
         }
-        let came = spin(self.near(), LOOKS, || self.arrived.load(Acquire) != seen);
-        self.receiving.hope.store(if came { HOPE.min(hope + 1) } else { hope - 1 }, Relaxed);
+        let came = spin(near, looks, done);
+        self.0.store(if came { HOPE.min(hope + 1) } else { hope - 1 }, Relaxed);
         came
     }
 
-    /// Waits by `wait`; when spinning is left off here, looks whether it would have pleased.
-    pub(super) fn watching_time(&self, wait: impl FnOnce() -> Wake) -> Wake {
-        if cfg!(loom) || self.receiving.hope.load(Relaxed) > 0 {
+    /// Waits by `wait`; when spinning is left off, looks whether it would have pleased.
+    fn watch(&self, wait: impl FnOnce() -> Wake) -> Wake {
+        if cfg!(loom) || self.0.load(Relaxed) > 0 {
             return wait();
         }
         let begun = crate::notify::now();
         let wake = wait();
         if wake == Wake::Notified && crate::notify::now() - begun < SHORT {
-            self.receiving.hope.store(HOPE / 2, Relaxed);
+            self.0.store(HOPE / 2, Relaxed);
         }
         wake
+    }
+}
+
+impl Slot {
+    /// Spins until something newer than `seen` has come in.
+    pub(super) fn spin_for_arrival(&self, seen: u32) -> bool {
+        self.receiving.hope.spin(self.near(), LOOKS, || self.arrived.load(Acquire) != seen)
+    }
+
+    /// Parks by `park` until something has come in, and learns from how long that took.
+    pub(super) fn watching_time(&self, park: impl FnOnce() -> Wake) -> Wake {
+        self.receiving.hope.watch(park)
+    }
+
+    /// Spins until `is_there`, the answer of a request to this mailbox.
+    pub fn spin_for_answer(&self, is_there: impl Fn() -> bool) -> bool {
+        self.receiving.answers.spin(self.near(), LOOKS_FOR_ANSWER, is_there)
+    }
+
+    /// Parks by `park` until the answer is there, and learns from how long that took.
+    pub fn watching_answer(&self, park: impl FnOnce() -> Wake) -> Wake {
+        self.receiving.answers.watch(park)
     }
 
     /// Spins until `enough` messages have left the queue, and tells whether any has. It looks seldom, because each look
@@ -163,7 +196,7 @@ mod tests {
     fn what_is_in_vain_is_left_off_until_a_short_wait_is_met() {
         let store = Store::default();
         let slot = store.slot(store.open(Opening::default(), || true).unwrap()).unwrap();
-        let hope = || slot.receiving.hope.load(Relaxed);
+        let hope = || slot.receiving.hope.0.load(Relaxed);
         let seen = slot.arrived.load(Acquire);
         for left in (0..HOPE).rev() {
             assert!(!slot.spin_for_arrival(seen));
