@@ -3,7 +3,7 @@ from .model import Benchmark, Growth, Target
 
 
 def erlang(*words):
-    return ("@erl", "-noshell", "-pa", "build/bench", "-s", "actors", "main", *words)
+    return ("@erl", "+P", "2000000", "-noshell", "-pa", "build/bench", "-s", "actors", "main", *words)
 
 
 def calls():
