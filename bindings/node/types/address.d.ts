@@ -118,7 +118,10 @@ export class Address {
   setWill(topic: string, data?: Data, options?: { tag?: Tag; retain?: boolean }): void;
   /** Takes the will back. */
   clearWill(): void;
-  /** What comes waits from now on, under its bound: nothing is received, no handler is called. Until {@link resume}. */
+  /**
+   * What comes waits from now on, under its bound: nothing more is received and no handler is given more, but what it has
+   * begun it goes through with. Until {@link resume}.
+   */
   suspend(): void;
   /** Undoes {@link suspend}. */
   resume(): void;
