@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs the checks; the last line says how many of E1 to E18 have passed. With names of test files, only these.
+set -euo pipefail
+cd "$(dirname "$0")"
+: "${NODE:=node}"
+CHECKS=18
+
+all=(*.test.mjs)
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+status=0
+"$NODE" --test --test-concurrency=2 --test-reporter=tap "${@:-"${all[@]}"}" >"$results" 2>&1 || status=$?
+cat "$results"
+named() { { grep -oE "^ *$1 [0-9]+ - E[0-9]+" "$results" || true; } | grep -oE 'E[0-9]+' | sort -u; }
+passed=$(comm -23 <(named ok) <(named 'not ok') | wc -l)
+echo "$passed of $CHECKS checks in $(grep -cE '^ *ok ' "$results" || true) tests"
+exit "$status"
