@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs the checks; the last line says how many of E1 to E18 have passed. With names of test files, only these.
+# Installs what is not installed yet and runs the checks; the last line says how many of E1 to E18 have passed. With names of test files, only these.
 set -euo pipefail
 cd "$(dirname "$0")"
-: "${NODE:=node}"
+: "${NPM:=npm}" "${NODE:=node}"
 CHECKS=18
+
+[ ../node_modules/.package-lock.json -nt ../package-lock.json ] || "$NPM" ci --prefix .. --no-audit --no-fund --loglevel=error
 
 all=(*.test.mjs)
 results=$(mktemp)

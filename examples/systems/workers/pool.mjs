@@ -1,0 +1,311 @@
+// The workers as a whole: which of them serve, which stand by, and which are to come or go.
+// Whatever happens to a worker is published (`worker.STATE`), and the pool, which hears of it, then does what is missing between what there is and what there
+// ought to be. What somebody asks of the daemon is a call to it, which is answered when it has come to that.
+import { Server } from "tidings";
+import { Peer } from "./peer.mjs";
+import { FAILED } from "./remote.mjs";
+import { select } from "./specifiers.mjs";
+import { STANDBY, WorkerProcess } from "./process.mjs";
+
+export const VERSION = "2.0.0-rc.8"; // of Nodesockd, whose protocol this is
+const EARLY = 1_000; // ms online, below which an end counts as a failure to start
+const HASTY = 3; // failures in a row after which the next start has to wait,
+const PAUSE = 250; // for so many ms and each time for twice as many,
+const LONGEST_PAUSE = 30_000; // but not for more
+
+export class Pool extends Server {
+  options;
+  links;
+  peers = new Set();
+  #workers = new Map(); // id -> WorkerProcess, until it has ended
+  #serving = new Map(); // index -> the one in service there
+  #generation = 0; // of the workers; a restart makes the next one
+  #started = false;
+  #suspended = false;
+  #restarting = false; // until there is a worker of the new generation for each index
+  #attempts = Infinity; // to start a worker, while somebody waits for that
+  #goals = []; // { request, reached, answer, isStart } of those who wait
+  #failures = new Map(); // place -> failures in a row
+  #resting = new Set(); // places for which nobody is started now
+  #adopting; // the timer, while workers of an earlier daemon may come
+  #inherited = new Map(); // id -> index, of those
+  #released = false;
+  #startTs = Date.now();
+
+  constructor(options, links) {
+    super();
+    this.options = options;
+    this.links = links;
+  }
+
+  init() {
+    this.mailbox.subscribe("worker.*");
+    const { indices, linked, ids } = this.links.found();
+    for (const index of linked) if (![...indices.values()].includes(index)) this.links.clear(index);
+    if (ids.length === 0) return;
+    this.#started = true;
+    for (const id of ids) this.#inherited.set(id, indices.get(id));
+    this.#adopting = this.engine.sendAfter(this.mailbox, this.options.adoptionTimeout, "adopted");
+  }
+
+  // ---------------------------------------------------------------- for connections
+
+  accept(socket) {
+    new Peer(this, socket);
+  }
+  log(text) {
+    this.engine.publish("log", text);
+  }
+  /** The workers that a specifier selects; `self` is the id of the worker that asks. */
+  select(specifier, self) {
+    const standby = [...this.#workers.values()].filter((worker) => worker.place === STANDBY && worker.isReady);
+    return select(specifier, { current: [...this.#serving.values()], standby, self });
+  }
+  /** A connection says that it is this worker's. */
+  adopt({ id, pid, suspended }) {
+    const known = this.#workers.get(id);
+    if (known !== undefined) return known.pid === pid && !known.isConnected ? known : undefined;
+    const worker = WorkerProcess.adopt(this, { id, pid, suspended: suspended === true });
+    if (worker === undefined) return undefined;
+    this.#add(worker);
+    const index = this.#inherited.get(id);
+    this.#inherited.delete(id);
+    if (index !== undefined && !this.#serving.has(index)) this.#serve(index, worker);
+    if (this.#inherited.size === 0) this.#adopted();
+    return worker;
+  }
+  /** Whoever has not come by now is gone. */
+  #adopted() {
+    this.#adopting?.cancel();
+    this.#adopting = undefined;
+    for (const [id, index] of this.#inherited) {
+      this.links.remove(id);
+      if (index !== undefined && !this.#serving.has(index)) this.links.clear(index);
+    }
+    this.#inherited.clear();
+    this.#reconcile();
+  }
+
+  // ---------------------------------------------------------------- what happens to workers
+
+  changed(worker) {
+    this.engine.publish(`worker.${worker.state}`, JSON.stringify(worker), { from: this.mailbox });
+  }
+  handleInfo(message) {
+    if (message.kind === "topic") this.#happened(this.#workers.get(JSON.parse(message.text()).id));
+    else if (message.text() === "adopted") this.#adopted();
+    else this.#resting.delete(Number(message.text()));
+    this.#reconcile();
+  }
+  #happened(worker) {
+    if (worker?.state === "dead") this.#lost(worker);
+    else if (worker?.state === "terminating" && !worker.wasReady) this.#failed(worker);
+  }
+  #lost(worker) {
+    if (worker.wasReady && worker.age > EARLY) this.#failures.delete(worker.place);
+    else this.#failed(worker);
+    this.#workers.delete(worker.id);
+    if (this.#serving.get(worker.index) === worker) this.#serving.delete(worker.index);
+  }
+  #failed(worker) {
+    if (worker.hasFailed) return;
+    worker.hasFailed = true;
+    const { place } = worker;
+    const failures = (this.#failures.get(place) ?? 0) + 1;
+    this.#failures.set(place, failures);
+    if (!worker.wasReady && failures >= this.#attempts && place !== STANDBY) this.#giveUp(worker);
+    else if (failures > HASTY) {
+      this.#resting.add(place);
+      this.engine.sendAfter(this.mailbox, Math.min(PAUSE * 2 ** (failures - HASTY), LONGEST_PAUSE), String(place));
+    }
+  }
+  /** A start or restart has failed. After a restart what was in service stays so. */
+  #giveUp(worker) {
+    const { place } = worker;
+    if (this.#restarting) {
+      for (const serving of this.#serving.values()) serving.generation = this.#generation;
+      for (const other of this.#workers.values()) if (other.destined !== undefined) other.retire();
+    } else this.#resting.add(place);
+    this.#restarting = false;
+    this.#failGoals(`${worker} has not come online, and ${this.#attempts} have been tried`);
+  }
+  #failGoals(text) {
+    this.#attempts = Infinity;
+    for (const { request } of this.#goals.filter(({ isStart }) => isStart)) request.replyError(FAILED, JSON.stringify([text]));
+    this.#goals = this.#goals.filter(({ isStart }) => !isStart);
+  }
+
+  // ---------------------------------------------------------------- what there ought to be
+
+  #reconcile() {
+    if (this.#adopting !== undefined || this.#released) return;
+    if (this.#started) {
+      this.#replace();
+      this.#keepStandbys();
+    } else {
+      for (const index of this.#serving.keys()) this.#dismiss(index);
+      for (const worker of this.#workers.values()) worker.retire();
+    }
+    this.#answerGoals();
+  }
+  #indices() {
+    return [...Array(this.options.workerCount).keys()];
+  }
+  #lacks(index) {
+    const worker = this.#serving.get(index);
+    return worker === undefined || !worker.isReady || worker.generation !== this.#generation;
+  }
+  #replace() {
+    const { workerCount } = this.options;
+    for (const index of this.#serving.keys()) if (index >= workerCount) this.#dismiss(index);
+    for (const worker of this.#workers.values()) if (worker.destined >= workerCount) worker.retire();
+    const heirs = new Map();
+    for (const index of this.#indices().filter((index) => this.#lacks(index))) {
+      const heir = this.#heir(index);
+      if (heir === undefined) this.#startFor(index);
+      else if (this.#restarting && this.#serving.has(index)) heirs.set(index, heir);
+      else this.#serve(index, heir);
+    }
+    if (!this.#restarting || this.#indices().some((index) => this.#lacks(index) && !heirs.has(index))) return;
+    for (const [index, heir] of heirs) this.#serve(index, heir); // all of them, or none
+    this.#restarting = false;
+  }
+  /** Who could take this place now. */
+  #heir(index) {
+    const destined = this.#destined(index);
+    if (destined !== undefined || this.#restarting) return destined?.isReady ? destined : undefined;
+    return this.#spares().find((worker) => worker.isReady);
+  }
+  #destined(index) {
+    return [...this.#workers.values()].find((worker) => worker.destined === index && worker.isAlive);
+  }
+  #spares() {
+    return [...this.#workers.values()].filter((worker) => worker.place === STANDBY && worker.isAlive && worker.generation === this.#generation);
+  }
+  #startFor(index) {
+    if (this.#destined(index) !== undefined || this.#resting.has(index)) return;
+    this.#add(WorkerProcess.spawn(this, { suspended: this.#suspended, destined: index }));
+  }
+  #add(worker) {
+    worker.generation = this.#generation;
+    this.#workers.set(worker.id, worker);
+  }
+  #serve(index, worker) {
+    const previous = this.#serving.get(index);
+    this.#serving.set(index, worker);
+    worker.index = index;
+    worker.destined = undefined;
+    this.links.point(index, worker.id);
+    if (!this.#suspended) worker.resume();
+    previous?.retire();
+  }
+  #dismiss(index) {
+    this.links.clear(index);
+    this.#serving.get(index).retire();
+    this.#serving.delete(index);
+  }
+  #keepStandbys() {
+    if (this.#restarting) return;
+    const idle = [...this.#workers.values()].filter((worker) => worker.place === STANDBY && worker.isAlive);
+    const fit = idle.filter((worker) => worker.generation === this.#generation && worker.suspended && worker.state !== "broken");
+    const kept = fit.slice(0, this.options.standbyCount);
+    for (const worker of idle) if (!kept.includes(worker)) worker.retire();
+    for (let missing = this.options.standbyCount - kept.length; missing > 0 && !this.#resting.has(STANDBY); missing--) {
+      this.#add(WorkerProcess.spawn(this, { suspended: true }));
+    }
+  }
+
+  // ---------------------------------------------------------------- what is asked of the daemon
+
+  handleCall(request) {
+    const { type, data } = JSON.parse(request.text());
+    try {
+      const command = this.#commands.get(type);
+      if (command === undefined) throw new Error(`Unknown IPC request type '${type}'`);
+      command(request, data);
+    } catch (error) {
+      return request.replyError(FAILED, JSON.stringify([error.message]));
+    }
+    this.#reconcile();
+  }
+  #commands = new Map([
+    ["status", (request) => this.#answer(request, this.status())],
+    ["config", (request) => this.#answer(request, { ...this.options })],
+    ["start-workers", (request, data) => this.#startWorkers(request, data)],
+    ["restart-workers", (request, data) => this.#restartWorkers(request, data)],
+    ["resume-workers", (request) => this.#resumeWorkers(request)],
+    ["stop-workers", (request) => this.#stopWorkers(request)],
+    ["set-worker-count", (request, { count }) => this.#setCount(request, "workerCount", count)],
+    ["set-standby-count", (request, { count }) => this.#setCount(request, "standbyCount", count)],
+    ["reload", (request) => this.#reload(request)],
+    ["terminate", (request) => this.#stopWorkers(request, () => void this.stop())],
+  ]);
+
+  status() {
+    return { pid: process.pid, version: VERSION, startTs: this.#startTs, workers: [...this.#workers.values()] };
+  }
+  #answer(request, data) {
+    request.reply(data === undefined ? undefined : JSON.stringify(data));
+  }
+  /** Answers when it has come to that. `isStart`: when workers have started, which may fail. */
+  #await(request, reached, { answer = () => undefined, isStart = false } = {}) {
+    this.#goals.push({ request, reached, answer, isStart });
+  }
+  #answerGoals() {
+    const reached = this.#goals.filter((goal) => goal.reached());
+    this.#goals = this.#goals.filter((goal) => !reached.includes(goal));
+    for (const { request, answer } of reached) this.#answer(request, answer());
+    if (!this.#goals.some(({ isStart }) => isStart)) this.#attempts = Infinity;
+  }
+
+  #startWorkers(request, { suspended = false, maxAttempts = this.options.maxStartAttempts }, answer) {
+    if (!this.#started) this.#suspended = suspended === true;
+    this.#started = true;
+    this.#attempts = count(maxAttempts);
+    this.#failures.clear();
+    this.#resting.clear();
+    this.#await(request, () => !this.#restarting && this.#indices().every((index) => !this.#lacks(index)), { answer, isStart: true });
+  }
+  #restartWorkers(request, options) {
+    if (this.#started) {
+      this.#generation++;
+      this.#restarting = true;
+      this.#suspended = options.suspended === true;
+      for (const worker of this.#workers.values()) if (worker.destined !== undefined) worker.retire();
+    }
+    this.#startWorkers(request, options, () => ({ pid: process.pid }));
+  }
+  #resumeWorkers(request) {
+    this.#suspended = false;
+    for (const worker of this.#serving.values()) worker.resume();
+    this.#answer(request);
+  }
+  #stopWorkers(request, then = () => {}) {
+    this.#started = false;
+    this.#restarting = false;
+    this.#failGoals("The workers are stopped");
+    this.#await(request, () => this.#workers.size === 0, { answer: then });
+  }
+  #setCount(request, which, number) {
+    this.options[which] = count(number);
+    if (this.#started && which === "workerCount") this.#startWorkers(request, {});
+    else this.#answer(request);
+  }
+  #reload(request) {
+    const { name } = this.options;
+    this.options.reload();
+    if (this.options.name !== name) for (const worker of this.#workers.values()) worker.rename(this.options.name);
+    this.#answer(request);
+  }
+
+  /** Leaves its workers to whoever listens at the daemon's socket next. */
+  async release() {
+    this.#released = true;
+    await Promise.all([...this.#workers.values()].map((worker) => worker.release(this.links.ipc)));
+  }
+}
+
+function count(number) {
+  if (Number.isInteger(number) && number >= 0) return number;
+  throw new TypeError("A count must be a whole number");
+}

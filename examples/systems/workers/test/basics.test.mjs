@@ -1,0 +1,60 @@
+// Workers come online, are told things and asked things.
+import assert from "node:assert/strict";
+import { readlinkSync } from "node:fs";
+import { test } from "node:test";
+import { raw, serve } from "./daemons.mjs";
+import { sleep, until } from "./support.mjs";
+
+const SHORT = 5; // of an id
+
+test("E1: a worker is online in status as soon as it says so", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", workerCount: 1, started: false });
+  const client = await raw(t, daemon);
+  const [{ done }] = await client.ask("start-workers", {});
+  assert.equal(done, true);
+  const [{ data }] = await client.ask("status");
+  const [{ id, state, stateTs, idx, pid }] = data.workers;
+  assert.deepEqual([data.workers.length, state, idx, data.pid], [1, "online", 0, process.pid]);
+  const [, , at] = (await daemon.saying(/started/)).split(" ");
+  assert.ok(stateTs - Number(at) < 100, `${stateTs - at} ms after it was there`);
+  assert.equal(readlinkSync(daemon.link(0)), `./app.${id}.sock`);
+  process.kill(pid, 0);
+});
+
+test("E1: one that does not come online is ended and tried again, as often as allowed", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", args: ["never"], workerCount: 1, onlineTimeout: 250, shutdownTimeout: 50, started: false });
+  const client = await raw(t, daemon);
+  const [answer] = await client.ask("start-workers", { maxAttempts: 3 });
+  assert.match(answer.errors[0], /^Worker .* has not come online, and 3 have been tried$/);
+  await until(() => daemon.workers().length === 0, "all of them end");
+  await sleep(300);
+  assert.equal(daemon.said().filter((line) => line.includes("started")).length, 3);
+  const [{ data }] = await client.ask("status");
+  assert.deepEqual(data.workers, []);
+});
+
+test("E2: a message is an event in every worker in service, once", async (t) => {
+  const daemon = await serve(t, { standbyCount: 1 });
+  await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");
+  const client = await raw(t, daemon);
+  assert.deepEqual(await client.ask("send-app-msg", { message: "hello", data: { a: 1 } }), [{ done: true }]);
+  await client.ask("send-app-req", { request: "echo", workers: "-,!0" }); // what comes before a request is heard before it
+  const heard = daemon.said().filter((line) => line.includes("MESSAGE")).sort();
+  const serving = daemon.workers().filter(({ idx }) => idx !== undefined);
+  assert.deepEqual(heard, serving.map(({ id }) => `${id.slice(-SHORT)} MESSAGE hello {"a":1}`).sort());
+});
+
+for (const worker of ["app.mjs", "plain.cjs"]) {
+  test(`E3: a request has one reply of each selected worker (${worker}), then it is done`, async (t) => {
+    const daemon = await serve(t, { worker });
+    const client = await raw(t, daemon);
+    const answers = await client.ask("send-app-req", { request: "echo", data: { n: 1 } });
+    const expected = daemon.workers().map(({ id, pid }) => ({ data: { id, pid, data: { echo: { n: 1 } } } }));
+    const byPid = (one, other) => one.data.pid - other.data.pid;
+    assert.deepEqual(answers.slice(0, -1).sort(byPid), expected.sort(byPid));
+    assert.deepEqual(answers.at(-1), { done: true });
+    const { id, pid } = daemon.worker(1);
+    const only = await client.ask("send-app-req", { request: "echo", data: { n: 2 }, workers: "1" });
+    assert.deepEqual(only, [{ data: { id, pid, data: { echo: { n: 2 } } } }, { done: true }]);
+  });
+}

@@ -1,0 +1,78 @@
+// A daemon with workers for a check, in a folder of its own; frames to it and from it as they are; and HTTP through its links.
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { start } from "../daemon.mjs";
+import { frames, write } from "../frames.mjs";
+import { here, until, within } from "./support.mjs";
+
+export const program = (name) => path.join(here, "programs", name);
+
+/** A folder, and how to end what is in it: it is gone after the test, and after that. */
+export function folder(t, end = () => {}) {
+  const made = mkdtempSync(path.join(tmpdir(), "workers-"));
+  t.after(async () => {
+    await end();
+    rmSync(made, { recursive: true, force: true });
+  });
+  return made;
+}
+
+/** A daemon that is over after the test, with what its workers print and what it says itself. Without `started` it has no workers yet. */
+export async function serve(t, { worker = "app.mjs", started = true, ...options } = {}) {
+  const end = () => within(daemon.terminate().catch(() => {}), "the daemon's end");
+  const tmpDir = options.tmpDir ?? folder(t, end);
+  const said = path.join(tmpDir, "said");
+  const daemon = await start({ workerCount: 3, shutdownTimeout: 1_000, worker: program(worker), env: { SAID: said }, ...options, tmpDir });
+  const logged = [];
+  const log = daemon.engine.mailbox({ handler: (message) => logged.push(message.text()) });
+  log.subscribe("log");
+  if (started) await daemon.ask("start-workers");
+  return Object.assign(daemon, {
+    folder: tmpDir,
+    logged,
+    /** What the workers have said, each line in the order in which it was. */
+    said: () => readFileSync(said, { encoding: "utf8", flag: "a+" }).split("\n").slice(0, -1),
+    saying: (line, what = line) => until(() => daemon.said().find((one) => (line instanceof RegExp ? line.test(one) : one === line)), `a worker says ${what}`),
+    link: (index) => path.join(tmpDir, `app.${index}.sock`),
+    worker: (index) => daemon.status().workers.map((one) => one.toJSON()).find(({ idx }) => idx === index),
+    workers: () => daemon.status().workers.map((one) => one.toJSON()),
+  });
+}
+
+/** A connection of frames. */
+export async function raw(t, daemon) {
+  const socket = connect(daemon.path);
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  const got = [];
+  let last = 0;
+  frames(socket, { onFrame: (frame) => got.push(frame), onBad: (error) => got.push(error) });
+  const answers = (id) => got.filter(({ requestId }) => requestId === id);
+  return {
+    socket,
+    got,
+    send: (frame) => write(socket, frame),
+    /** Every frame that answers a request, without what says which. */
+    async ask(type, data, id = `request ${++last}`) {
+      write(socket, { type, id, data });
+      const all = await until(() => answers(id).some(({ done, errors }) => done || errors) && answers(id), `an answer to ${type}`);
+      return all.map(({ type: _, requestId, ...rest }) => rest);
+    },
+  };
+}
+
+/** GET through a link; the text that comes. */
+export function get(socketPath) {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path: "/", agent: false }, async (response) => {
+      let text = "";
+      for await (const chunk of response.setEncoding("utf8")) text += chunk;
+      resolve(text);
+    });
+    asked.on("error", reject).end();
+  });
+}

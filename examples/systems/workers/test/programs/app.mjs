@@ -1,0 +1,57 @@
+// A worker program: HTTP at its socket, and what the recordings ask for.
+import { appendFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { worker } from "../../worker.mjs";
+
+const short = worker.id.slice(-5);
+const say = (...words) => appendFileSync(process.env.SAID, `${short} ${words.join(" ")}\n`);
+const hold = worker.middleware();
+
+const server = createServer((request, response) => hold(request, response, () => response.end(`hello ${short}`)));
+
+worker
+  .handle("echo", (data) => ({ echo: data }))
+  .handle("string", () => "reply")
+  .handle("nothing", () => undefined)
+  .handle("fail", () => {
+    throw new Error(`boom ${short}`);
+  })
+  .handle("slowstream", async function* () {
+    for (let i = 1; i <= 3; i++, await sleep(60)) yield `reply ${i}`;
+  })
+  .handle("stream", function* ({ count }) {
+    for (let i = 1; i <= count; i++) yield i;
+  })
+  .handle("broken-stream", async function* () {
+    yield 1;
+    throw new Error("no more");
+  })
+  .handle("never", () => new Promise(() => {}));
+
+let stubborn = false;
+worker.handle("stubborn", () => {
+  stubborn = true;
+  process.on("SIGTERM", () => say("SIGTERM ignored"));
+  return "ok";
+});
+
+worker.on("message", async (name, data) => {
+  say("MESSAGE", name, JSON.stringify(data));
+  if (name === "gossip") await worker.sendAppMessage("hello-from", { from: short }, data.to);
+  if (name === "ask") {
+    for await (const reply of worker.sendAppRequest("echo", { n: 1 }, data.to)) say("ASKREPLY", JSON.stringify(reply));
+    say("ASKDONE");
+  }
+  if (name === "break") worker.reportBroken(data.why);
+  if (name === "die") process.exit(3);
+});
+worker.on("shutdown", () => {
+  say("SHUTDOWN");
+  if (!stubborn) server.close();
+  else setInterval(() => {}, 60_000);
+});
+server.listen(worker.socketPath, () => {
+  say(process.pid, "suspended", worker.suspended);
+  worker.reportOnline();
+});

@@ -1,0 +1,31 @@
+// A worker without the library: Node's own channel, and what its arguments say.
+//   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to
+const { appendFileSync } = require("node:fs");
+
+const how = new Set(process.argv.slice(2));
+const id = process.env.NODESOCKD_WORKER_ID;
+const say = (...words) => appendFileSync(process.env.SAID, `${id.slice(-5)} ${words.join(" ")}\n`);
+const online = () => process.send({ type: "online", data: { id, pid: process.pid, suspended: process.env.NODESOCKD_SUSPENDED === "true" } });
+
+say("started", Date.now());
+process.on("message", (frame) => {
+  say("got", JSON.stringify(frame));
+  const reply = (rest) => process.send({ type: "reply", requestId: frame.id, ...rest });
+  const { request, data } = frame.data ?? {};
+  if (frame.type === "shutdown") {
+    say("shutdown at", Date.now());
+    if (how.has("eager")) process.exit(0);
+  } else if (frame.type === "app-req" && request === "echo") {
+    reply({ data: { pid: process.pid, data: { echo: data } } });
+    reply({ done: true });
+  } else if (frame.type === "app-req" && request === "count") {
+    for (let i = 0; i < data.count; i++) reply({ data: { pid: process.pid, data: i } });
+    reply({ done: true });
+  }
+});
+process.on("SIGTERM", () => {
+  say("SIGTERM at", Date.now());
+  if (!how.has("deaf")) process.exit(0);
+});
+if (!how.has("never")) online();
+setInterval(() => {}, 60_000);

@@ -1,0 +1,39 @@
+// What the checks share: programs, and waits with a deadline.
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export const here = path.dirname(fileURLToPath(import.meta.url));
+const PATIENCE = 15_000;
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What `condition` gives once that is true or more; fails after `limit` ms, saying what it waited for. */
+export async function until(condition, what, limit = PATIENCE) {
+  for (const end = Date.now() + limit; ; await sleep(5)) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${limit} ms: ${what instanceof Function ? what() : what}`);
+  }
+}
+
+export function within(promise, what, limit = PATIENCE) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not within ${limit} ms: ${what}`)), limit)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Runs a program in this folder; its `lines` come as they are printed. Killed after the test. */
+export function run(t, command, args, { env } = {}) {
+  const child = spawn(command, args, { cwd: here, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const lines = [];
+  const errors = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  createInterface({ input: child.stderr }).on("line", (line) => errors.push(line));
+  const ended = new Promise((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
+  t.after(() => child.kill("SIGKILL"));
+  return { child, lines, errors, ended, told: () => `${lines.join("\n")}\n${errors.join("\n")}` };
+}
+
+export const node = (t, args, options) => run(t, process.execPath, args, options);
