@@ -8,6 +8,7 @@ import { select } from "./specifiers.mjs";
 import { STANDBY, WorkerProcess } from "./process.mjs";
 
 export const VERSION = "2.0.0-rc.8"; // of Nodesockd, whose protocol this is
+const MOST = 1_000; // workers
 const EARLY = 1_000; // ms online, below which an end counts as a failure to start
 const HASTY = 3; // failures in a row after which the next start has to wait,
 const PAUSE = 250; // for so many ms and each time for twice as many,
@@ -306,6 +307,6 @@ export class Pool extends Server {
 }
 
 function count(number) {
-  if (Number.isInteger(number) && number >= 0) return number;
-  throw new TypeError("A count must be a whole number");
+  if (Number.isInteger(number) && number >= 0 && number <= MOST) return number;
+  throw new TypeError(`A count must be a whole number of at most ${MOST}`);
 }

@@ -23,9 +23,19 @@ worker
   .handle("stream", function* ({ count }) {
     for (let i = 1; i <= count; i++) yield i;
   })
-  .handle("broken-stream", async function* () {
+  .handle("failing", async function* ({ pid, count }) {
+    for (let i = 1; i <= count; i++) {
+      yield i;
+      if (process.pid === pid) throw new Error(`no more of ${short}`);
+    }
+  })
+  .handle("stuck-stream", async function* () {
     yield 1;
-    throw new Error("no more");
+    await new Promise(() => {});
+  })
+  .handle("circular", () => {
+    const circle = {};
+    return Object.assign(circle, { circle });
   })
   .handle("never", () => new Promise(() => {}));
 

@@ -1,0 +1,104 @@
+// Requests that fail, that nobody gets, or that come from workers.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { raw, serve } from "./daemons.mjs";
+import { until } from "./support.mjs";
+
+const short = ({ id }) => id.slice(-5);
+const from = (answers, { pid }) => answers.filter(({ data }) => data?.pid === pid).map(({ data: { id: _, pid: __, ...rest } }) => rest);
+
+test("E5: a stream that fails says so behind what came before, and the streams of others are complete", async (t) => {
+  const daemon = await serve(t);
+  const client = await raw(t, daemon);
+  const answers = await client.ask("send-app-req", { request: "failing", data: { pid: daemon.worker(1).pid, count: 1_000 } });
+  const counted = Array.from({ length: 1_000 }, (_, i) => ({ data: i + 1 }));
+  assert.deepEqual(from(answers, daemon.worker(1)), [{ data: 1 }, { errors: [`no more of ${short(daemon.worker(1))}`] }]);
+  for (const index of [0, 2]) assert.deepEqual(from(answers, daemon.worker(index)), counted);
+  assert.deepEqual(answers.at(-1), { done: true });
+});
+
+test("E6: a handler that throws, and a request without a handler, are errors of the worker", async (t) => {
+  const daemon = await serve(t, { workerCount: 2 });
+  const client = await raw(t, daemon);
+  const both = await client.ask("send-app-req", { request: "fail" });
+  for (const index of [0, 1]) assert.deepEqual(from(both, daemon.worker(index)), [{ errors: [`boom ${short(daemon.worker(index))}`] }]);
+  const { id, pid } = daemon.worker(0);
+  const errors = ["Unhandled application request: nosuch"];
+  assert.deepEqual(await client.ask("send-app-req", { request: "nosuch", workers: "0" }), [{ data: { id, pid, errors } }, { done: true }]);
+  for (const request of ["__proto__", "constructor", { an: "object" }, null]) {
+    const [{ data }] = await client.ask("send-app-req", { request, workers: "0" });
+    assert.equal(data.errors[0], `Unhandled application request: ${request}`);
+  }
+});
+
+test("E6: what cannot be a reply is an error of the worker", async (t) => {
+  const daemon = await serve(t, { workerCount: 1 });
+  const client = await raw(t, daemon);
+  const [{ data }] = await client.ask("send-app-req", { request: "circular" });
+  assert.match(data.errors[0], /circular/i);
+});
+
+test("E7: where no worker is selected a request is done at once, and a message has been sent", async (t) => {
+  const daemon = await serve(t, { workerCount: 1 });
+  const client = await raw(t, daemon);
+  for (const workers of ["7", "", "zzz", "2-1", "self", "!self"]) {
+    const begun = performance.now();
+    assert.deepEqual(await client.ask("send-app-req", { request: "echo", workers }), [{ done: true }], workers);
+    assert.deepEqual(await client.ask("send-app-msg", { message: "hello", workers }), [{ done: true }], workers);
+    assert.ok(performance.now() - begun < 500, `${performance.now() - begun} ms`);
+  }
+  await daemon.ask("stop-workers");
+  assert.deepEqual(await client.ask("send-app-req", { request: "echo" }), [{ done: true }]);
+});
+
+test("E9: self is the worker that asks, !self are all others, also those that stand by", async (t) => {
+  const daemon = await serve(t, { standbyCount: 1 });
+  await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");
+  const client = await raw(t, daemon);
+  const standby = daemon.workers().find(({ idx }) => idx === undefined);
+  const told = () => daemon.said().filter((line) => line.includes("hello-from"));
+  const gossip = async (to, hearers) => {
+    const before = told().length;
+    await client.ask("send-app-msg", { message: "gossip", data: { to }, workers: "0" });
+    await until(() => told().length === before + hearers.length, () => `${to} is heard by ${hearers.length}: ${told().slice(before)}`);
+    const expected = hearers.map((worker) => `${short(worker)} MESSAGE hello-from {"from":"${short(daemon.worker(0))}"}`);
+    assert.deepEqual(told().slice(before).sort(), expected.sort());
+  };
+  const [first, second, third] = [0, 1, 2].map((index) => daemon.worker(index));
+  await gossip("self", [first]);
+  await gossip("!self", [second, third, standby]);
+  await gossip(undefined, [first, second, third]);
+
+  await client.ask("send-app-msg", { message: "ask", data: { to: "!self" }, workers: "1" });
+  await daemon.saying(`${short(second)} ASKDONE`);
+  const replies = daemon.said().filter((line) => line.includes("ASKREPLY")).map((line) => JSON.parse(line.slice(line.indexOf("{"))));
+  const expected = [first, third, standby].map(({ id, pid }) => ({ id, pid, data: { echo: { n: 1 } } }));
+  const byPid = (one, other) => one.pid - other.pid;
+  assert.deepEqual(replies.sort(byPid), expected.sort(byPid));
+  await client.ask("send-app-msg", { message: "ask", data: { to: "self" }, workers: "2" });
+  await daemon.saying(`${short(third)} ASKDONE`);
+  assert.ok(daemon.said().some((line) => line.startsWith(`${short(third)} ASKREPLY`) && line.includes(third.id)));
+});
+
+test("E15: a request that the daemon does not know is an error, and the connection goes on", async (t) => {
+  const daemon = await serve(t, { workerCount: 1 });
+  const client = await raw(t, daemon);
+  for (const type of ["x", "connect", "constructor", "__proto__", ""]) assert.deepEqual(await client.ask(type, {}), [{ errors: [`Unknown IPC request type '${type}'`] }]);
+  const [{ data }] = await client.ask("status");
+  assert.equal(data.workers.length, 1);
+  for (const count of [-1, 1.5, "many", null, 1e9]) {
+    const [{ errors }] = await client.ask("set-worker-count", { count });
+    assert.equal(errors?.length, 1, String(count));
+  }
+});
+
+test("a worker that does not answer in time is an error, first reply and later ones each", async (t) => {
+  const daemon = await serve(t, { workerCount: 2, requestTimeout: 300, replyTimeout: 100 });
+  const client = await raw(t, daemon);
+  const begun = performance.now();
+  const answers = await client.ask("send-app-req", { request: "never" });
+  assert.ok(performance.now() - begun >= 290);
+  for (const index of [0, 1]) assert.deepEqual(from(answers, daemon.worker(index)), [{ errors: ["No reply within 300 ms"] }]);
+  const stuck = await client.ask("send-app-req", { request: "stuck-stream", workers: "0" });
+  assert.deepEqual(from(stuck, daemon.worker(0)), [{ data: 1 }, { errors: ["No reply within 100 ms"] }]);
+});
