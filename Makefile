@@ -155,7 +155,7 @@ dist: dist-c dist-python dist-node ## packages that install without a compiler, 
 ARCHIVE := tidings-$(VERSION)-linux-$(shell uname -m)
 
 dist-c: build
-	@rm -rf 'build/$(ARCHIVE)' && mkdir -p dist
+	@rm -rf 'build/$(ARCHIVE)' && mkdir -p build dist
 	@$(MAKE) --no-print-directory install PREFIX='$(CURDIR)/build/$(ARCHIVE)' DESTDIR= > build/dist-c.log 2>&1 || { cat build/dist-c.log; exit 1; }
 	@sed -i 's|^prefix=.*|prefix=$${pcfiledir}/../..|' 'build/$(ARCHIVE)/lib/pkgconfig/tidings.pc'
 	@cp LICENSE-APACHE LICENSE-MIT README.md 'build/$(ARCHIVE)'
