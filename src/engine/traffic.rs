@@ -72,7 +72,7 @@ fn try_send(to: Id, from: Id, tag: u64, data: &[u8]) -> Result<()> {
             world.store.rouse(roused);
             Ok(())
         }
-        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &draft.clone(), 0, false),
+        Err(Refusal::Full | Refusal::Short) => send_slowly(world, to, &{ draft }, 0, false),
         Err(Refusal::Never(error)) => Err(error),
     }
 }

@@ -46,24 +46,20 @@ impl Store {
     pub fn batch_for_handler(&self, id: Id, batch: &mut Batch) -> Result<Option<Arc<Handler>>> {
         let slot = self.slot(id)?;
         let mut trash = Trash::new();
-        let (handler, blocked) = {
-            let mut head = slot.receiving.head.lock();
-            if !slot.is_live(id) || slot.is_quiet() {
-                return Ok(None);
-            }
-            let mut tail = slot.tail.lock();
-            let Some(handler) = tail.cold.as_ref().and_then(|cold| cold.handler.clone()) else { return Ok(None) };
-            let lone = self.cut_lone(slot, id, &head, &mut tail, batch)?;
-            drop(tail);
-            if !lone && !self.cut(slot, id, &mut head, (&mut trash, &mut 0), batch)? {
-                return Ok(None);
-            }
-            (handler, slot.receiving.blocked.load(Relaxed))
-        };
-        drop(trash);
-        if blocked {
-            self.room_came_free(slot, id);
+        let mut head = slot.receiving.head.lock();
+        if !slot.is_live(id) || slot.is_quiet() {
+            return Ok(None);
         }
+        let mut tail = slot.tail.lock();
+        let Some(handler) = tail.cold.as_ref().and_then(|cold| cold.handler.clone()) else { return Ok(None) };
+        let lone = self.cut_lone(slot, id, &head, &mut tail, batch)?;
+        drop(tail);
+        if !lone && !self.cut(slot, id, &mut head, (&mut trash, &mut 0), batch)? {
+            return Ok(None);
+        }
+        let asked = slot.asked();
+        drop(head);
+        self.after_taking(slot, id, asked);
         Ok(Some(handler))
     }
 

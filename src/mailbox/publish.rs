@@ -22,7 +22,7 @@ impl Store {
             return false;
         }
         let taken = tail.admit_run(&self.pool, slot, run, subscription.0);
-        if taken && tail.attention != 0 {
+        if taken {
             tail.rouse(to, run.len(), roused);
         }
         taken

@@ -103,9 +103,7 @@ impl Store {
             return Err(refusal);
         }
         tail.watch(&self.shots, record);
-        if tail.attention != 0 {
-            tail.rouse(to, 1, roused);
-        }
+        tail.rouse(to, 1, roused);
         Ok(())
     }
 

@@ -250,9 +250,14 @@ impl Segment {
         if self.used() * 2 > self.capacity() {
             return self;
         }
-        let mut small = Segment::new(self.used(), self.first);
-        small.append_all(self.entries());
-        small
+        self.anew(self.used())
+    }
+
+    /// The same in a buffer of `capacity` bytes, which has to be enough.
+    fn anew(&self, capacity: usize) -> Box<Segment> {
+        let mut segment = Segment::new(capacity, self.first);
+        segment.append_all(self.entries());
+        segment
     }
 
     /// Whether a plain message or a request is all it holds, and its buffer is of at most so many bytes.
@@ -269,9 +274,7 @@ impl Segment {
     /// The same with room for `total` bytes more.
     #[cold]
     pub fn larger(&self, total: usize) -> Box<Segment> {
-        let mut larger = Segment::new((self.used() + total).max(2 * self.capacity()), self.first);
-        larger.append_all(self.entries());
-        larger
+        self.anew((self.used() + total).max(2 * self.capacity()))
     }
 
     /// Whether it holds payloads by reference.

@@ -1,11 +1,11 @@
 //! Spinning before parking: waking a parked thread on another core costs 20 to 40 microseconds on virtual machines.
 //!
-//! Guarantees: nobody spins longer than about the price of a wake-up; but for the first microsecond or two at most cores - 1
-//! threads of the process spin at once, and nobody does on one core. In between a thread gives way once, for the other
-//! to run that may share its core: that costs less than being woken. Where all this was in vain a few times it is left
-//! off, until a wait is found that it would have met. A batch receive that caught a stream of single messages lets the
-//! next ones gather for up to about two microseconds, so that sender and receiver do not fight over one cache line; it
-//! stops doing so as soon as nothing is gained, so a lone request is not held up.
+//! Guarantees: nobody spins longer than about the price of a wake-up; but for the first microsecond or two at most
+//! cores - 1 threads of the process spin at once, and nobody does on one core. In between a thread gives way once, for
+//! the other to run that may share its core: that costs less than being woken. Where all this was in vain a few times it
+//! is left off, until a wait is found that it would have met. A batch receive that caught a stream of single messages
+//! lets the next ones gather for up to about two microseconds, so that sender and receiver do not fight over one cache
+//! line; it stops doing so as soon as nothing is gained, so a lone request is not held up.
 
 use super::Slot;
 use crate::notify::fork::PerProcess;
@@ -219,6 +219,26 @@ mod tests {
         }
         assert!(slot.spin_for_arrival(seen.wrapping_sub(1)));
         assert_eq!(hope(), HOPE / 2 + 1);
+    }
+
+    #[test]
+    fn what_is_learnt_of_answers_is_not_of_messages() {
+        let store = Store::default();
+        let slot = store.slot(store.open(Opening::default(), || true).unwrap()).unwrap();
+        let looks = std::cell::Cell::new(0);
+        let never = || {
+            looks.set(looks.get() + 1);
+            false
+        };
+        (0..HOPE).for_each(|_| assert!(!slot.spin_for_answer(never)));
+        let before = looks.replace(0);
+        assert!(before > 0 && !slot.spin_for_answer(never));
+        assert_eq!(looks.get(), 0, "left off");
+        assert!(slot.spin_for_arrival(slot.arrived.load(Acquire).wrapping_sub(1)), "a message is spun for still");
+        while slot.receiving.answers.0.load(Relaxed) == 0 {
+            slot.watching_answer(|| Wake::Notified);
+        }
+        assert!(slot.spin_for_answer(|| true));
     }
 
     #[test]

@@ -85,15 +85,20 @@ impl Tail {
     #[inline]
     pub(super) fn roused_by(&mut self, mailbox: Id, messages: usize) -> Roused {
         let mut roused = None;
-        if self.attention != 0 && messages > 0 {
-            self.rouse(mailbox, messages, &mut roused);
-        }
+        self.rouse(mailbox, messages, &mut roused);
         roused
     }
 
-    /// Puts whom to tell into `roused`, which held nobody: handed back, it would be copied from hand to hand. Call it
-    /// when somebody wants attention.
+    /// As [`roused_by`](Self::roused_by), into `roused`, which held nobody: handed back, it would be copied from hand to
+    /// hand.
+    #[inline]
     pub(super) fn rouse(&mut self, mailbox: Id, messages: usize, roused: &mut Roused) {
+        if self.attention != 0 && messages > 0 {
+            self.rouse_those_who_wait(mailbox, messages, roused);
+        }
+    }
+
+    fn rouse_those_who_wait(&mut self, mailbox: Id, messages: usize, roused: &mut Roused) {
         let (mut reader, mut receivers) = (None, None);
         if self.attention == LOOP {
             self.attention = 0;

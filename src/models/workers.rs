@@ -67,6 +67,15 @@ fn hand(m: &Arc<Meeting>, pool: &Arc<Workers>) -> thread::JoinHandle<()> {
     spawn(m, move |m| pool.work(&m.store).unwrap())
 }
 
+/// A mailbox with one message, that a worker handles, and that ends meanwhile.
+fn ended_at_work(m: &Arc<Meeting>) -> (Arc<Workers>, Id, thread::JoinHandle<()>) {
+    let (pool, a) = worked(m, 1);
+    m.send(a, 1);
+    let worker = hand(m, &pool);
+    m.end(a);
+    (pool, a, worker)
+}
+
 #[test]
 fn one_worker_leaves_nothing_lying() {
     explore(|| {
@@ -124,11 +133,7 @@ fn what_a_handler_makes_ready_meets_what_others_do() {
 #[test]
 fn a_wait_for_the_end_outlasts_the_turn() {
     explore(|| {
-        let m = meeting();
-        let (pool, a) = worked(&m, 1);
-        m.send(a, 1);
-        let worker = hand(&m, &pool);
-        m.end(a);
+        let (pool, a, worker) = ended_at_work(&meeting());
         let parker = Parker::current();
         parker.reset();
         while pool.is_running(a, &parker) {
@@ -147,10 +152,7 @@ fn a_wait_for_the_end_outlasts_the_turn() {
 fn an_end_meets_a_turn() {
     explore(|| {
         let m = meeting();
-        let (pool, a) = worked(&m, 1);
-        m.send(a, 1);
-        let worker = hand(&m, &pool);
-        m.end(a);
+        let (pool, a, worker) = ended_at_work(&m);
         pool.close();
         worker.join().unwrap();
         let c = m.stats(a);
