@@ -15,8 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,8 @@ class Served(Process):
         hold((status, self.errors) == (self.status, []), f"status {status} after SIGTERM: {self.errors}")
 
 
-@contextmanager
-def serving(program: str, *options: str) -> Iterator[Served]:
-    server = Served(program, *options)
-    try:
-        yield server
-        server.end()
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+def serving(program: str, *options: str) -> AbstractContextManager[Served]:
+    return run.ending(Served(program, *options))
 
 
 class Reader:

@@ -20,8 +20,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -188,8 +189,8 @@ def gather(pipe: Iterable[str], into: list[str]) -> None:
 
 
 @contextmanager
-def serving(command: list[str]) -> Iterator[Server]:
-    server = Server(command)
+def ending(server: Any) -> Iterator[Any]:
+    """A server that has to end as it should when the block is left, and ends in any case."""
     try:
         yield server
         server.end()
@@ -197,6 +198,10 @@ def serving(command: list[str]) -> Iterator[Server]:
         if server.process.poll() is None:
             server.process.kill()
             server.process.wait()
+
+
+def serving(command: list[str]) -> AbstractContextManager[Server]:
+    return ending(Server(command))
 
 
 def connect(port: int, receive_buffer: int = 0) -> socket.socket:

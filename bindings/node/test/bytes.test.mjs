@@ -3,16 +3,11 @@ import assert from "node:assert/strict";
 import { createHash, randomFillSync } from "node:crypto";
 import { test } from "node:test";
 import { alloc, Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { collect, require, until } from "../testing/support.mjs";
 
 const { native } = require("../lib/native.js");
 const hash = (bytes) => createHash("sha1").update(bytes).digest("hex");
-
-function engineOf(t) {
-  const engine = new Engine().ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 test("payloads from 0 bytes to 8 MiB arrive whole by recv, iteration and handler", async (t) => {
   const engine = engineOf(t);

@@ -1,13 +1,9 @@
 // Groups, presence and interest: a snapshot, then each change.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engine, Watch } from "tidings";
+import { Watch } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 const ids = (boxes) => boxes.map((box) => box.id);
 const all = (box) => {
   const messages = [];

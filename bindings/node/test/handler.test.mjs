@@ -2,13 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { sleep, until } from "../testing/support.mjs";
-
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 /** Collects the warnings of this package until the test ends. */
 function warnings(t) {

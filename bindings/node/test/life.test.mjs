@@ -2,14 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { test } from "node:test";
-import { Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { sleep, until } from "../testing/support.mjs";
-
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 test("suspend: what comes waits, in order and under its bound, for a reader and for a handler, until resume", async (t) => {
   const engine = engineOf(t);

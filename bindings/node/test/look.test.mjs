@@ -2,14 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tidings from "tidings";
-import { Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { sleep, until, within } from "../testing/support.mjs";
-
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 test("inspect, explain and the recorder are objects", (t) => {
   const engine = engineOf(t);

@@ -1,14 +1,9 @@
 // Monitors: exactly one DOWN, and exactly one of the two callbacks.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engine, Reason } from "tidings";
+import { Reason } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { until } from "../testing/support.mjs";
-
-function engineOf(t) {
-  const engine = new Engine().ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 test("a DOWN says who, why, with what words, and by which name", async (t) => {
   const engine = engineOf(t);

@@ -1,14 +1,8 @@
 // Names, topics, timers and the counters.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { until } from "../testing/support.mjs";
-
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 test("names: taken, replaced, freed, unknown", (t) => {
   const engine = engineOf(t);

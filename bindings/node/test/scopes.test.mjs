@@ -4,13 +4,9 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defaultEngine, Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { runNode, testing, within } from "../testing/support.mjs";
 
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 const why = new Error("tired of it");
 
 // ---------------------------------------------------------------- dispose

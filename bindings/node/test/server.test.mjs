@@ -6,15 +6,10 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Engine, Reason, ReplyError, Server } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { checkoutRoot, runNode, testing, within } from "../testing/support.mjs";
 
 const entry = new URL("../index.mjs", import.meta.url).href;
-
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 
 /** The texts of the TidingsWarnings that come until the test is over. */
 function warnings(t) {

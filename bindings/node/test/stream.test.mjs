@@ -3,13 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Engine, ReplyError } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 import { sleep, until } from "../testing/support.mjs";
 
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 const all = async (things) => {
   const list = [];
   for await (const thing of things) list.push(thing);

@@ -2,12 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Engine } from "tidings";
+import { engineOf } from "../testing/engine.mjs";
 
-function engineOf(t, options) {
-  const engine = new Engine(options).ref();
-  t.after(() => engine.close());
-  return engine;
-}
 const all = (box) => {
   const messages = [];
   for (let message; (message = box.tryRecv()); ) messages.push(message);
