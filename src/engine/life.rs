@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::dispatch::{NotMine, Run, Time};
-use crate::mailbox::{Attend, Exit, Handler, Limit, Opening, Policy, Remains};
+use crate::mailbox::{Affairs, Attend, Exit, Handler, Limit, Opening, Policy, Remains};
 use crate::message::{EngineCounters, HandlerFn, MailboxCounters, WakeFn};
 use crate::message::{
     REASON_CALLBACK_FAILED, REASON_ENGINE_CLOSED, REASON_KILLED, REASON_NORMAL, REASON_RUNTIME_EXIT, REASON_USER,
@@ -260,15 +260,12 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
         }
         engine.note_end_for_drain(store, remains.id);
         engine.mailboxes.fetch_sub(1, AcqRel);
-        engine.registry.free(remains.id, &remains.names);
-        engine.groups.forget(store, remains.id, &remains.ties.groups);
-        if !remains.ties.keys.is_empty() {
-            engine.presence.forget(store, remains.id, &remains.ties.keys, &engine.clockwork());
+        if let Some(affairs) = &remains.affairs {
+            untie(store, engine, remains.id, affairs);
         }
-        engine.topics.forget(store, &remains.quotas);
         disown(store, engine, &remains);
-        if reason != REASON_ENGINE_CLOSED {
-            let overflowed = engine.publish_will(store, remains.id, &remains.ties);
+        if let Some(affairs) = remains.affairs.as_ref().filter(|_| reason != REASON_ENGINE_CLOSED) {
+            let overflowed = engine.publish_will(store, remains.id, &affairs.ties);
             ended.extend(overflowed.into_iter().map(|remains| (remains, None)));
         }
         store.disband(remains.watched, Of::Target, |index, life| match store.shots.at(index).usage() {
@@ -285,6 +282,16 @@ pub(crate) fn bury(store: &Store, engine: &Engine, first: Remains, data: Option<
         });
         finish(store, remains);
     }
+}
+
+/// Names, groups, keys and subscriptions go.
+fn untie(store: &Store, engine: &Engine, id: Id, affairs: &Affairs) {
+    engine.registry.free(id, &affairs.names);
+    engine.groups.forget(store, id, &affairs.ties.groups);
+    if !affairs.ties.keys.is_empty() {
+        engine.presence.forget(store, id, &affairs.ties.keys, &engine.clockwork());
+    }
+    engine.topics.forget(store, &affairs.quotas);
 }
 
 /// Own timers, monitors and calls go, and signals that were not delivered.
@@ -314,10 +321,12 @@ fn disown(store: &Store, engine: &Engine, remains: &Remains) {
 }
 
 fn finish(store: &Store, mut remains: Remains) {
-    let handler: Option<Arc<Handler>> = remains.handler.take();
-    match remains.reader.take() {
-        Some(reader) => reader.retire(remains.id, handler),
-        None => drop(handler),
+    if let Some(affairs) = &mut remains.affairs {
+        let handler: Option<Arc<Handler>> = affairs.handler.take();
+        match affairs.reader.take() {
+            Some(reader) => reader.retire(remains.id, handler),
+            None => drop(handler),
+        }
     }
     store.finish(remains);
 }

@@ -8,7 +8,7 @@ use super::receipts::HandedOut;
 use super::segment::Segment;
 use super::wake::{Attend, MailBell};
 use super::watching::Ties;
-use super::{Handler, Head, Slot, Store, Tail};
+use super::{Cold, Handler, Head, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::message::{Trash, REASON_NOPROC};
@@ -21,26 +21,62 @@ use crate::sync::Arc;
 pub struct Remains {
     pub id: Id,
     pub reason: i32,
-    pub names: Vec<Arc<str>>,
-    pub quotas: Vec<Id>,
-    pub ties: Ties,
     /// First records of the detached lists.
     pub owned: u32,
     pub watched: u32,
     pub signals: u32,
+    queue: Left,
+    pub affairs: Option<Box<Affairs>>,
+}
+
+/// What few mailboxes leave.
+#[derive(Default)]
+pub struct Affairs {
+    pub names: Vec<Arc<str>>,
+    pub quotas: Vec<Id>,
+    pub ties: Ties,
     pub reader: Option<Arc<dyn Attend>>,
     pub handler: Option<Arc<Handler>>,
-    segments: Vec<Box<Segment>>,
     threads: Vec<Arc<Parker>>,
     bell: Option<Arc<MailBell>>,
     /// Those that were out; their payloads may have nobody else.
     batches: Vec<HandedOut>,
 }
 
+/// A queue, oldest first: that of the receiving side, what is between, and that of the sending side.
+#[derive(Default)]
+struct Left {
+    first: Option<Box<Segment>>,
+    between: Vec<Box<Segment>>,
+    last: Option<Box<Segment>>,
+}
+
+impl Left {
+    fn of(head: &mut Head, tail: &mut Tail) -> Self {
+        let mut between = Vec::new();
+        if let Some(more) = head.more.take() {
+            between.extend(more.rest);
+        }
+        if let Some(full) = tail.full.take() {
+            between.extend(*full);
+        }
+        Left { first: head.current.take(), between, last: tail.current.take() }
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.first.iter().chain(&self.between).chain(&self.last).map(|segment| &**segment)
+    }
+
+    fn empty_into(&mut self, trash: &mut Trash) {
+        let all = self.first.iter_mut().chain(&mut self.between).chain(&mut self.last);
+        all.filter(|segment| segment.has_blocks()).for_each(|segment| segment.empty_into(trash));
+    }
+}
+
 impl Remains {
     /// Messages that were queued.
     pub fn discarded(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.live() as u64).sum()
+        self.queue.segments().map(|segment| segment.live() as u64).sum()
     }
 }
 
@@ -70,67 +106,67 @@ impl Store {
         tail.reason = reason;
         tail.attention = 0;
         tail.ungrant_all(self.budgets.of(slot.engine()));
-        let mut segments: Vec<_> = head.current.take().into_iter().collect();
-        segments.extend(head.more.take().into_iter().flat_map(|more| more.rest));
-        segments.extend(tail.full.take().into_iter().flat_map(|full| *full));
-        segments.extend(tail.current.take());
         tail.spare = None;
         let mut remains = Remains {
             id,
             reason,
-            names: Vec::new(),
-            quotas: Vec::new(),
-            ties: Ties::default(),
             owned: crate::oneshot::NONE,
             watched: crate::oneshot::NONE,
             signals: std::mem::take(&mut tail.signals).first,
-            reader: None,
-            handler: None,
-            segments,
-            threads: Vec::new(),
-            bell: None,
-            batches: Vec::new(),
+            queue: Left::of(head, tail),
+            affairs: None,
         };
         let mut unseen = 0;
-        let receipts = tail.cold.as_mut().and_then(|cold| cold.receipts.take());
-        remains.batches = receipts.map_or_else(Vec::new, |receipts| receipts.settle(&self.shots, &remains.segments));
         if let Some(cold) = tail.cold.as_deref_mut() {
             unseen = (cold.count.dropped_new + cold.count.evicted).saturating_sub(cold.count.lost_shown);
-            remains.names = std::mem::take(&mut cold.names);
-            remains.quotas = std::mem::take(&mut cold.quotas);
-            remains.ties = std::mem::take(&mut cold.ties);
             remains.owned = std::mem::take(&mut cold.owned).first;
             remains.watched = std::mem::take(&mut cold.watched).first;
-            cold.last_reader = cold.reader.as_ref().map(Arc::downgrade);
-            remains.reader = cold.reader.take();
-            remains.handler = cold.handler.take();
-            remains.bell = cold.bell.take();
-            remains.threads.extend(cold.waiters.drain(..).map(|waiter| waiter.parker));
-            remains.threads.extend(cold.blocked.drain(..));
-            remains.threads.append(&mut cold.enders);
-            (cold.timers, cold.monitors) = (0, 0);
-            cold.latest = None;
-            cold.links = Links::default();
+            let receipts = cold.receipts.take();
+            let batches = receipts.map(|receipts| receipts.settle(&self.shots, remains.queue.segments()));
+            remains.affairs = Some(Box::new(cold.leave(batches.unwrap_or_default())));
         }
         tail.lost = u32::try_from(unseen).unwrap_or(u32::MAX);
         remains
     }
 
     /// Wakes who waited for the mailbox, releases what was queued in it, and gives the slot back.
-    pub fn finish(&self, remains: Remains) {
-        for thread in remains.threads {
+    pub fn finish(&self, mut remains: Remains) {
+        let mut affairs = remains.affairs.take();
+        for thread in affairs.iter_mut().flat_map(|affairs| affairs.threads.drain(..)) {
             thread.unpark();
         }
-        if let Some(bell) = remains.bell {
+        if let Some(bell) = affairs.as_mut().and_then(|affairs| affairs.bell.take()) {
             if let Ok(slot) = self.slot(remains.id) {
                 bell.refresh(slot, remains.id);
             }
         }
         let mut trash = Trash::new();
-        for mut segment in remains.segments {
-            segment.empty_into(&mut trash);
-        }
+        remains.queue.empty_into(&mut trash);
+        drop(remains.queue);
         self.slots.0.give_back(remains.id.index(), remains.id.life() + 1);
-        drop((trash, remains.batches));
+        drop((trash, affairs.map(|affairs| affairs.batches)));
+    }
+}
+
+impl Cold {
+    /// What is left of it at the end, with the batches that were out.
+    fn leave(&mut self, batches: Vec<HandedOut>) -> Affairs {
+        let mut threads: Vec<_> = self.waiters.drain(..).map(|waiter| waiter.parker).collect();
+        threads.extend(self.blocked.drain(..));
+        threads.append(&mut self.enders);
+        (self.timers, self.monitors) = (0, 0);
+        self.latest = None;
+        self.links = Links::default();
+        self.last_reader = self.reader.as_ref().map(Arc::downgrade);
+        Affairs {
+            names: std::mem::take(&mut self.names),
+            quotas: std::mem::take(&mut self.quotas),
+            ties: std::mem::take(&mut self.ties),
+            reader: self.reader.take(),
+            handler: self.handler.take(),
+            bell: self.bell.take(),
+            threads,
+            batches,
+        }
     }
 }

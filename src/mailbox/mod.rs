@@ -43,7 +43,7 @@ mod wake;
 mod watching;
 mod withdraw;
 
-pub use end::Remains;
+pub use end::{Affairs, Remains};
 pub use links::{Exit, Pair};
 pub use look::{MailboxView, Oldest, RecordView, Survey};
 pub use policy::{Limit, Outcome, Policy};

@@ -78,7 +78,7 @@ impl Receipts {
     }
 
     /// Counts the messages that were left, and tells each record. Gives the batches that are still out.
-    pub(super) fn settle(mut self, shots: &Shots, left: &[Box<Segment>]) -> Vec<HandedOut> {
+    pub(super) fn settle<'a>(mut self, shots: &Shots, left: impl Iterator<Item = &'a Segment>) -> Vec<HandedOut> {
         let mut discarded: HashMap<u32, u64> = HashMap::new();
         for segment in left {
             self.discard(segment, 0, &mut discarded);

@@ -72,7 +72,7 @@ fn an_end_meets_a_subscription_and_a_publish() {
         let other = s.clone();
         let death = thread::spawn(move || {
             let remains = other.m.store.end(a, WHY).unwrap();
-            other.topics.forget(&other.m.store, &remains.quotas);
+            other.topics.forget(&other.m.store, &remains.affairs.as_ref().map_or(&[][..], |affairs| &affairs.quotas));
             other.m.store.finish(remains);
         });
         let subscription = s.topics.subscribe(&s.m.store, a, &TO_T, &mut Vec::new());
