@@ -52,7 +52,7 @@ pub use room::Room;
 pub use select::Select;
 pub use signal::Cancelled;
 pub use wait::Patience;
-pub use wake::{Attend, Roused};
+pub use wake::{Attend, Roused, Waking};
 use wake::{MailBell, Waiter};
 pub use watching::{Ties, Will};
 

@@ -8,7 +8,7 @@
 use super::{Handler, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::notify::{Bell, Parker};
+use crate::notify::{wake_all, Bell, Parker};
 use crate::sync::atomic::Ordering::*;
 use crate::sync::{rank, Arc, Mutex};
 
@@ -20,6 +20,9 @@ pub(super) const BELL: u8 = 2;
 pub(super) const LOOP: u8 = 4;
 /// Nobody is told until the mailbox is resumed.
 pub(super) const SUSPENDED: u8 = 8;
+
+/// Sleepers that are woken together at most: the first of them waits until the last of them was sent its message.
+const TOGETHER: usize = 64;
 
 /// What runs the handlers of a mailbox: a loop, or workers.
 pub trait Attend: Send + Sync {
@@ -160,6 +163,46 @@ impl Tail {
     }
 }
 
+/// The wake-ups of a publication: where they may be many, receivers that are parked are woken together.
+pub struct Waking<'a> {
+    store: &'a Store,
+    sleepers: Vec<Arc<Parker>>,
+    together: bool,
+}
+
+impl<'a> Waking<'a> {
+    /// For a publication that goes to so many.
+    pub fn of(store: &'a Store, mailboxes: usize) -> Self {
+        Waking { store, sleepers: Vec::new(), together: mailboxes > 1 }
+    }
+
+    /// Sees to it that they are woken, when this goes at the latest. No lock may be held.
+    #[inline]
+    pub fn rouse(&mut self, roused: Roused) {
+        match roused {
+            Some(Rouse { mailbox, reader: None, receivers: Some(receivers) }) if self.together => {
+                self.gather(mailbox, receivers)
+            }
+            roused => self.store.rouse(roused),
+        }
+    }
+
+    #[cold]
+    fn gather(&mut self, mailbox: Id, mut receivers: Receivers) {
+        self.store.ring(mailbox, &mut receivers);
+        self.sleepers.extend(receivers.parker.into_iter().chain(receivers.more));
+        if self.sleepers.len() >= TOGETHER {
+            wake_all(std::mem::take(&mut self.sleepers));
+        }
+    }
+}
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        wake_all(std::mem::take(&mut self.sleepers));
+    }
+}
+
 impl Store {
     /// Wakes who has to be woken. No lock may be held.
     #[inline]
@@ -174,18 +217,26 @@ impl Store {
     }
 
     #[cold]
-    fn wake(&self, mailbox: Id, receivers: Receivers) {
-        let Receivers { parker, more, bell } = receivers;
-        if bell.is_some() || parker.is_some() {
+    fn wake(&self, mailbox: Id, mut receivers: Receivers) {
+        self.ring(mailbox, &mut receivers);
+        let Receivers { parker, mut more, .. } = receivers;
+        if more.is_empty() {
+            parker.iter().for_each(|parker| parker.unpark());
+        } else {
+            more.splice(0..0, parker);
+            wake_all(more);
+        }
+    }
+
+    fn ring(&self, mailbox: Id, receivers: &mut Receivers) {
+        let bell = receivers.bell.take();
+        if bell.is_some() || receivers.parker.is_some() {
             crate::recorder::time_passed();
         }
         if let Some(bell) = bell {
             if let Ok(slot) = self.slot(mailbox) {
                 bell.refresh(slot, mailbox);
             }
-        }
-        for parker in parker.iter().chain(&more) {
-            parker.unpark();
         }
     }
 

@@ -11,6 +11,7 @@ mod cpu;
 pub mod fork;
 mod park;
 pub mod process;
+mod round;
 
 pub use bell::Bell;
 #[cfg(all(test, loom))]
@@ -18,8 +19,9 @@ pub use bell::Flag;
 #[cfg(not(loom))]
 pub use cpu::{this_thread, ticks, MICROSECOND};
 #[cfg(all(test, loom))]
-pub(crate) use park::Word;
+pub(crate) use park::{Given, Word};
 pub use park::{Parker, Wake};
+pub use round::wake_all;
 
 use crate::error::{Error, Result};
 

@@ -3,7 +3,8 @@
 //! Guarantees: [`Parker::unpark`] before, during or after [`Parker::park`] is never lost, and may be called in a signal
 //! handler.
 
-use crate::sync::Arc;
+use super::round::Round;
+use crate::sync::{rank, Arc, Mutex};
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,34 @@ use crate::sync::atomic::{AtomicU32, Ordering::*};
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
 const NOTIFIED: u32 = 2;
+
+/// What a sleeping thread is given by the one that wakes it, until it has taken it: the round.
+#[derive(Debug)]
+pub(crate) struct Given<T>(Mutex<Option<T>, { rank::LEAF }>);
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Given(Mutex::new(None))
+    }
+}
+
+impl<T> Given<T> {
+    /// Notifies; a thread that sleeps, and has to be woken then, is given this.
+    pub fn notify_with(&self, word: &Word, what: impl FnOnce() -> T) -> bool {
+        // Under the lock, so that the thread, when it sees that it was notified, finds it.
+        let mut place = self.0.lock();
+        let sleeps = word.notify();
+        if sleeps {
+            *place = Some(what());
+        }
+        sleeps
+    }
+
+    /// For the thread, once it was notified.
+    pub fn take(&self) -> Option<T> {
+        self.0.lock().take()
+    }
+}
 
 /// The state of a parker: EMPTY -> PARKED by its thread, -> NOTIFIED by anyone, -> EMPTY by its thread.
 #[derive(Debug, Default)]
@@ -68,6 +97,7 @@ mod real {
     #[derive(Debug, Default)]
     pub struct Parker {
         state: Word,
+        round: Given<Arc<Round>>,
     }
 
     thread_local! {
@@ -85,8 +115,19 @@ mod real {
             self.state.forget();
         }
 
-        /// Waits until unparked, for at most `limit` nanoseconds (`i64::MAX`: no limit).
+        /// Waits until unparked, for at most `limit` nanoseconds (`i64::MAX`: no limit). Woken in a round, it wakes
+        /// another.
         pub fn park(&self, limit: i64, interruptible: bool) -> Wake {
+            let wake = self.sleep(limit, interruptible);
+            if wake == Wake::Notified {
+                if let Some(round) = self.round.take() {
+                    round.wake_next();
+                }
+            }
+            wake
+        }
+
+        fn sleep(&self, limit: i64, interruptible: bool) -> Wake {
             if !self.state.begin() {
                 return Wake::Notified;
             }
@@ -119,6 +160,13 @@ mod real {
         /// Ends the current or the next wait.
         pub fn unpark(&self) {
             if self.state.notify() {
+                futex_wake(&self.state.0);
+            }
+        }
+
+        /// As [`unpark`](Self::unpark), and the thread, if it sleeps, helps to wake the others. Not for signal handlers.
+        pub(in super::super) fn unpark_in(&self, round: &Arc<Round>) {
+            if self.round.notify_with(&self.state, || round.clone()) {
                 futex_wake(&self.state.0);
             }
         }
@@ -158,14 +206,15 @@ mod real {
 #[cfg(loom)]
 #[derive(Debug)]
 pub struct Parker {
-    notified: crate::sync::Mutex<bool, { crate::sync::rank::LEAF }>,
+    /// Notified, and in which round.
+    notified: Mutex<(bool, Option<Arc<Round>>), { rank::LEAF }>,
     changed: crate::sync::Condvar,
 }
 
 #[cfg(loom)]
 impl Default for Parker {
     fn default() -> Self {
-        Parker { notified: crate::sync::Mutex::new(false), changed: crate::sync::Condvar::new() }
+        Parker { notified: Mutex::new((false, None)), changed: crate::sync::Condvar::new() }
     }
 }
 
@@ -175,18 +224,26 @@ impl Parker {
         Arc::new(Parker::default())
     }
     pub fn reset(&self) {
-        *self.notified.lock() = false;
+        self.notified.lock().0 = false;
     }
     pub fn park(&self, _limit: i64, _interruptible: bool) -> Wake {
         let mut notified = self.notified.lock();
-        while !*notified {
+        while !notified.0 {
             notified = self.changed.wait(notified);
         }
-        *notified = false;
+        let (_, round) = std::mem::take(&mut *notified);
+        drop(notified);
+        if let Some(round) = round {
+            round.wake_next();
+        }
         Wake::Notified
     }
     pub fn unpark(&self) {
-        *self.notified.lock() = true;
+        self.notified.lock().0 = true;
+        self.changed.notify_all();
+    }
+    pub(super) fn unpark_in(&self, round: &Arc<Round>) {
+        *self.notified.lock() = (true, Some(round.clone()));
         self.changed.notify_all();
     }
     pub fn is_parked(&self) -> bool {

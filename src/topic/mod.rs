@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::mailbox::draft::Draft;
 use crate::mailbox::segment::Run;
-use crate::mailbox::{Outcome, Policy, Remains, Store};
+use crate::mailbox::{Outcome, Policy, Remains, Store, Waking};
 use crate::message::{FrameHeader, FrameTrailer, Payload, Receipt, Trash, KIND_INTEREST, KIND_TOPIC};
 use crate::message::{STATUS_RETAINED, STATUS_STARTED, STATUS_STOPPED};
 use crate::snapshot::{Edge, Snapshot};
@@ -342,9 +342,10 @@ fn deliver<'a>(
     ended: &mut Vec<Remains>,
 ) -> Receipt {
     let mut receipt = Receipt::default();
-    let mut count = |outcome| match outcome {
+    let mut waking = Waking::of(store, matching.each.len());
+    let mut count = |outcome, waking: &mut Waking<'_>| match outcome {
         Outcome::Queued(roused) | Outcome::Replaced(roused) => {
-            store.rouse(roused);
+            waking.rouse(roused);
             (receipt.matched, receipt.queued) = (receipt.matched + 1, receipt.queued + 1);
         }
         Outcome::Dropped => (receipt.matched, receipt.dropped) = (receipt.matched + 1, receipt.dropped + 1),
@@ -359,20 +360,22 @@ fn deliver<'a>(
     for subscription in &matching.each {
         let mut roused = None;
         if run.as_ref().is_some_and(|run| store.publish_run(*subscription, run, &mut roused)) {
-            store.rouse(roused);
+            waking.rouse(roused);
             whole += 1;
             continue;
         }
         for draft in drafts.clone() {
             match store.publish(*subscription, &draft) {
                 None => break,
-                Some(outcome) => count(outcome),
+                Some(outcome) => count(outcome, &mut waking),
             }
         }
     }
     for members in &matching.one_of {
         for draft in drafts.clone() {
-            queue::deliver(store, members, &draft).map(&mut count);
+            if let Some(outcome) = queue::deliver(store, members, &draft) {
+                count(outcome, &mut waking);
+            }
         }
     }
     let copies = whole * run.map_or(0, |run| run.len() as u64);
