@@ -113,6 +113,20 @@ impl Error {
         self as i32
     }
 
+    /// Its name, the same in every language.
+    ///
+    /// ```
+    /// assert_eq!(tidings::Error::Full.name(), "TD_EFULL");
+    /// ```
+    pub fn name(self) -> &'static str {
+        name(self.code()).trim_end_matches('\0')
+    }
+
+    /// The error of this code; `None` for what is none.
+    pub(crate) fn of(code: i32) -> Option<Error> {
+        Error::ALL.iter().copied().find(|error| error.code() == code)
+    }
+
     /// Notes what exactly was wrong, and what would be right, for `td_last_error` of this thread.
     #[cold]
     pub(crate) fn because(self, detail: impl Into<String>) -> Error {
@@ -164,9 +178,14 @@ mod tests {
     fn codes_and_names_go_together() {
         for (at, error) in Error::ALL.iter().enumerate() {
             assert_eq!(error.code(), -(at as i32) - 1);
+            assert_eq!(
+                (Error::of(error.code()), format!("{}\0", error.name())),
+                (Some(*error), name(error.code()).into())
+            );
             assert!(name(error.code()).starts_with("TD_E") && name(error.code()).ends_with('\0'));
             assert!(!text(error.code()).trim_end_matches('\0').is_empty());
         }
+        assert_eq!((Error::of(0), Error::of(-9999)), (None, None));
         assert_eq!(name(0), "TD_OK\0");
         assert_eq!(name(-9999), "TD_EUNKNOWN\0");
     }

@@ -106,6 +106,48 @@ impl Address {
         anew(|| facade::send_ex(self.0, Id::NONE, tag, data, options)).map_err(|error| (error, loan.take_back()))
     }
 
+    /// Sends a copy of the data, from nobody, and waits at most so long where the policy is
+    /// [`Policy::Block`](crate::Policy::Block), whatever the mailbox's own limit is: then it is `TimedOut`, or `Full` when so
+    /// long is no time at all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidings::Error;
+    ///
+    /// # let engine = tidings::Engine::new()?;
+    /// let mailbox = engine.mailbox().policy(tidings::Policy::Block).max_messages(1).open()?;
+    /// mailbox.send(0, b"")?;
+    /// assert_eq!(mailbox.send_timeout(0, b"", Duration::from_millis(1)), Err(Error::TimedOut));
+    /// assert_eq!(mailbox.send_timeout(0, b"", Duration::ZERO), Err(Error::Full));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_timeout(self, tag: u64, data: &[u8], timeout: Duration) -> Result<()> {
+        // The engine's 0 is the mailbox's own limit, and -1 is no wait.
+        let timeout = if timeout.is_zero() { -1 } else { nanos(timeout) };
+        let options = facade::SendOptions { timeout, interruptible: false, release: None };
+        anew(|| facade::send_ex(self.0, Id::NONE, tag, data, options))
+    }
+
+    /// Gives the mailbox, which was opened [`notifiable`](crate::MailboxBuilder::notifiable), bits, from anywhere, also
+    /// inside a signal handler: this takes no lock, needs no memory and leaves errno alone. The mailbox gets one
+    /// [`Kind::Notify`](crate::Kind::Notify) with every bit given since the last one was delivered; it passes every bound.
+    /// `Inval` when it is not notifiable, `NoProc` when it has ended, without a detail in
+    /// [`last_error`](crate::last_error).
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// let mailbox = engine.mailbox().notifiable().open()?;
+    /// mailbox.suspend()?;
+    /// mailbox.notify(1)?;
+    /// mailbox.notify(4)?;
+    /// mailbox.resume()?;
+    /// assert_eq!(mailbox.recv()?.bits(), 5);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn notify(self, bits: u64) -> Result<()> {
+        facade::notify(self.0, bits)
+    }
+
     /// Sends a request and waits for its reply, at most so long.
     ///
     /// ```

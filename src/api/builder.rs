@@ -56,12 +56,15 @@ pub struct MailboxBuilder<'a> {
     block_timeout: i64,
     name: Option<&'a str>,
     thread_bound: bool,
+    notifiable: bool,
 }
 
 impl<'a> MailboxBuilder<'a> {
     pub(super) fn of(engine: &'a Engine) -> Self {
-        let (policy, max_messages, max_bytes, block_timeout) = (Policy::Fail, 0, 0, 0);
-        MailboxBuilder { engine, policy, max_messages, max_bytes, block_timeout, name: None, thread_bound: false }
+        let (max_messages, max_bytes, block_timeout) = (0, 0, 0);
+        let (thread_bound, notifiable) = (false, false);
+        let (policy, name) = (Policy::Fail, None);
+        MailboxBuilder { engine, policy, max_messages, max_bytes, block_timeout, name, thread_bound, notifiable }
     }
 
     /// What it does when it is full; [`Policy::Fail`] if not said.
@@ -141,6 +144,20 @@ impl<'a> MailboxBuilder<'a> {
         Self { thread_bound: true, ..self }
     }
 
+    /// It takes bits from signal handlers, by [`Address::notify`](crate::Address::notify). The first such mailbox of the
+    /// process starts a thread.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// let mailbox = engine.mailbox().notifiable().open()?;
+    /// mailbox.notify(1)?;
+    /// assert_eq!(mailbox.recv()?.kind(), tidings::Kind::Notify);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn notifiable(self) -> Self {
+        Self { notifiable: true, ..self }
+    }
+
     /// Opens it to be read by receive calls.
     ///
     /// ```
@@ -207,7 +224,7 @@ impl<'a> MailboxBuilder<'a> {
             run_by,
             callback,
             name: self.name,
-            notifiable: false,
+            notifiable: self.notifiable,
             by_workers,
             thread_bound: self.thread_bound,
         };

@@ -3,7 +3,7 @@
 //! Guarantees: a caller hears exactly one thing of each call: a [`Ticket`] that is dropped unused says `NoReply`; a
 //! [`Call`] that is dropped wants to hear nothing any more.
 
-use super::{anew, nanos, Message};
+use super::{anew, nanos, Address, Mailbox, Message, MessageRef};
 use crate::call;
 use crate::clock::FOREVER;
 use crate::engine as facade;
@@ -87,6 +87,20 @@ impl Ticket {
         Ticket(id)
     }
 
+    /// Its number: what [`MessageRef::reference`](crate::MessageRef::reference) of the request is.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let call = ann.call_start(bob.address(), 0, b"", None)?;
+    /// let ticket = bob.recv()?.ticket().unwrap();
+    /// assert_eq!(ticket.id(), call.id());
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn id(&self) -> u64 {
+        self.0 .0
+    }
+
     /// Answers. `Stale` when the caller no longer waits.
     ///
     /// ```
@@ -118,8 +132,10 @@ impl Ticket {
         anew(|| facade::reply(ManuallyDrop::new(self).0, status, data))
     }
 
-    /// Sends a part of the answer to a [`call_start`](crate::Mailbox::call_start), waiting at most so long while the
-    /// caller's mailbox is full.
+    /// Sends a part of the answer to a [`call_start`](crate::Mailbox::call_start) or
+    /// [`call_many`](crate::Mailbox::call_many), waiting at most so long while the caller's mailbox is full: then it is
+    /// `TimedOut`, or `Full` when so long is no time at all. `Stale` when the caller no longer waits; `Deadlock` when only
+    /// this thread's own loop could make room; `Inval` for a [`call`](crate::Address::call), which takes no parts.
     ///
     /// ```
     /// # let engine = tidings::Engine::new()?;
@@ -128,7 +144,7 @@ impl Ticket {
     /// let ticket = bob.recv()?.ticket().unwrap();
     /// ticket.part(b"one", None)?;
     /// ticket.part(b"two", None)?;
-    /// ticket.reply(b"")?;
+    /// ticket.end()?;
     /// let parts: Vec<_> = ann.iter().take(3).map(|m| m.kind()).collect();
     /// use tidings::Kind::*;
     /// assert_eq!(parts, [Part, Part, Reply]);
@@ -136,6 +152,20 @@ impl Ticket {
     /// ```
     pub fn part(&self, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         anew(|| facade::reply_part(self.0, data, timeout.map_or(FOREVER, nanos), false))
+    }
+
+    /// Ends an answer in parts: a [`reply`](Self::reply) without data.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let _call = ann.call_start(bob.address(), 0, b"count to none", None)?;
+    /// bob.recv()?.ticket().unwrap().end()?;
+    /// assert_eq!(ann.recv()?.kind(), tidings::Kind::Reply);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn end(self) -> Result<()> {
+        self.reply(b"")
     }
 }
 
@@ -145,8 +175,8 @@ impl Drop for Ticket {
     }
 }
 
-/// A question on its way, whose answer comes to a mailbox. Its drop gives it up: nothing of it is seen after that, on
-/// either side.
+/// A question on its way, to one or to many, whose answer comes to a mailbox. Its drop gives it up: nothing of it is seen
+/// after that, on either side.
 ///
 /// ```
 /// # let engine = tidings::Engine::new()?;
@@ -198,5 +228,79 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let _ = facade::call_cancel(self.0);
+    }
+}
+
+impl Mailbox {
+    /// Sends a request to each of several mailboxes, as [`call_start`](Self::call_start): each brings one
+    /// [`Kind::Reply`](crate::Kind::Reply) from it, as they come, whose [`error`](crate::MessageRef::error) says why there is
+    /// no answer where there is none: also `NoProc`, `Full` and `TooBig` of one that did not take the request. Then one
+    /// [`Kind::Replies`](crate::Kind::Replies) says how many [answered](crate::MessageRef::answered); for no mailboxes at
+    /// once. One that is listed twice is called twice.
+    ///
+    /// It does not wait. `Closed` when this mailbox is over, `BadId` for a mailbox of another engine, and then nobody was
+    /// called.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob, eve) = (engine.mailbox().open()?, engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let call = ann.call_many(&[bob.address(), eve.address()], 0, b"who is there?", None)?;
+    /// bob.recv()?.ticket().unwrap().reply(b"bob")?;
+    /// drop(eve);
+    /// let (first, second, end) = (ann.recv()?, ann.recv()?, ann.recv()?);
+    /// assert_eq!((&*first.text(), second.error()), ("bob", Some(tidings::Error::Down)));
+    /// assert_eq!((end.answered(), end.unanswered(), end.reference()), (1, 1, call.id()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn call_many(&self, to: &[Address], tag: u64, data: &[u8], timeout: Option<Duration>) -> Result<Call> {
+        let to: Vec<Id> = to.iter().map(|address| address.0).collect();
+        anew(|| facade::call_many(&to, self.address().0, tag, data, timeout.map_or(FOREVER, nanos))).map(Call::of)
+    }
+
+    /// As [`MessageRef::forward`], in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob, eve) = (engine.mailbox().open()?, engine.mailbox().open()?, engine.mailbox().open()?);
+    /// ann.send_to(bob.address(), 7, b"for eve")?;
+    /// let message = bob.recv()?;
+    /// bob.forward_to(eve.address(), &message)?;
+    /// let forwarded = eve.recv()?;
+    /// assert_eq!((forwarded.from(), forwarded.tag()), (Some(bob.address()), 7));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn forward_to(&self, to: Address, message: &MessageRef<'_>) -> Result<()> {
+        message.forward_from(self.address().0, to)
+    }
+}
+
+impl MessageRef<'_> {
+    /// Sends the message on, from nobody. A request goes on as a request: who gets it answers it, and it is that one's end
+    /// that the caller hears of. So do not ask for its [`ticket`](Self::ticket) before, whose drop would answer it.
+    /// Anything else goes on as a [`Kind::Message`](crate::Kind::Message) with its tag and data, which is shared, not
+    /// copied, where it is large.
+    ///
+    /// Errors are those of [`Address::send`], which may wait; for a request it never waits, and is `Full` whatever the
+    /// policy, `Stale` when it was answered already or its caller no longer waits, `BadId` when that is of another engine,
+    /// and `Deadlock` when `to` waits for the mailbox that waits for the answer. After an error the request is still with
+    /// the mailbox that had it.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob, eve) = (engine.mailbox().open()?, engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let call = ann.call_start(bob.address(), 0, b"hard question", None)?;
+    /// bob.recv()?.forward(eve.address())?;
+    /// drop(bob);
+    /// eve.recv()?.ticket().unwrap().reply(b"answer")?;
+    /// let reply = ann.recv()?;
+    /// assert_eq!((reply.reference(), &*reply.text()), (call.id(), "answer"));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn forward(&self, to: Address) -> Result<()> {
+        self.forward_from(Id::NONE, to)
+    }
+
+    fn forward_from(&self, from: Id, to: Address) -> Result<()> {
+        anew(|| facade::forward(to.0, from, self.raw(), self.data()))
     }
 }

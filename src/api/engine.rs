@@ -2,7 +2,7 @@
 //!
 //! Guarantees: an [`Engine`] that was opened is closed by its drop; the shared one of the process is left as it is.
 
-use super::{anew, duration, nanos, Address, DrainReport, EngineStats, Loop, MailboxBuilder, Message};
+use super::{anew, duration, nanos, Address, DrainReport, EngineStats, Loop, MailboxBuilder, Message, Timer};
 use crate::engine as facade;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -266,6 +266,23 @@ impl Engine {
         anew(|| facade::send_name(self.id, name, Id::NONE, tag, data))
     }
 
+    /// Sends a [`Kind::Timer`](crate::Kind::Timer) message later to whoever has the name then, with the name as its topic,
+    /// unless the timer is dropped before. If nobody has it, it is a dead letter.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let engine = tidings::Engine::builder().virtual_clock().open()?;
+    /// let _timer = engine.send_after_name("inbox", Duration::from_secs(60), 5, b"ding")?;
+    /// let mailbox = engine.mailbox().name("inbox").open()?;
+    /// engine.advance(Duration::from_secs(60))?;
+    /// assert_eq!(mailbox.recv()?.data(), b"ding");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_after_name(&self, name: &str, delay: Duration, tag: u64, data: &[u8]) -> Result<Timer> {
+        anew(|| facade::send_after_name(self.id, name, nanos(delay), tag, data)).map(Timer::of)
+    }
+
     /// Publishes to every subscription whose pattern fits, from nobody. A slow subscriber never slows another.
     ///
     /// ```
@@ -305,21 +322,6 @@ impl Engine {
     /// ```
     pub fn publish_many(&self, topic: &str, items: &[(u64, &[u8])]) -> Result<Receipt> {
         anew(|| facade::publish_many(self.id, Id::NONE, topic, items)).map(Receipt::of)
-    }
-
-    /// The members of a group, one per join.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// let mailbox = engine.mailbox().open()?;
-    /// mailbox.join("workers")?;
-    /// assert_eq!(engine.members("workers")?, [mailbox.address()]);
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn members(&self, group: &str) -> Result<Vec<Address>> {
-        let members = Message::of(anew(|| facade::group_members(self.id, group))?);
-        let id = |bytes: &[u8]| Address::from_id(bytes.try_into().map_or(0, u64::from_ne_bytes));
-        Ok(members.data().chunks_exact(8).map(id).collect())
     }
 
     /// The time of the engine's clock since some fixed point.

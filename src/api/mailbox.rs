@@ -3,9 +3,7 @@
 //! Guarantees: a [`Mailbox`] ends with its drop at the latest; each message goes to exactly one receive, from any
 //! thread.
 
-use super::{
-    anew, nanos, raw, Address, Batch, Call, CallError, Match, Message, Monitor, Policy, Receipt, Subscription,
-};
+use super::{anew, nanos, raw, Address, Batch, Call, CallError, Match, Message, Policy, Receipt, Subscription};
 use crate::clock::FOREVER;
 use crate::engine as facade;
 use crate::error::{Error, Result};
@@ -48,7 +46,7 @@ impl Drop for Mailbox {
 }
 
 /// What a poll found: nothing yet is no failure.
-fn polled<T>(result: Result<T>) -> Result<Option<T>> {
+pub(super) fn polled<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(Error::Again) => Ok(None),
@@ -59,6 +57,11 @@ fn polled<T>(result: Result<T>) -> Result<Option<T>> {
 impl Mailbox {
     pub(super) fn of(id: Id, engine: Id) -> Mailbox {
         Mailbox { address: Address(id), engine }
+    }
+
+    /// The time of its engine's clock. Where that is closed the mailbox is over.
+    pub(super) fn now(&self) -> Result<i64> {
+        facade::now(self.engine).map_err(|error| if error == Error::Stale { Error::Closed } else { error })
     }
 
     /// Its address, for others.
@@ -237,36 +240,6 @@ impl Mailbox {
         anew(|| facade::call_start(to.0, self.address.0, tag, data, timeout)).map(Call::of)
     }
 
-    /// Watches a mailbox: when it ends, this one gets one [`Kind::Down`](crate::Kind::Down) whose reference is the
-    /// monitor. If it is over already the DOWN comes at once, with [`Reason::NOPROC`](crate::Reason::NOPROC).
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// let monitor = ann.monitor(bob.address())?;
-    /// drop(bob);
-    /// assert_eq!(ann.recv()?.reference(), monitor.id());
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn monitor(&self, target: Address) -> Result<Monitor> {
-        anew(|| facade::monitor(self.address.0, target.0, 0)).map(Monitor::of)
-    }
-
-    /// Watches whoever holds the name at this moment; the DOWN has the name as its topic. If nobody holds it the DOWN
-    /// comes at once: which of the two it is, is one atomic decision.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let ann = engine.mailbox().open()?;
-    /// let _monitor = ann.monitor_name("nobody")?;
-    /// let down = ann.recv()?;
-    /// assert_eq!((down.reason(), down.topic()), (tidings::Reason::NOPROC, "nobody"));
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn monitor_name(&self, name: &str) -> Result<Monitor> {
-        anew(|| facade::monitor_name(self.address.0, name, 0)).map(Monitor::of)
-    }
-
     /// Delivers what is published from now on under a topic that fits the pattern: tokens divided by `.`, where `*` is
     /// exactly one token and `>` one or more at the end. Retained values that fit come first.
     ///
@@ -328,7 +301,8 @@ impl Mailbox {
         super::engine::publish(self.engine, self.address.0, topic, tag, data, false)
     }
 
-    /// Says what is published, in this mailbox's name, when it ends.
+    /// Says what is published, in this mailbox's name, when it ends, before anyone gets its DOWN; not when its engine is
+    /// closed. It replaces what was set before. `NoProc` when the mailbox is over.
     ///
     /// ```
     /// # let engine = tidings::Engine::new()?;
@@ -341,6 +315,36 @@ impl Mailbox {
     /// ```
     pub fn set_will(&self, topic: &str, tag: u64, data: &[u8]) -> Result<()> {
         anew(|| facade::will_set(self.address.0, topic, tag, data, false))
+    }
+
+    /// As [`set_will`](Self::set_will), and the value is kept then, as that of
+    /// [`publish_retained`](crate::Engine::publish_retained).
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// ann.set_will_retained("wills", 0, b"all to bob")?;
+    /// drop(ann);
+    /// let _subscription = bob.subscribe("wills")?;
+    /// assert_eq!(bob.recv()?.text(), "all to bob");
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn set_will_retained(&self, topic: &str, tag: u64, data: &[u8]) -> Result<()> {
+        anew(|| facade::will_set(self.address.0, topic, tag, data, true))
+    }
+
+    /// Takes the will back: nothing is published when the mailbox ends. `NotFound` when there is none.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.set_will("wills", 0, b"")?;
+    /// mailbox.clear_will()?;
+    /// assert_eq!(mailbox.clear_will(), Err(tidings::Error::NotFound));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn clear_will(&self) -> Result<()> {
+        anew(|| facade::will_clear(self.address.0))
     }
 }
 

@@ -32,13 +32,13 @@ pub enum Kind {
     Topic = 3,
     /// Part of an answer to the call that `reference` is.
     Part = 4,
-    /// A mailbox joined or left a group.
+    /// A mailbox joined or left a group: [`change`](MessageRef::change), by the watch that `reference` is.
     Member = 5,
-    /// A first subscription came, or the last one went.
+    /// A first subscription came, or the last one went: [`change`](MessageRef::change).
     Interest = 6,
-    /// A key came or went.
+    /// A [`key`](MessageRef::key) came or went: [`change`](MessageRef::change).
     Presence = 7,
-    /// The mailbox `from` ended; `reference` is the monitor.
+    /// The mailbox `from`, or a process, ended; `reference` is the monitor.
     Down = 16,
     /// A timer, which `reference` is.
     Timer = 17,
@@ -46,11 +46,11 @@ pub enum Kind {
     Reply = 18,
     /// A mailbox that is linked to this one ended.
     Exit = 19,
-    /// Edges of a watch found no room; the data is a new snapshot.
+    /// Changes found no room: [`snapshot`](MessageRef::snapshot) is all of it anew.
     Resync = 20,
-    /// The end of a call to many.
+    /// The end of a call to many, which `reference` is.
     Replies = 21,
-    /// Bits from a signal handler.
+    /// [`bits`](MessageRef::bits) from a signal handler.
     Notify = 22,
     /// The mailbox itself is over.
     End = 32,
@@ -108,6 +108,8 @@ impl Reason {
     pub const ENGINE_CLOSED: Reason = Reason(m::REASON_ENGINE_CLOSED);
     /// Its loop was closed, or its thread ended.
     pub const RUNTIME_EXIT: Reason = Reason(m::REASON_RUNTIME_EXIT);
+    /// It was a process of the system; no mailbox ends with this.
+    pub const OS_EXIT: Reason = Reason(m::REASON_OS_EXIT);
 
     /// The application's own reason of this number.
     ///
@@ -182,6 +184,10 @@ pub struct MessageRef<'a> {
 impl MessageRef<'_> {
     pub(super) fn of(message: m::Message) -> Self {
         MessageRef { raw: Held(message), _in: std::marker::PhantomData }
+    }
+
+    pub(super) fn raw(&self) -> &m::Message {
+        &self.raw.0
     }
 
     /// What it is.
@@ -264,7 +270,8 @@ impl MessageRef<'_> {
         self.raw.0.r#ref
     }
 
-    /// The status of a reply, an edge, a retained value; see the kind. Of a DOWN or EXIT it is the [`reason`](Self::reason).
+    /// The status, a number, by kind: of a reply 0 or what [`reply_error`](Ticket::reply_error) gave. What else there is
+    /// has names of its own: [`reason`](Self::reason), [`error`](Self::error), [`change`](Self::change).
     ///
     /// ```
     /// # let engine = tidings::Engine::new()?;
@@ -275,22 +282,6 @@ impl MessageRef<'_> {
     /// ```
     pub fn status(&self) -> i32 {
         self.raw.0.status
-    }
-
-    /// Why the mailbox ended, of [`Kind::Down`] and [`Kind::Exit`]; the data has what more was said.
-    ///
-    /// ```
-    /// use tidings::Reason;
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// let _monitor = ann.monitor(bob.address())?;
-    /// bob.exit(Reason::user(0), b"tired")?;
-    /// let down = ann.recv()?;
-    /// assert_eq!((down.reason(), &*down.text()), (Reason::user(0), "tired"));
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn reason(&self) -> Reason {
-        Reason(self.raw.0.status)
     }
 
     /// The topic that it was published under, or the name or group that it is about; else empty.
@@ -322,7 +313,8 @@ impl MessageRef<'_> {
         self.raw.0.lost
     }
 
-    /// What else the engine says of this kind of message, as in the C header.
+    /// What else the engine says of this kind of message, as in the C header; [`consumed`](Self::consumed),
+    /// [`answered`](Self::answered) and their like give names to it.
     ///
     /// ```
     /// # let engine = tidings::Engine::new()?;

@@ -6,12 +6,16 @@
 
 mod address;
 mod batch;
+mod belonging;
 mod builder;
 mod call;
 mod engine;
+mod look;
 mod looped;
 mod mailbox;
+mod meaning;
 mod message;
+mod peek;
 mod raw;
 mod stats;
 #[cfg(all(test, not(loom)))]
@@ -20,17 +24,22 @@ mod watching;
 
 pub use address::Address;
 pub use batch::{Batch, Messages};
+pub use belonging::Watch;
 pub use builder::{MailboxBuilder, Policy};
 pub use call::{Call, CallError, Ticket};
 pub use engine::{Engine, EngineBuilder, Receipt};
+pub use look::{clear_log, explain, recorder_dump, set_log, LogLevel};
 pub use looped::Loop;
 pub use mailbox::{Iter, Mailbox};
+pub use meaning::{Change, DeadLetter, Snapshot};
 pub use message::{Kind, Match, Message, MessageRef, Reason};
+pub use peek::Peek;
 pub use stats::{DrainReport, EngineStats, MailboxStats};
 pub use watching::{Monitor, Outcome, Subscription, Timer};
 
 use crate::clock::FOREVER;
 use crate::error::{clear_detail, with_detail, Result};
+use mailbox::polled;
 use std::time::Duration;
 
 /// The engine's nanoseconds; what they cannot hold is without limit.

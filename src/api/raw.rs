@@ -8,10 +8,11 @@
 
 use crate::engine as facade;
 use crate::id::Id;
+use crate::log::LogFn;
 use crate::message::{self as m, HandlerFn, WakeFn, REASON_CALLBACK_FAILED};
 use crate::owed::Callback;
 use std::any::Any;
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -100,6 +101,20 @@ extern "C" fn wake<F: Fn()>(user: *mut c_void) {
 /// A closure as a loop's wake function.
 pub fn waker<F: Fn() + Send + Sync + 'static>(waker: F) -> Callback<WakeFn> {
     Callback::new(wake::<F>, Box::into_raw(Box::new(waker)).cast(), Some(drop_box::<F>))
+}
+
+extern "C" fn log_line<F: Fn(u32, &str)>(level: u32, text: *const c_char, size: usize, user: *mut c_void) {
+    // SAFETY: `user` is the box made for this registration, shared by the calls of it; the text is the engine's for this
+    // call, and has `size` bytes.
+    let (sink, text) = unsafe { (&*user.cast::<F>(), std::slice::from_raw_parts(text.cast::<u8>(), size)) };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink(level, &String::from_utf8_lossy(text)))) {
+        swallow(panic);
+    }
+}
+
+/// A closure as the sink of the log.
+pub fn log_sink<F: Fn(u32, &str) + Send + Sync + 'static>(sink: F) -> Callback<LogFn> {
+    Callback::new(log_line::<F>, Box::into_raw(Box::new(sink)).cast(), Some(drop_box::<F>))
 }
 
 // ---- payloads that are not copied -------------------------------------------------------------------------------

@@ -104,6 +104,8 @@ fn everything_may_be_dropped_in_any_order() {
     let (ann, bob) = (engine.mailbox().open().unwrap(), engine.mailbox().handled_in(&run, |_, _| ()).unwrap());
     let call = ann.call_start(bob.address(), 0, b"", SOON).unwrap();
     let held = (ann.monitor(bob.address()).unwrap(), ann.subscribe("a.>").unwrap());
+    let (watch, _) = ann.watch_group("g").unwrap();
+    let calls = ann.call_many(&[bob.address()], 0, b"", SOON).unwrap();
     let timer = ann.send_after(Duration::from_secs(3600), 0, b"").unwrap();
     ann.send(0, b"kept").unwrap();
     let message = ann.recv().unwrap();
@@ -112,7 +114,7 @@ fn everything_may_be_dropped_in_any_order() {
     drop(engine);
     assert_eq!(ann.send(0, b"").unwrap_err(), Error::NoProc);
     assert_eq!(timer.left().unwrap_err(), Error::Stale);
-    drop((run, call, held, timer, batch, ann, bob));
+    drop((run, call, calls, held, watch, timer, batch, ann, bob));
     assert_eq!(message.data(), b"kept");
 }
 
@@ -120,7 +122,166 @@ fn everything_may_be_dropped_in_any_order() {
 fn what_crosses_threads_may() {
     fn crosses<T: Send + Sync>() {}
     crosses::<(Engine, Mailbox, Address, Loop, Message, Batch)>();
-    crosses::<(Monitor, Timer, Subscription, Call, Ticket, CallError)>();
+    crosses::<(Monitor, Timer, Subscription, Watch, Call, Ticket, CallError, Peek<'_>)>();
+}
+
+/// (rule 6)
+#[test]
+fn what_is_wanted_is_taken_and_the_rest_stays_in_order() {
+    let engine = Engine::new().unwrap();
+    let mailbox = engine.mailbox().open().unwrap();
+    (0..4).for_each(|tag| mailbox.send(tag, b"").unwrap());
+    assert_eq!(mailbox.recv_where(|message| message.tag() == 2, SOON).unwrap().tag(), 2);
+    let never = |timeout| mailbox.recv_where(|_| false, timeout).unwrap_err();
+    assert_eq!(never(Some(Duration::ZERO)), Error::Again);
+    assert_eq!(never(Some(Duration::from_millis(1))), Error::TimedOut);
+    let left: Vec<u64> = std::iter::from_fn(|| mailbox.try_recv().unwrap()).map(|message| message.tag()).collect();
+    assert_eq!(left, [0, 1, 3]);
+    drop(engine);
+    assert_eq!(never(SOON), Error::Closed);
+}
+
+/// (rule 6)
+#[test]
+fn what_is_wanted_may_go_or_wait_while_it_is_looked_at() {
+    let engine = Engine::new().unwrap();
+    let mailbox = engine.mailbox().open().unwrap();
+    (0..3).for_each(|tag| mailbox.send(tag, b"").unwrap());
+    let mut looks = Vec::new();
+    let wanted = mailbox.recv_where(
+        |message| {
+            looks.push(message.tag());
+            match looks[..] {
+                [0] => drop(mailbox.recv().unwrap()),
+                [0, 1] => {
+                    mailbox.suspend().unwrap();
+                    let address = mailbox.address();
+                    std::thread::spawn(move || address.resume());
+                }
+                _ => {}
+            }
+            true
+        },
+        SOON,
+    );
+    // Either the take finds the mailbox suspended, and looks again, or it has been resumed already.
+    assert_eq!(wanted.unwrap().tag(), 1);
+    assert!(looks == [0, 1] || looks == [0, 1, 1], "{looks:?}");
+    assert_eq!(mailbox.recv().unwrap().tag(), 2);
+}
+
+#[test]
+fn a_peek_says_what_became_of_what_it_saw() {
+    let engine = Engine::new().unwrap();
+    let mailbox = engine.mailbox().open().unwrap();
+    let mut peek = mailbox.peek();
+    assert_eq!(peek.take().unwrap_err(), Error::Inval);
+    mailbox.send(1, b"one").unwrap();
+    assert_eq!(peek.next(SOON).unwrap().text(), "one");
+    mailbox.suspend().unwrap();
+    assert_eq!(peek.take().unwrap_err(), Error::Again);
+    mailbox.resume().unwrap();
+    drop(mailbox.recv().unwrap());
+    assert!(peek.take().unwrap().is_none());
+    mailbox.close().unwrap();
+    assert_eq!((peek.take().unwrap_err(), peek.try_next().unwrap_err()), (Error::Closed, Error::Closed));
+}
+
+/// (rule 24)
+#[test]
+fn a_call_to_many_that_is_dropped_is_given_up() {
+    let engine = Engine::new().unwrap();
+    let ann = engine.mailbox().open().unwrap();
+    let others = [engine.mailbox().open().unwrap(), engine.mailbox().open().unwrap()];
+    let to = others.each_ref().map(|mailbox| mailbox.address());
+    let call = ann.call_many(&to, 0, b"", SOON).unwrap();
+    let ticket = others[0].recv().unwrap().ticket().unwrap();
+    ticket.part(b"one of two", SOON).unwrap();
+    drop(call);
+    assert_eq!(ticket.end().unwrap_err(), Error::Stale);
+    assert!(ann.try_recv().unwrap().is_none() && others[1].try_recv().unwrap().is_none());
+    let _nobody = ann.call_many(&[], 9, b"", None).unwrap();
+    let end = ann.recv().unwrap();
+    assert_eq!((end.kind(), end.tag(), end.answered(), end.unanswered()), (Kind::Replies, 9, 0, 0));
+}
+
+/// (rule 23)
+#[test]
+fn a_request_of_a_batch_is_given_on_with_its_ticket() {
+    let engine = Engine::new().unwrap();
+    let run = engine.open_loop().unwrap();
+    let (ann, bob) = (engine.mailbox().open().unwrap(), engine.mailbox().open().unwrap());
+    let to = bob.address();
+    let router = engine.mailbox().handled_in(&run, move |own, messages| {
+        while let Some(message) = messages.next() {
+            own.forward_to(to, &message).unwrap();
+        }
+    });
+    let router = router.unwrap();
+    let call = ann.call_start(router.address(), 3, b"who?", None).unwrap();
+    let large = vec![7u8; 100_000];
+    router.send_owned(5, large.clone()).map_err(|(error, _)| error).unwrap();
+    while run.run(Some(Duration::ZERO)).unwrap() > 0 {}
+    let request = bob.recv().unwrap();
+    assert_eq!((request.from(), request.tag()), (Some(router.address()), 3));
+    request.ticket().unwrap().reply(b"bob").unwrap();
+    let reply = ann.recv().unwrap();
+    assert_eq!((reply.reference(), reply.from(), &*reply.text()), (call.id(), Some(router.address()), "bob"));
+    let plain = bob.recv().unwrap();
+    assert_eq!((plain.kind(), plain.tag(), plain.data()), (Kind::Message, 5, &large[..]));
+}
+
+/// (rule 20)
+#[test]
+fn a_watch_that_could_not_tell_says_how_it_stands_by_its_kind() {
+    let engine = Engine::new().unwrap();
+    let ann = engine.mailbox().max_messages(1).open().unwrap();
+    let others = [engine.mailbox().open().unwrap(), engine.mailbox().open().unwrap()];
+    let (watch, keys) = ann.watch_presence("room").unwrap();
+    assert_eq!(keys, [""; 0]);
+    for (mailbox, key) in others.iter().zip(["ann", "grüß dich"]) {
+        mailbox.enter_presence("room", key, Duration::ZERO).unwrap();
+    }
+    let first = ann.recv().unwrap();
+    assert_eq!((first.key(), first.change(), first.snapshot()), ("ann", Some(Change::Joined), None));
+    let resync = ann.recv().unwrap();
+    assert_eq!((resync.kind(), resync.reference()), (Kind::Resync, watch.id()));
+    assert_eq!(resync.snapshot(), Some(Snapshot::Keys(vec!["ann".into(), "grüß dich".into()])));
+    assert_eq!((resync.key(), resync.change(), resync.replaced(), resync.answered()), ("", None, 0, 0));
+    drop(watch);
+    others[0].leave_presence("room", "ann").unwrap();
+    assert!(ann.try_recv().unwrap().is_none());
+    assert_eq!(engine.presence_keys("room").unwrap(), ["grüß dich"]);
+}
+
+#[test]
+fn a_message_says_nothing_of_what_other_kinds_say() {
+    let engine = Engine::new().unwrap();
+    let mailbox = engine.mailbox().open().unwrap();
+    mailbox.send(7, b"data").unwrap();
+    let message = mailbox.recv().unwrap();
+    assert_eq!((message.error(), message.change(), message.snapshot(), message.deadline()), (None, None, None, None));
+    assert_eq!((message.exit_status(), message.dead_letter(), message.key()), (None, None, ""));
+    assert_eq!((message.bits(), message.consumed(), message.discarded(), message.is_retained()), (0, 0, 0, false));
+    let _call = mailbox.call_start(mailbox.address(), 0, b"", None).unwrap();
+    assert_eq!(mailbox.recv().unwrap().deadline(), None);
+}
+
+/// (rule 18)
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn a_process_that_is_killed_says_by_which_signal() {
+    use std::os::unix::process::ExitStatusExt;
+    let engine = Engine::new().unwrap();
+    let mailbox = engine.mailbox().open().unwrap();
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let _monitor = mailbox.monitor_process(child.id()).unwrap();
+    child.kill().unwrap();
+    let down = mailbox.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!((down.exit_status().unwrap().signal(), down.from()), (Some(9), None));
+    assert_eq!((down.consumed(), down.discarded()), (0, 0));
+    assert_eq!(child.wait().unwrap(), down.exit_status().unwrap());
+    assert_eq!(mailbox.monitor_process(0).unwrap_err(), Error::Inval);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: each ends with its drop, unless it was detached; then with what it belongs to.
 
-use super::{anew, duration};
+use super::{anew, duration, Address, Mailbox};
 use crate::engine as facade;
 use crate::error::Result;
 use crate::id::Id;
@@ -27,7 +27,7 @@ pub enum Outcome {
     Delivered,
 }
 
-/// A one-shot watch on a mailbox's end. Its drop ends it: no DOWN of it is seen after that, not even one that is queued.
+/// A one-shot watch on the end of a mailbox or process. Its drop ends it: no DOWN of it is seen after that, not even one that is queued.
 ///
 /// ```
 /// # let engine = tidings::Engine::new()?;
@@ -97,6 +97,81 @@ impl Monitor {
 impl Drop for Monitor {
     fn drop(&mut self) {
         let _ = facade::demonitor(self.0, true);
+    }
+}
+
+impl Mailbox {
+    /// Watches a mailbox: when it ends, this one gets one [`Kind::Down`](crate::Kind::Down) whose reference is the
+    /// monitor. If it is over already the DOWN comes at once, with [`Reason::NOPROC`](crate::Reason::NOPROC).
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let monitor = ann.monitor(bob.address())?;
+    /// drop(bob);
+    /// assert_eq!(ann.recv()?.reference(), monitor.id());
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor(&self, target: Address) -> Result<Monitor> {
+        anew(|| facade::monitor(self.address().0, target.0, 0)).map(Monitor::of)
+    }
+
+    /// Watches whoever holds the name at this moment; the DOWN has the name as its topic. If nobody holds it the DOWN
+    /// comes at once: which of the two it is, is one atomic decision.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let ann = engine.mailbox().open()?;
+    /// let _monitor = ann.monitor_name("nobody")?;
+    /// let down = ann.recv()?;
+    /// assert_eq!((down.reason(), down.topic()), (tidings::Reason::NOPROC, "nobody"));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor_name(&self, name: &str) -> Result<Monitor> {
+        anew(|| facade::monitor_name(self.address().0, name, 0)).map(Monitor::of)
+    }
+
+    /// As [`monitor`](Self::monitor), with a receipt: the DOWN says how many of this mailbox's messages, sent or published
+    /// since this call, were [consumed](crate::MessageRef::consumed) there and how many
+    /// [discarded](crate::MessageRef::discarded). Sending to the target costs a little more meanwhile.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// let _monitor = ann.monitor_receipt(bob.address())?;
+    /// ann.send_to(bob.address(), 0, b"read")?;
+    /// ann.send_to(bob.address(), 0, b"left lying")?;
+    /// bob.recv()?;
+    /// drop(bob);
+    /// let down = ann.recv()?;
+    /// assert_eq!((down.consumed(), down.discarded()), (1, 1));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor_receipt(&self, target: Address) -> Result<Monitor> {
+        anew(|| facade::monitor_receipt(self.address().0, target.0, 0)).map(Monitor::of)
+    }
+
+    /// Watches a process of the system: when it ends, this mailbox gets one [`Kind::Down`](crate::Kind::Down) with
+    /// [`Reason::OS_EXIT`](crate::Reason::OS_EXIT), and with its [`exit_status`](crate::MessageRef::exit_status) if it is a
+    /// child of this process, which stays to be waited for. If there is no such process the DOWN comes at once, with
+    /// [`Reason::NOPROC`](crate::Reason::NOPROC). The first call starts a thread of the engine's.
+    ///
+    /// `NoProc` when this mailbox is over; `Inval` for 0 and the id of a mere thread; `Sys` when there is no descriptor or
+    /// thread to be had; `Unsupported` where the system cannot do it (Linux before 5.3).
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let ann = engine.mailbox().open()?;
+    /// let mut child = std::process::Command::new("true").spawn().unwrap();
+    /// let _monitor = ann.monitor_process(child.id())?;
+    /// let down = ann.recv()?;
+    /// assert_eq!(down.reason(), tidings::Reason::OS_EXIT);
+    /// assert!(down.exit_status().unwrap().success());
+    /// child.wait().unwrap();
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn monitor_process(&self, pid: u32) -> Result<Monitor> {
+        anew(|| facade::monitor_os_process(self.address().0, pid.into(), 0)).map(Monitor::of)
     }
 }
 
