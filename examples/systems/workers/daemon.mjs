@@ -37,6 +37,9 @@ class Daemon {
     this.#server = server;
     this.over = pool.ended().then(() => this.#close());
   }
+  get options() {
+    return this.#pool.options;
+  }
   status() {
     return this.#pool.status();
   }

@@ -104,9 +104,9 @@ export class Pool extends Server {
   }
   #lost(worker) {
     if (worker.wasReady && worker.age > EARLY) this.#failures.delete(worker.place);
-    else this.#failed(worker);
+    else if (!worker.wasRetired) this.#failed(worker);
     this.#workers.delete(worker.id);
-    if (this.#serving.get(worker.index) === worker) this.#serving.delete(worker.index);
+    if (worker.index !== undefined) this.#serving.delete(worker.index);
   }
   #failed(worker) {
     if (worker.hasFailed) return;
@@ -198,12 +198,16 @@ export class Pool extends Server {
     worker.destined = undefined;
     this.links.point(index, worker.id);
     if (!this.#suspended) worker.resume();
-    previous?.retire();
+    if (previous !== undefined) this.#retire(previous);
   }
   #dismiss(index) {
     this.links.clear(index);
-    this.#serving.get(index).retire();
+    this.#retire(this.#serving.get(index));
     this.#serving.delete(index);
+  }
+  #retire(worker) {
+    worker.index = undefined;
+    worker.retire();
   }
   #keepStandbys() {
     if (this.#restarting) return;

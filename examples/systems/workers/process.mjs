@@ -19,6 +19,7 @@ export class WorkerProcess {
   destined; // where it is going to be
   generation; // which of the pool's
   hasFailed = false; // to start, or too early: it is counted once
+  wasRetired = false; // it was told to end
   suspended;
   state = "running";
   stateTs = Date.now();
@@ -147,12 +148,9 @@ export class WorkerProcess {
   }
   /** It says how it is. */
   announced(type, { suspended, reason }) {
-    if (this.state === "terminating" || this.state === "dead") return;
+    if (!this.isAlive) return;
     this.#deadline?.cancel();
-    if (type === "broken") {
-      this.reason = typeof reason === "string" ? reason : undefined;
-      return this.#become("broken");
-    }
+    if (type === "broken") return this.#breaks(reason);
     if (!this.wasReady) this.#readyAt = this.#pool.engine.now();
     this.wasReady = true;
     this.suspended = suspended === true && this.suspended;
@@ -188,7 +186,8 @@ export class WorkerProcess {
 
   /** Lets it finish what it was asked for, then tells it to end, and sees to it that it does. */
   retire() {
-    if (this.state === "terminating" || this.state === "dead") return;
+    if (!this.isAlive) return;
+    this.wasRetired = true;
     const { linger, finishTimeout } = this.#pool.options;
     this.#become("terminating");
     this.#deadline?.cancel();
@@ -244,7 +243,11 @@ export class WorkerProcess {
       this.#pool.log(`${this} has not come online`);
       return this.retire();
     }
-    this.reason = "has lost its connection";
+    this.#breaks("it has lost its connection");
+  }
+  #breaks(reason) {
+    this.reason = typeof reason === "string" ? reason : undefined;
+    this.#pool.log(`${this} is broken: ${this.reason ?? "it does not say why"}`);
     this.#become("broken");
   }
 

@@ -111,9 +111,9 @@ export class Worker extends EventEmitter {
   async #shutdown() {
     if (this.#over) return;
     this.#over = true;
+    await nextTurn(); // Node does not bear that its channel is closed while it hands out what came before there was a listener
     this.#close?.();
-    await nextTurn();
-    await nextTurn(); // what has come to its socket is accepted
+    await nextTurn(); // what has come to the program's own socket is accepted
     this.emit("shutdown");
   }
 
@@ -156,8 +156,9 @@ export class Worker extends EventEmitter {
     this.#replies.drained();
   }
 
-  #detach(ipcPath) {
+  async #detach(ipcPath) {
     this.#ipcPath = ipcPath;
+    await nextTurn();
     this.#close?.();
   }
   /** For a daemon that listens. */

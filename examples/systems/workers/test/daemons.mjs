@@ -66,9 +66,9 @@ export async function raw(t, daemon) {
 }
 
 /** GET through a link; the text that comes. */
-export function get(socketPath) {
+export function get(socketPath, path = "/") {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path: "/", agent: false }, async (response) => {
+    const asked = request({ socketPath, path, agent: false }, async (response) => {
       let text = "";
       for await (const chunk of response.setEncoding("utf8")) text += chunk;
       resolve(text);

@@ -8,7 +8,13 @@ const short = worker.id.slice(-5);
 const say = (...words) => appendFileSync(process.env.SAID, `${short} ${words.join(" ")}\n`);
 const hold = worker.middleware();
 
-const server = createServer((request, response) => hold(request, response, () => response.end(`hello ${short}`)));
+const server = createServer((request, response) => {
+  if (request.url !== "/") say("HELD", request.url);
+  hold(request, response, () => {
+    if (request.url !== "/") say("DONE", request.url);
+    response.end(`hello ${short}`);
+  });
+});
 
 worker
   .handle("echo", (data) => ({ echo: data }))
@@ -56,12 +62,14 @@ worker.on("message", async (name, data) => {
   if (name === "break") worker.reportBroken(data.why);
   if (name === "die") process.exit(3);
 });
+worker.on("resume", () => say("RESUMED"));
 worker.on("shutdown", () => {
   say("SHUTDOWN");
   if (!stubborn) server.close();
   else setInterval(() => {}, 60_000);
 });
 server.listen(worker.socketPath, () => {
+  if (process.argv.includes("broken")) return;
   say(process.pid, "suspended", worker.suspended);
   worker.reportOnline();
 });

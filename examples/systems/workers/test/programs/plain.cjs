@@ -1,5 +1,5 @@
 // A worker without the library: Node's own channel, and what its arguments say.
-//   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to
+//   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once
 const { appendFileSync } = require("node:fs");
 
 const how = new Set(process.argv.slice(2));
@@ -28,4 +28,5 @@ process.on("SIGTERM", () => {
   if (!how.has("deaf")) process.exit(0);
 });
 if (!how.has("never")) online();
+if (how.has("brief")) setTimeout(() => process.exit(1), 20);
 setInterval(() => {}, 60_000);
