@@ -5,7 +5,7 @@ const { inspect } = require("node:util");
 const { native } = require("./native.js");
 const { OUTCOME, reasonNumber } = require("./names.js");
 const { dispose } = require("./dispose.js");
-const { TidingsError, invalid } = require("./errors.js");
+const { TidingsError, invalid, optionsOf } = require("./errors.js");
 const { withdrawals } = require("./turns.js");
 
 const hex = (id) => `0x${id.toString(16).padStart(16, "0")}`;
@@ -29,9 +29,9 @@ function itemsOf(items) {
   const datas = [];
   const tags = [];
   for (const item of items) {
-    const plain = typeof item === "string" || ArrayBuffer.isView(item) || item instanceof ArrayBuffer;
-    datas.push(plain ? item : item?.data);
-    tags.push((plain ? undefined : item?.tag) ?? 0);
+    const labelled = typeof item === "object" && item !== null && ("data" in item || "tag" in item);
+    datas.push(labelled ? item.data : item);
+    tags.push((labelled ? item.tag : undefined) ?? 0);
   }
   return { datas, tags };
 }
@@ -50,11 +50,13 @@ class Id {
 }
 
 class Address extends Id {
-  send(data, { tag = 0, from, timeout } = {}) {
+  send(data, options) {
+    const { tag = 0, from, timeout } = optionsOf(options);
     native.send(this.id, idOrNobody(from), tag, data, timeout);
     this.engine._sent();
   }
-  sendMany(items, { from } = {}) {
+  sendMany(items, options) {
+    const { from } = optionsOf(options);
     const { datas, tags } = itemsOf(items);
     const accepted = native.sendMany(this.id, idOrNobody(from), datas, tags);
     this.engine._sent();
@@ -64,7 +66,11 @@ class Address extends Id {
     return this.engine.call(this, data, options);
   }
   close() {
-    this.exit();
+    try {
+      this.exit();
+    } catch (error) {
+      if (error.code !== "TD_ENOPROC") throw error; // it is over
+    }
   }
   exit(reason, data) {
     withdrawals.raise();
@@ -109,7 +115,8 @@ class Address extends Id {
     native.groupLeave(this.id, text(group, "group"));
     this.engine._sent();
   }
-  enterPresence(group, key, { grace = 0 } = {}) {
+  enterPresence(group, key, options) {
+    const { grace = 0 } = optionsOf(options);
     native.presenceEnter(this.id, text(group, "group"), text(key, "key"), grace);
     this.engine._sent();
   }
@@ -117,7 +124,8 @@ class Address extends Id {
     native.presenceLeave(this.id, text(group, "group"), text(key, "key"));
     this.engine._sent();
   }
-  setWill(topic, data, { tag = 0, retain = false } = {}) {
+  setWill(topic, data, options) {
+    const { tag = 0, retain = false } = optionsOf(options);
     native.willSet(this.id, text(topic, "topic"), tag, data, retain);
   }
   clearWill() {
@@ -160,7 +168,8 @@ class Monitor extends Id {
     super(engine, id);
     this.#forget = forget;
   }
-  demonitor({ flush = false } = {}) {
+  demonitor(options) {
+    const { flush = false } = optionsOf(options);
     const outcome = OUTCOME[native.demonitor(this.id, flush)];
     if (outcome !== "delivered" || flush) this.#forget?.();
     return outcome;
@@ -171,7 +180,8 @@ class Monitor extends Id {
 }
 
 class Subscription extends Id {
-  unsubscribe({ flush = false } = {}) {
+  unsubscribe(options) {
+    const { flush = false } = optionsOf(options);
     native.unsubscribe(this.id, flush);
   }
   [dispose]() {
@@ -185,7 +195,8 @@ class Watch extends Id {
     super(engine, id);
     this.snapshot = snapshot;
   }
-  unwatch({ flush = false } = {}) {
+  unwatch(options) {
+    const { flush = false } = optionsOf(options);
     return native.unwatch(this.id, flush);
   }
   [dispose]() {

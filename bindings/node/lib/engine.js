@@ -4,7 +4,7 @@
 const { native } = require("./native.js");
 const { Address, Timer, hex, text, tolerated, idOf, idOrNobody, itemsOf } = require("./address.js");
 const { asyncDispose, dispose } = require("./dispose.js");
-const { TidingsError, ReplyError, closed, invalid, late } = require("./errors.js");
+const { TidingsError, ReplyError, closed, invalid, late, optionsOf } = require("./errors.js");
 const { CALL_TIMEOUT, ERROR_NAMES } = require("./names.js");
 const { openMailbox } = require("./mailbox.js");
 const { keysOf, membersOf } = require("./message.js");
@@ -47,7 +47,8 @@ class Engine {
   #replies; // a handler mailbox of our own: replies to calls that come from nobody, deadlines on the virtual clock
   #refs = 0;
 
-  constructor({ virtualClock = false, maxBytes = 0 } = {}, adopt) {
+  constructor(options, adopt) {
+    const { virtualClock = false, maxBytes = 0 } = optionsOf(options);
     const [host, id] = adopt ?? native.engineOpen(virtualClock ? VIRTUAL_CLOCK : 0, maxBytes);
     this.#host = host;
     this.#virtual = virtualClock;
@@ -62,7 +63,7 @@ class Engine {
     return engines.get(id) ?? new Engine({}, native.engineAttach(id));
   }
 
-  mailbox(options = {}) {
+  mailbox(options) {
     return openMailbox(this, this.#host, options);
   }
 
@@ -72,22 +73,25 @@ class Engine {
 
   // ---------------------------------------------------------------- sending
 
-  send(target, data, { tag = 0, from, timeout } = {}) {
+  send(target, data, options) {
+    const { tag = 0, from, timeout } = optionsOf(options);
     if (typeof target === "string") native.sendName(this.#host, target, idOrNobody(from), tag, data, timeout);
     else native.send(idOf(target, "target"), idOrNobody(from), tag, data, timeout);
     stir();
   }
 
-  publish(topic, data, { tag = 0, from, retain = false } = {}) {
-    const receipt = native.publish(this.#host, idOrNobody(from), String(topic), tag, data, Boolean(retain));
+  publish(topic, data, options) {
+    const { tag = 0, from, retain = false } = optionsOf(options);
+    const receipt = native.publish(this.#host, idOrNobody(from), text(topic, "topic"), tag, data, Boolean(retain));
     if (receipt.dropped > 0) withdrawals.count++;
     stir();
     return receipt;
   }
 
-  publishMany(topic, items, { from } = {}) {
+  publishMany(topic, items, options) {
+    const { from } = optionsOf(options);
     const { datas, tags } = itemsOf(items);
-    const receipt = native.publishMany(this.#host, idOrNobody(from), String(topic), datas, tags);
+    const receipt = native.publishMany(this.#host, idOrNobody(from), text(topic, "topic"), datas, tags);
     if (receipt.dropped > 0) withdrawals.count++;
     stir();
     return receipt;
@@ -95,7 +99,8 @@ class Engine {
 
   // ---------------------------------------------------------------- calling
 
-  async call(target, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
+  async call(target, data, options) {
+    const { tag = 0, from, timeout = CALL_TIMEOUT, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const to = this._called(target);
     const caller = from ?? this.#outside();
@@ -123,7 +128,8 @@ class Engine {
     });
   }
 
-  async *stream(target, data, { tag = 0, from, timeout = CALL_TIMEOUT, maxMessages = PARTS, maxBytes, signal } = {}) {
+  async *stream(target, data, options) {
+    const { tag = 0, from, timeout = CALL_TIMEOUT, maxMessages = PARTS, maxBytes, signal } = optionsOf(options);
     signal?.throwIfAborted();
     if (from !== undefined && typeof from?.tryRecv !== "function") throw invalid("from must be an open mailbox of this thread: the parts come to it");
     const inbox = from ?? this.mailbox({ maxMessages, maxBytes });
@@ -146,7 +152,8 @@ class Engine {
     }
   }
 
-  async *callMany(targets, data, { tag = 0, from, timeout = CALL_TIMEOUT, signal } = {}) {
+  async *callMany(targets, data, options) {
+    const { tag = 0, from, timeout = CALL_TIMEOUT, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const caller = from ?? this.#outside();
     if (typeof caller._expect !== "function" || caller._slot < 0) throw invalid("from must be an open mailbox of this thread: the answers come to it");
@@ -228,14 +235,14 @@ class Engine {
   // ---------------------------------------------------------------- names
 
   register(name, mailbox) {
-    native.register(idOf(mailbox, "mailbox"), String(name));
+    native.register(idOf(mailbox, "mailbox"), text(name, "name"));
   }
   registerReplace(name, mailbox) {
-    const previous = native.registerReplace(idOf(mailbox, "mailbox"), String(name));
+    const previous = native.registerReplace(idOf(mailbox, "mailbox"), text(name, "name"));
     return previous === 0n ? undefined : new Address(this, previous);
   }
   unregister(name) {
-    native.unregister(this.#host, String(name));
+    native.unregister(this.#host, text(name, "name"));
   }
   members(group) {
     return membersOf(native.groupMembers(this.#host, text(group, "group")), this);
@@ -244,17 +251,19 @@ class Engine {
     return keysOf(native.presenceKeys(this.#host, text(group, "group")));
   }
   whereis(name) {
-    const id = native.whereis(this.#host, String(name));
+    const id = native.whereis(this.#host, text(name, "name"));
     return id === 0n ? undefined : new Address(this, id);
   }
 
   // ---------------------------------------------------------------- time
 
-  sendAfter(target, ms, data, { tag = 0 } = {}) {
+  sendAfter(target, ms, data, options) {
+    const { tag = 0 } = optionsOf(options);
     const id = typeof target === "string" ? native.sendAfterName(this.#host, target, ms, tag, data) : native.sendAfter(idOf(target, "target"), ms, tag, data);
     return new Timer(this, id);
   }
-  sendEvery(target, ms, data, { tag = 0 } = {}) {
+  sendEvery(target, ms, data, options) {
+    const { tag = 0 } = optionsOf(options);
     return new Timer(this, native.sendEvery(idOf(target, "target"), ms, tag, data));
   }
   now() {
@@ -263,7 +272,8 @@ class Engine {
   advance(ms) {
     native.advance(this.#host, ms);
   }
-  async parked(count, { timeout = 10_000, signal } = {}) {
+  async parked(count, options) {
+    const { timeout = 10_000, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const until = performance.now() + timeout;
     while (!native.parked(this.#host, count)) {
@@ -273,7 +283,8 @@ class Engine {
   }
 
   /** Address.ended: a monitor of our own tells when, then the handler may still be running elsewhere. */
-  async _ended(id, { timeout, signal } = {}) {
+  async _ended(id, options) {
+    const { timeout, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const deadline = this._deadline(timeout);
     if (native.over(id)) return;
@@ -350,7 +361,8 @@ class Engine {
     return native.run(this.#host);
   }
   /** The library is asked now and again, so that the event loop turns while queues empty. */
-  async drain({ timeout = Infinity, signal } = {}) {
+  async drain(options) {
+    const { timeout = Infinity, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const until = this.now() + timeout;
     for (let delay = 0; ; delay = Math.min(delay + 1, 10)) {

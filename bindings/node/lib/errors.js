@@ -1,6 +1,7 @@
 // The one error class of the package.
 // Guarantees: every failure that comes from the library has the library's code ("TD_EFULL") and its own words.
 "use strict";
+const { inspect } = require("node:util");
 const { withdrawals } = require("./turns.js");
 
 class TidingsError extends Error {
@@ -34,7 +35,16 @@ function makeError(code, errno, text) {
 }
 
 const invalid = (text) => new TidingsError("TD_EINVAL", text, -1);
+const NONE = Object.freeze({});
+
+/** What a method was given as options. Anything else in their place, a name, a tag or a time, would be passed over without a word. */
+function optionsOf(options) {
+  if (options === undefined) return NONE;
+  if (typeof options !== "object" || options === null) throw invalid(`options must be an object, not ${inspect(options)}`);
+  return options;
+}
+
 const closed = () => new TidingsError("TD_ECLOSED", "the mailbox is over", -5);
 const late = (what) => new TidingsError("TD_ETIMEDOUT", `${what}: not in time`, -9);
 
-module.exports = { TidingsError, ReplyError, makeError, invalid, closed, late };
+module.exports = { TidingsError, ReplyError, makeError, invalid, closed, late, optionsOf };

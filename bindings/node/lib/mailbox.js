@@ -7,7 +7,7 @@ const { native, hooks } = require("./native.js");
 const { CALL_TIMEOUT, KIND, Reason, isClaimed, isSignal, policyNumber, reasonName } = require("./names.js");
 const { Address, Call, Monitor, Subscription, Watch, idOf, quietly, text, tolerated } = require("./address.js");
 const { asyncDispose, dispose } = require("./dispose.js");
-const { closed, invalid } = require("./errors.js");
+const { closed, invalid, optionsOf } = require("./errors.js");
 const { announce, lifecycle } = require("./lifecycle.js");
 const { Packet, keysOf, membersOf } = require("./message.js");
 const { ANY, CLOSED, Receiver, wanted } = require("./receive.js");
@@ -57,10 +57,11 @@ function warn(mailbox, error) {
 }
 
 function openMailbox(engine, host, options) {
-  const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, notifiable = false, handler } = options;
+  const { name, maxMessages = 0, maxBytes = 0, policy, blockTimeout = Infinity, notifiable = false, handler } = optionsOf(options);
   if (handler !== undefined && typeof handler !== "function") throw invalid("handler must be a function");
   if (name !== undefined && typeof name !== "string") throw invalid("name must be a string");
   if (name === "") throw invalid("name must not be empty");
+  if (!(blockTimeout > 0)) throw invalid("blockTimeout must be a number of milliseconds above 0; for a send that never waits use policy \"fail\"");
   const [slot, id] = native.mailboxOpen(host, handler !== undefined, policyNumber(policy), maxMessages, maxBytes, blockTimeout, name, Boolean(notifiable));
   return (opened[slot] = new Mailbox(engine, slot, id, name, handler));
 }
@@ -108,7 +109,7 @@ class Mailbox extends Address {
   async recv(options) {
     const reader = this.#reader();
     const want = wanted(options);
-    const { signal, timeout } = options ?? {};
+    const { signal, timeout } = optionsOf(options);
     signal?.throwIfAborted();
     return reader.wait(() => reader.take(want), want === ANY, { signal, deadline: this.engine._deadline(timeout) });
   }
@@ -116,7 +117,8 @@ class Mailbox extends Address {
   [Symbol.asyncIterator]() {
     return this.messages();
   }
-  messages({ timeout, signal } = {}) {
+  messages(options) {
+    const { timeout, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const reader = this.#reader();
     const deadline = this.engine._deadline(timeout);
@@ -161,13 +163,15 @@ class Mailbox extends Address {
 
   // ---------------------------------------------------------------- what it watches, subscribes to and waits for
 
-  monitor(target, { died, alreadyDown, receipt = false, tag = 0 } = {}) {
+  monitor(target, options) {
+    const { died, alreadyDown, receipt = false, tag = 0 } = optionsOf(options);
     checkCallbacks(died, alreadyDown);
     if (typeof target !== "string") return this.#monitored(native.monitor(this.id, idOf(target, "target"), tag, receipt), died, alreadyDown);
     if (receipt) throw invalid("a receipt is about one mailbox: monitor it by its address, not by a name");
     return this.#monitored(native.monitorName(this.id, target, tag), died, alreadyDown);
   }
-  monitorProcess(pid, { died, alreadyDown, tag = 0 } = {}) {
+  monitorProcess(pid, options) {
+    const { died, alreadyDown, tag = 0 } = optionsOf(options);
     checkCallbacks(died, alreadyDown);
     return this.#monitored(native.monitorProcess(this.id, pid, tag), died, alreadyDown);
   }
@@ -178,13 +182,15 @@ class Mailbox extends Address {
     return new Monitor(this.engine, ref, () => this._forget(ref));
   }
 
-  request(target, data, { tag = 0, timeout = CALL_TIMEOUT } = {}) {
+  request(target, data, options) {
+    const { tag = 0, timeout = CALL_TIMEOUT } = optionsOf(options);
     const ticket = native.callStart(this.engine._called(target), this.id, tag, data, timeout);
     stir();
     return new Call(this.engine, ticket);
   }
 
-  requestMany(targets, data, { tag = 0, timeout = CALL_TIMEOUT } = {}) {
+  requestMany(targets, data, options) {
+    const { tag = 0, timeout = CALL_TIMEOUT } = optionsOf(options);
     const ids = Array.from(targets, (target) => this.engine._called(target));
     const gathering = native.callMany(ids, this.id, tag, data, timeout);
     stir();
@@ -196,20 +202,24 @@ class Mailbox extends Address {
     return monitor.demonitor(options);
   }
 
-  subscribe(pattern, { policy, maxMessages = 0, queueGroup } = {}) {
+  subscribe(pattern, options) {
+    const { policy, maxMessages = 0, queueGroup } = optionsOf(options);
     const group = queueGroup === undefined ? undefined : text(queueGroup, "queueGroup");
     return new Subscription(this.engine, native.subscribe(this.id, text(pattern, "pattern"), policyNumber(policy), maxMessages, group));
   }
 
-  watchGroup(group, { tag = 0 } = {}) {
+  watchGroup(group, options) {
+    const { tag = 0 } = optionsOf(options);
     const [id, members] = native.groupWatch(this.id, text(group, "group"), tag);
     return new Watch(this.engine, id, membersOf(members, this.engine));
   }
-  watchPresence(group, { tag = 0 } = {}) {
+  watchPresence(group, options) {
+    const { tag = 0 } = optionsOf(options);
     const [id, keys] = native.presenceWatch(this.id, text(group, "group"), tag);
     return new Watch(this.engine, id, keysOf(keys));
   }
-  watchInterest(pattern, { tag = 0 } = {}) {
+  watchInterest(pattern, options) {
+    const { tag = 0 } = optionsOf(options);
     const [id, subscriptions] = native.interestWatch(this.id, text(pattern, "pattern"), tag);
     return new Watch(this.engine, id, subscriptions);
   }
@@ -277,6 +287,7 @@ class Mailbox extends Address {
     const { count } = packet;
     const withdrawn = withdrawals.count;
     for (let i = 0; i < count; i++) {
+      if (packet.isGone) return i; // the rest comes in another one
       const kind = packet.kind(i);
       if (kind === KIND.gap) {
         this.#lost += packet.gap(i);

@@ -7,7 +7,7 @@ const { inspect } = require("node:util");
 const { Address, idOrNobody } = require("./address.js");
 const { native } = require("./native.js");
 const { KIND, KIND_NAMES, Reason, errorName, isSignal, reasonName } = require("./names.js");
-const { TidingsError, invalid } = require("./errors.js");
+const { TidingsError, invalid, optionsOf } = require("./errors.js");
 const { room } = require("./room.js");
 const { settled } = require("./settled.js");
 
@@ -39,6 +39,10 @@ class Packet {
     this.words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
     this.longs = undefined; // made when an id or a large tag is asked for
     this.count = this.words[0];
+  }
+  /** Whether a user has transferred the buffer of a message, which is that of all of them, to another thread. */
+  get isGone() {
+    return this.words.length === 0;
   }
   kind(index) {
     return this.words[(this.words[FIRST_OFFSET + index] >>> 2) + 1] & 0xff;
@@ -79,13 +83,14 @@ class Message {
   #word; // where its header begins, in 32-bit words
   #engine;
   #data = undefined;
+  #request = undefined; // its ticket, which outlives the packet
   #parts = undefined; // of a streamed reply: settles when no part waits any more
   constructor(packet, word, lost, engine) {
     this.#packet = packet;
     this.#word = word;
     this.#engine = engine;
     this.lost = lost;
-    if ((packet.words[word + 1] & 0xff) === KIND.request) unanswered.register(this, this.ref, this);
+    if ((packet.words[word + 1] & 0xff) === KIND.request) unanswered.register(this, (this.#request = this.ref), this);
   }
 
   get kind() {
@@ -226,7 +231,8 @@ class Message {
     this.#engine._sent();
   }
   /** Parts go in the order of these calls; one that has to wait for room holds up those behind it. */
-  async replyPart(data, { timeout = Infinity, signal } = {}) {
+  async replyPart(data, options) {
+    const { timeout = Infinity, signal } = optionsOf(options);
     const ticket = this.#ticket();
     signal?.throwIfAborted();
     const attempt = () => native.replyPart(ticket, data);
@@ -235,7 +241,8 @@ class Message {
     await this.#inLine(() => room(attempt, { deadline: this.#engine._deadline(timeout), signal }));
     this.#engine._sent();
   }
-  async replyEnd({ timeout = Infinity, signal } = {}) {
+  async replyEnd(options) {
+    const { timeout = Infinity, signal } = optionsOf(options);
     const ticket = this.#ticket();
     signal?.throwIfAborted();
     if (this.#parts !== undefined) await settled(this.#parts, { deadline: this.#engine._deadline(timeout), signal, what: "room for the parts before the end" });
@@ -251,7 +258,8 @@ class Message {
     this.#parts = line;
     return mine;
   }
-  forward(target, { from = this.from } = {}) {
+  forward(target, options) {
+    const { from = this.from } = optionsOf(options);
     const to = this.#engine._called(target);
     native.forward(to, idOrNobody(from), this.#packet.buffer, this.#word * 4);
     unanswered.unregister(this);
@@ -263,8 +271,8 @@ class Message {
     this.#engine._sent();
   }
   #ticket() {
-    if ((this.#packet.words[this.#word + 1] & 0xff) !== KIND.request) throw invalid(`only a request can be answered, not a message of kind ${this.kind}`);
-    return this.ref;
+    if (this.#request === undefined) throw invalid(`only a request can be answered, not a message of kind ${this.kind}`);
+    return this.#request;
   }
 
   [inspect.custom](depth, options) {

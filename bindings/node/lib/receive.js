@@ -5,7 +5,7 @@
 "use strict";
 const { native } = require("./native.js");
 const { EAGAIN, ECLOSED, KIND, MATCH, isClaimed, kindNumber } = require("./names.js");
-const { closed, invalid, TidingsError } = require("./errors.js");
+const { closed, invalid, optionsOf, TidingsError } = require("./errors.js");
 const { idOf } = require("./address.js");
 const { Packet } = require("./message.js");
 const { taken } = require("./room.js");
@@ -23,7 +23,7 @@ const LOOK_AGAIN_CALLBACK = 64; // longest, when only monitor callbacks do
 /** What recv's options ask for, in the native form. */
 function wanted(options) {
   if (options === undefined) return ANY;
-  const { kind, tag, tagMask, from, ref, predicate } = options;
+  const { kind, tag, tagMask, from, ref, predicate } = optionsOf(options);
   let fields = 0;
   if (kind !== undefined) fields |= MATCH.KIND;
   if (tag !== undefined) fields |= MATCH.TAG;
@@ -134,7 +134,7 @@ class Receiver {
 
   #nextInHand() {
     const packet = this.#packet;
-    while (this.#index < this.#count) {
+    while (this.#index < this.#count && !packet.isGone) {
       const index = this.#index++;
       const kind = packet.kind(index);
       if (kind === KIND.gap) {

@@ -6,7 +6,7 @@
 const { inspect } = require("node:util");
 const { asyncDispose } = require("./dispose.js");
 const { defaultEngine } = require("./engine.js");
-const { invalid } = require("./errors.js");
+const { invalid, optionsOf } = require("./errors.js");
 const { failed, told, warn } = require("./mailbox.js");
 const { reasonName, reasonNumber, Reason } = require("./names.js");
 const { settled } = require("./settled.js");
@@ -21,7 +21,8 @@ class Server {
   #over; // settles when it is over and terminate has returned
 
   /** `this` is the class of the user's. */
-  static start({ engine = defaultEngine(), ...options } = {}, ...args) {
+  static start(settings, ...args) {
+    const { engine = defaultEngine(), ...options } = optionsOf(settings);
     if (options.handler !== undefined) throw invalid("a server handles its messages itself: give it no handler");
     const server = new this(...args);
     server.#begin(engine.mailbox({ ...options, notifiable: true }));
@@ -146,7 +147,8 @@ class Server {
     this.mailbox.send(data, options);
   }
 
-  async stop(reason, { data, timeout, signal } = {}) {
+  async stop(reason, options) {
+    const { data, timeout, signal } = optionsOf(options);
     signal?.throwIfAborted();
     const { engine, mailbox } = this;
     const status = reasonNumber(reason);
@@ -169,7 +171,8 @@ class Server {
     return this.stop();
   }
 
-  ended({ timeout, signal } = {}) {
+  ended(options) {
+    const { timeout, signal } = optionsOf(options);
     return settled(this.#over, { deadline: this.engine._deadline(timeout), signal, what: "the end of the server" });
   }
 

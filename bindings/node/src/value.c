@@ -161,13 +161,32 @@ static bool text_add(addon *a, napi_value value, payload *out, size_t *used) {
   return true;
 }
 
-static size_t element_size(napi_typedarray_type type) {
+/* Of an array of a kind that this Node-API does not name, so that its length in elements says little: Float16Array for example. */
+static bool byte_length(addon *a, napi_value view, size_t *size) {
+  napi_value value;
+  int64_t length;
+  if (napi_get_named_property(a->env, view, "byteLength", &value) != napi_ok || napi_get_value_int64(a->env, value, &length) != napi_ok) return false;
+  *size = (size_t)length;
+  return true;
+}
+
+static bool typed_array(addon *a, napi_value value, napi_value *buffer, payload *out, void **data) {
+  napi_typedarray_type type = (napi_typedarray_type)-1; /* left so where there is no name */
+  size_t length, offset;
+  if (napi_get_typedarray_info(a->env, value, &type, &length, data, buffer, &offset) != napi_ok) return false;
   switch (type) {
-    case napi_int8_array: case napi_uint8_array: case napi_uint8_clamped_array: return 1;
-    case napi_int16_array: case napi_uint16_array: return 2;
-    case napi_int32_array: case napi_uint32_array: case napi_float32_array: return 4;
-    default: return 8;
+    case napi_int8_array: case napi_uint8_array: case napi_uint8_clamped_array: out->size = length; return true;
+    case napi_int16_array: case napi_uint16_array: out->size = length * 2; return true;
+    case napi_int32_array: case napi_uint32_array: case napi_float32_array: out->size = length * 4; return true;
+    case napi_float64_array: case napi_bigint64_array: case napi_biguint64_array: out->size = length * 8; return true;
+    default: return byte_length(a, value, &out->size);
   }
+}
+
+/* What was transferred to another thread has no bytes any more, which is not the same as none. */
+static bool is_detached(addon *a, napi_value buffer) {
+  bool is = false;
+  return napi_is_detached_arraybuffer(a->env, buffer, &is) == napi_ok && is;
 }
 
 bool payload_add(addon *a, napi_value value, payload *out, size_t *used) {
@@ -182,10 +201,7 @@ bool payload_add(addon *a, napi_value value, payload *out, size_t *used) {
   napi_value buffer = value;
   void *data = NULL;
   if (napi_is_typedarray(env, value, &is) == napi_ok && is) {
-    napi_typedarray_type kind;
-    size_t length, offset;
-    if (napi_get_typedarray_info(env, value, &kind, &length, &data, &buffer, &offset) != napi_ok) return false;
-    out->size = length * element_size(kind);
+    if (!typed_array(a, value, &buffer, out, &data)) return false;
   } else if (napi_is_arraybuffer(env, value, &is) == napi_ok && is) {
     if (napi_get_arraybuffer_info(env, value, &data, &out->size) != napi_ok) return false;
   } else if (napi_is_dataview(env, value, &is) == napi_ok && is) {
@@ -194,6 +210,7 @@ bool payload_add(addon *a, napi_value value, payload *out, size_t *used) {
   } else {
     return INVALID("data must be a string, a Uint8Array or Buffer, or nothing, not this object; JSON.stringify it first?");
   }
+  if (out->size == 0 && is_detached(a, buffer)) return INVALID("data was handed over to another thread (its buffer is detached): there is nothing to send");
   out->data = data;
   if (out->size >= BY_REFERENCE_MIN) out->lent = block_of(a, buffer, data);
   return true;

@@ -212,7 +212,7 @@ test("closing ends waits and iterations at once, and later receives", async (t) 
   assert.throws(() => a.tryRecv(), code("TD_ECLOSED"));
   await assert.rejects(a.recv(), code("TD_ECLOSED"));
   assert.throws(() => a.send("x"), code("TD_ENOPROC"));
-  assert.throws(() => a.close(), code("TD_ENOPROC"));
+  assert.throws(() => a.exit(), code("TD_ENOPROC"));
   assert.equal(a.stats().open, false);
 });
 

@@ -92,7 +92,7 @@ export class Address {
   sendMany(items: Iterable<Item>, options?: { from?: Target }): number;
   /** See {@link Engine.call}. */
   call(data?: Data, options?: CallOptions): Promise<Message>;
-  /** Ends it with reason "normal". */
+  /** Ends it with reason "normal". Closing what is over does nothing. */
   close(): void;
   /** Ends it with a reason, which everyone who monitors it is told: "normal" if not given, or a number of yours, `Reason.USER` or more. */
   exit(reason?: number | "normal" | "callback_failed" | "runtime_exit", data?: Data): void;

@@ -14,7 +14,8 @@ export class Message {
   readonly from: Address | undefined;
   /**
    * The payload, a view of the memory of the batch that the message came in: holding it, or sending it by `postMessage`, takes up to a megabyte of
-   * neighbours along. To keep a few bytes for long, use {@link copy}.
+   * neighbours along, and transferring its buffer empties those that you still hold (of what has not been given to you yet nothing is lost). To keep a few
+   * bytes for long, or to transfer them, use {@link copy}.
    */
   readonly data: Uint8Array;
   /** The payload in memory of its own. */
