@@ -81,7 +81,7 @@ function reply({ id, pid, data, errors }) {
   let text = "(empty reply)";
   if (errors !== undefined) text = errors.map((error) => `Error: ${error}`).join("\n");
   else if (data !== undefined) text = typeof data === "string" ? data : JSON.stringify(data, undefined, 2);
-  return `${id} ${process} | ${text.replaceAll("\n", `\n${" ".repeat(ID_END + 1 + process.length)} | `)}`;
+  return `${id} ${process} | ${text.replaceAll("\n", `\n${" ".repeat(ID_END + process.length)} | `)}`;
 }
 
 // ---------------------------------------------------------------- the commands

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { start } from "../daemon.mjs";
 import { frames, write } from "../frames.mjs";
-import { here, until, within } from "./support.mjs";
+import { here, node, until, within } from "./support.mjs";
 
 export const program = (name) => path.join(here, "programs", name);
 
@@ -20,6 +20,8 @@ export function folder(t, end = () => {}) {
   });
   return made;
 }
+
+const linesOf = (file) => readFileSync(file, { encoding: "utf8", flag: "a+" }).split("\n").slice(0, -1);
 
 /** A daemon that is over after the test, with what its workers print and what it says itself. Without `started` it has no workers yet. */
 export async function serve(t, { worker = "app.mjs", started = true, ...options } = {}) {
@@ -35,12 +37,58 @@ export async function serve(t, { worker = "app.mjs", started = true, ...options 
     folder: tmpDir,
     logged,
     /** What the workers have said, each line in the order in which it was. */
-    said: () => readFileSync(said, { encoding: "utf8", flag: "a+" }).split("\n").slice(0, -1),
+    said: () => linesOf(said),
     saying: (line, what = line) => until(() => daemon.said().find((one) => (line instanceof RegExp ? line.test(one) : one === line)), `a worker says ${what}`),
     link: (index) => path.join(tmpDir, `app.${index}.sock`),
     worker: (index) => daemon.status().workers.map((one) => one.toJSON()).find(({ idx }) => idx === index),
     workers: () => daemon.status().workers.map((one) => one.toJSON()),
   });
+}
+
+/** A daemon in a process of its own, which says what is in it (inspected.mjs) and can be killed; it and the workers that were asked for are over after the test. */
+export async function apart(t, { worker = "app.mjs", ...options } = {}) {
+  const pids = new Set(); // of workers that we know
+  const end = async () => {
+    await terminate();
+    pids.forEach(kill);
+  };
+  const tmpDir = options.tmpDir ?? folder(t, end);
+  const said = path.join(tmpDir, "said");
+  const given = { workerCount: 3, shutdownTimeout: 1_000, worker: program(worker), env: { SAID: said }, ...options, tmpDir };
+  const server = node(t, ["inspected.mjs", JSON.stringify(given)]);
+  const { child, lines, told } = server;
+  const exited = once(child, "exit");
+  const terminate = async () => {
+    child.stdin.end();
+    await within(exited, told);
+  };
+  const ask = async (question) => {
+    const known = lines.length;
+    child.stdin.write(`${question}\n`);
+    return JSON.parse(await until(() => lines[known], told));
+  };
+  await until(() => lines.includes("online"), told);
+  return {
+    ...server,
+    folder: tmpDir,
+    path: path.join(tmpDir, "nodesockd.ipc"),
+    inspect: () => ask("inspect"),
+    said: () => linesOf(said),
+    async workers() {
+      const { workers } = await ask("status");
+      for (const { pid } of workers) pids.add(pid);
+      return workers;
+    },
+    terminate,
+  };
+}
+
+export function kill(pid) {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended
+  }
 }
 
 /** A connection of frames. */

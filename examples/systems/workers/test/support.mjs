@@ -1,5 +1,6 @@
-// What the checks share: programs, and waits with a deadline.
+// What the checks share: programs, waits with a deadline, and what is left in an engine.
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -26,14 +27,31 @@ export function within(promise, what, limit = PATIENCE) {
 
 /** Runs a program in this folder; its `lines` come as they are printed. Killed after the test. */
 export function run(t, command, args, { env } = {}) {
-  const child = spawn(command, args, { cwd: here, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd: here, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   const lines = [];
   const errors = [];
   createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
   createInterface({ input: child.stderr }).on("line", (line) => errors.push(line));
+  child.stdin.on("error", () => {}); // it has ended
   const ended = new Promise((resolve) => child.on("close", (code, signal) => resolve(signal ?? code)));
   t.after(() => child.kill("SIGKILL"));
   return { child, lines, errors, ended, told: () => `${lines.join("\n")}\n${errors.join("\n")}` };
 }
 
 export const node = (t, args, options) => run(t, process.execPath, args, options);
+
+/** What is in an engine, as counts. */
+export function inside(engine) {
+  const seen = engine.inspect();
+  const sum = (field) => seen.mailboxes.reduce((total, mailbox) => total + mailbox[field].length, 0);
+  return {
+    mailboxes: seen.mailboxes.length,
+    names: seen.names.length,
+    owned: sum("owns"), // monitors, timers, calls
+    watched: sum("watched_by"),
+    subscriptions: sum("subscriptions"),
+    queued: seen.counters.queued_bytes,
+  };
+}
+
+export const openFiles = () => readdirSync("/proc/self/fd").length;

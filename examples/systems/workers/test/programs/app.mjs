@@ -6,6 +6,7 @@ import { worker } from "../../worker.mjs";
 
 const short = worker.id.slice(-5);
 const say = (...words) => appendFileSync(process.env.SAID, `${short} ${words.join(" ")}\n`);
+let endless = 0; // streams that go on until they are given up
 const hold = worker.middleware();
 
 const server = createServer((request, response) => {
@@ -26,8 +27,8 @@ worker
   .handle("slowstream", async function* () {
     for (let i = 1; i <= 3; i++, await sleep(60)) yield `reply ${i}`;
   })
-  .handle("stream", function* ({ count }) {
-    for (let i = 1; i <= count; i++) yield i;
+  .handle("stream", function* ({ count, text }) {
+    for (let i = 1; i <= count; i++) yield text === undefined ? i : { i, text };
   })
   .handle("failing", async function* ({ pid, count }) {
     for (let i = 1; i <= count; i++) {
@@ -35,6 +36,15 @@ worker
       if (process.pid === pid) throw new Error(`no more of ${short}`);
     }
   })
+  .handle("endless", async function* () {
+    endless++;
+    try {
+      for (let i = 1; ; i++, await sleep(2)) yield i;
+    } finally {
+      endless--;
+    }
+  })
+  .handle("endless-now", () => endless)
   .handle("stuck-stream", async function* () {
     yield 1;
     await new Promise(() => {});
