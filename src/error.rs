@@ -147,7 +147,7 @@ impl std::error::Error for Error {}
 
 /// Forgets the detail of an earlier failure; the boundary does so before each call that can fail with one.
 #[inline]
-pub fn clear_detail() {
+pub(crate) fn clear_detail() {
     if HERE.with(|here| here.detailed.get()) {
         forget_detail();
     }
@@ -160,7 +160,7 @@ fn forget_detail() {
 }
 
 /// Reads this thread's detail; empty when the last failure had none.
-pub fn with_detail<R>(read: impl FnOnce(&str) -> R) -> R {
+pub(crate) fn with_detail<R>(read: impl FnOnce(&str) -> R) -> R {
     let mut read = Some(read);
     let done = DETAIL.try_with(|last| (read.take().expect("read once"))(&last.borrow()));
     match done {

@@ -20,6 +20,13 @@
 //! An [`Engine`] is a world of mailboxes. A [`Mailbox`] is read by receive calls, by a handler in a [`Loop`] that the
 //! program runs where it likes, or by a handler on the engine's workers. Whoever knows a mailbox's [`Address`], a number
 //! that may pass through C, Python and back, can send to it, call it, watch it, end it.
+//!
+//! Where nothing else is said: everything may be called from any thread, also inside a handler, and does not wait.
+//! What waits takes an `Option<Duration>`: `None` is without limit, zero does not wait at all. What is sent is copied, and
+//! what is received is yours until you drop it. What is opened, watched or asked ends with the drop of what stands for it,
+//! or has a `detach`. [`Error`] has one variant for each cause, [`last_error`] the detail; those that an item names are the
+//! ones to expect of it, besides `Inval` for arguments that can never be right, `BadId` and `NoProc` or `Stale` for what is
+//! no such object or is over, and `NoMem`.
 
 #![deny(unsafe_code)]
 #![deny(missing_docs)]

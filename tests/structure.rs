@@ -288,20 +288,24 @@ fn badly_shaped(file: &str, source: &str) -> Vec<String> {
     found
 }
 
-/// Public functions and types of the Rust face whose documentation shows no example.
+/// Public items of the Rust face, but for variants and fields, whose documentation shows no example that runs.
 fn without_example(file: &str, source: &str) -> Vec<String> {
-    if !file.starts_with("api/") || matches!(file, "api/tests.rs" | "api/raw.rs") {
+    let of_the_face = file == "error.rs" || file.starts_with("api/");
+    if !of_the_face || matches!(file, "api/tests.rs" | "api/raw.rs") {
         return Vec::new();
     }
+    const ITEMS: [&str; 8] = ["fn", "const", "struct", "enum", "union", "type", "trait", "static"];
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
-    let public =
-        |line: &str| ["pub fn ", "pub const fn ", "pub struct ", "pub enum "].iter().any(|p| line.starts_with(p));
+    // What a macro makes has its documentation where the macro is called, before `NAME of ...`.
+    let public = |line: &str| match line.strip_prefix("pub ") {
+        Some(item) => ITEMS.iter().any(|word| item.split(' ').next() == Some(word)) && !line.contains('$'),
+        None => line.starts_with(char::is_uppercase) && line.split(' ').nth(1) == Some("of"),
+    };
     let shown = |at: usize| {
         let above = lines[..at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
-        above.into_iter().any(|line| line.starts_with("/// ```"))
+        above.filter(|line| **line == "/// ```").count() >= 2
     };
-    // What a macro makes has its documentation where the macro is called.
-    let found = (0..lines.len()).filter(|&at| public(lines[at]) && !lines[at].contains('$') && !shown(at));
+    let found = (0..lines.len()).filter(|&at| public(lines[at]) && !shown(at));
     found.map(|at| format!("src/{file}:{}: no example in the documentation of `{}`", at + 1, lines[at])).collect()
 }
 
@@ -426,5 +430,9 @@ fn a_lone_unsafe_a_foreign_lock_and_a_bare_file_are_caught() {
     assert_eq!(badly_shaped("id.rs", "use std::fmt;\n").len(), 1);
     assert_eq!(without_example("api/call.rs", "/// Calls.\npub fn call() {}").len(), 1);
     assert_eq!(without_example("api/call.rs", "/// ```\n/// call();\n/// ```\n#[inline]\npub fn call() {}").len(), 0);
+    assert_eq!(without_example("api/call.rs", "/// ```no_run\n/// call();\n/// ```\npub fn call() {}").len(), 1);
+    assert_eq!(without_example("api/call.rs", "/// A call.\npub const CALL: u32 = 1;").len(), 1);
+    assert_eq!(without_example("api/stats.rs", "counters! {\n/// What a call counts.\nCalls of Raw {").len(), 1);
+    assert_eq!(without_example("error.rs", "/// Why.\npub enum Error {").len(), 1);
     assert_eq!(badly_shaped("id.rs", &format!("//! Ids.\n{}", "\n".repeat(LONGEST_FILE))).len(), 1);
 }

@@ -82,54 +82,6 @@ impl Kind {
     }
 }
 
-/// Why a mailbox ended. Numbers below 1,024 are the engine's, the others the application's.
-///
-/// ```
-/// use tidings::Reason;
-///
-/// assert_eq!(Reason::user(1).to_string(), "user+1");
-/// assert_eq!(Reason::KILLED.to_string(), "killed");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Reason(pub i32);
-
-impl Reason {
-    /// It was closed.
-    pub const NORMAL: Reason = Reason(m::REASON_NORMAL);
-    /// It was killed.
-    pub const KILLED: Reason = Reason(m::REASON_KILLED);
-    /// It was not there when it was to be watched.
-    pub const NOPROC: Reason = Reason(m::REASON_NOPROC);
-    /// Its handler panicked; the data is the text.
-    pub const CALLBACK_FAILED: Reason = Reason(m::REASON_CALLBACK_FAILED);
-    /// It was full, and its policy is [`Policy::Kill`](crate::Policy::Kill).
-    pub const OVERFLOW: Reason = Reason(m::REASON_OVERFLOW);
-    /// Its engine was closed.
-    pub const ENGINE_CLOSED: Reason = Reason(m::REASON_ENGINE_CLOSED);
-    /// Its loop was closed, or its thread ended.
-    pub const RUNTIME_EXIT: Reason = Reason(m::REASON_RUNTIME_EXIT);
-    /// It was a process of the system; no mailbox ends with this.
-    pub const OS_EXIT: Reason = Reason(m::REASON_OS_EXIT);
-
-    /// The application's own reason of this number.
-    ///
-    /// ```
-    /// assert_eq!(tidings::Reason::user(0).0, 1024);
-    /// ```
-    pub const fn user(number: u16) -> Reason {
-        Reason(m::REASON_USER + number as i32)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match m::reason_name(self.0) {
-            Some(name) => f.write_str(name),
-            None => write!(f, "user+{}", self.0 - m::REASON_USER),
-        }
-    }
-}
-
 /// A message, owned: it keeps its payload until it is dropped. What it says is read as of a [`MessageRef`].
 ///
 /// ```

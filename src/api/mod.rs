@@ -17,6 +17,7 @@ mod meaning;
 mod message;
 mod peek;
 mod raw;
+mod reason;
 mod stats;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -32,8 +33,9 @@ pub use look::{clear_log, explain, recorder_dump, set_log, LogLevel};
 pub use looped::Loop;
 pub use mailbox::{Iter, Mailbox};
 pub use meaning::{Change, DeadLetter, Snapshot};
-pub use message::{Kind, Match, Message, MessageRef, Reason};
+pub use message::{Kind, Match, Message, MessageRef};
 pub use peek::Peek;
+pub use reason::Reason;
 pub use stats::{DrainReport, EngineStats, MailboxStats};
 pub use watching::{Monitor, Outcome, Subscription, Timer};
 
