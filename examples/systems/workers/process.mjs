@@ -36,6 +36,7 @@ export class WorkerProcess {
   #ended; // how the process has
   #lingered = false;
   #told = false; // to end
+  #paces = false; // it knows how to pause and to give up its replies; who does not say so is not told to
 
   constructor(pool, { id = randomUUID(), suspended = false, destined }) {
     const { requestTimeout: first, replyTimeout: gap } = pool.options;
@@ -147,9 +148,10 @@ export class WorkerProcess {
     return this.#peer !== undefined;
   }
   /** It says how it is. */
-  announced(type, { suspended, reason }) {
+  announced(type, { suspended, reason, paces }) {
     if (!this.isAlive) return;
     this.#deadline?.cancel();
+    this.#paces = paces === true;
     if (type === "broken") return this.#breaks(reason);
     if (!this.wasReady) this.#readyAt = this.#pool.engine.now();
     this.wasReady = true;
@@ -179,7 +181,7 @@ export class WorkerProcess {
     return new Promise((resolve) => (this.#left = resolve));
   }
   #pace(what, requestId) {
-    if (this.isConnected) this.#tell(`${what}-app-req`, { requestId });
+    if (this.isConnected && this.#paces) this.#tell(`${what}-app-req`, { requestId });
   }
 
   // ---------------------------------------------------------------- its end

@@ -122,9 +122,10 @@ export class Remote {
   }
   /** Answers for good, behind the parts that still wait. */
   #settle(id, act) {
-    const { request, timer, waiting, last } = this.#open.get(id);
+    const { request, timer, waiting, last, paused } = this.#open.get(id);
     timer?.cancel();
     this.#open.delete(id);
+    if (paused) this.#pace("continue", id); // nothing more comes of it
     const answer = async () => act(request);
     const late = () => {}; // nobody waits for it any more
     if (waiting === 0) answer().catch(late);

@@ -66,7 +66,7 @@ export class Worker extends EventEmitter {
   #report(type, reason) {
     this.#state = { type, reason };
     const { id, suspended } = this;
-    this.#write?.({ type, data: { id, pid: process.pid, suspended: suspended || undefined, reason } });
+    this.#write?.({ type, data: { id, pid: process.pid, suspended: suspended || undefined, reason, paces: true } });
   }
   /** See Caller in client.mjs; `workers` may also say "self" or "!self". */
   sendAppMessage(message, data, workers) {

@@ -1,11 +1,11 @@
-// Has all workers count, and counts with them; prints how many came from each. Arguments: the socket, how far.
+// Has all workers count, and counts with them; prints how many came from each. Arguments: the socket, how far, the request if it is not "stream".
 import { connect } from "../client.mjs";
 
-const [path, n] = process.argv.slice(2);
+const [path, n, request = "stream"] = process.argv.slice(2);
 const client = await connect(path);
 const counts = new Map();
 const begun = performance.now();
-for await (const { id, data, errors } of client.sendAppRequest("stream", { count: Number(n) })) {
+for await (const { id, data, errors } of client.sendAppRequest(request, { count: Number(n) })) {
   const expected = (counts.get(id) ?? 0) + 1;
   if (data !== expected) throw new Error(`${id}: ${errors ?? data} in place of ${expected}`);
   counts.set(id, expected);

@@ -18,8 +18,8 @@ process.on("message", (frame) => {
   } else if (frame.type === "app-req" && request === "echo") {
     reply({ data: { pid: process.pid, data: { echo: data } } });
     reply({ done: true });
-  } else if (frame.type === "app-req" && request === "count") {
-    for (let i = 0; i < data.count; i++) reply({ data: { pid: process.pid, data: i } });
+  } else if (frame.type === "app-req" && request === "stream") {
+    for (let i = 1; i <= data.count; i++) reply({ data: { pid: process.pid, data: i } });
     reply({ done: true });
   }
 });
