@@ -28,6 +28,13 @@ int tdpy_payload(PyObject *data, Py_buffer *view) {
   return -1;
 }
 
+/* The topic as the engine takes it; NULL with an exception. */
+static const char *topic_text(PyObject *topic, Py_ssize_t *size) {
+  if (PyUnicode_Check(topic)) return PyUnicode_AsUTF8AndSize(topic, size);
+  PyErr_Format(PyExc_TypeError, "a name or a topic is a str, not %.100s", Py_TYPE(topic)->tp_name);
+  return NULL;
+}
+
 static int32_t send_once(td_mailbox to, td_mailbox from, uint64_t tag, const Py_buffer *view, bool without_gil, tdpy_wait *wait,
                          void *held) {
   td_send_options options = {.size = sizeof options, .flags = TD_INTERRUPTIBLE};
@@ -184,7 +191,7 @@ static PyObject *publish(PyObject *module, PyObject *const *args, Py_ssize_t cou
   const char *topic;
   if (count != 6) return PyErr_Format(PyExc_TypeError, "publish takes six arguments");
   if (tdpy_parse_u64(args[0], "an id", &engine) < 0 || tdpy_mailbox_id(args[1], &from) < 0 ||
-      !(topic = PyUnicode_AsUTF8AndSize(args[2], &topic_size)) || tdpy_parse_u64(args[3], "a tag", &tag) < 0)
+      !(topic = topic_text(args[2], &topic_size)) || tdpy_parse_u64(args[3], "a tag", &tag) < 0)
     return NULL;
   int retain = PyObject_IsTrue(args[5]);
   if (retain < 0) return NULL;
@@ -213,7 +220,7 @@ static PyObject *publish_many(PyObject *module, PyObject *const *args, Py_ssize_
   const char *topic;
   if (count != 4) return PyErr_Format(PyExc_TypeError, "publish_many takes four arguments");
   if (tdpy_parse_u64(args[0], "an id", &engine) < 0 || tdpy_mailbox_id(args[1], &from) < 0 ||
-      !(topic = PyUnicode_AsUTF8AndSize(args[2], &topic_size)))
+      !(topic = topic_text(args[2], &topic_size)))
     return NULL;
   tdpy_enter();
   PyObject *list = PySequence_Tuple(args[3]), *result = NULL;
@@ -236,10 +243,10 @@ PyMethodDef tdpy_send_methods[] = {
 
 static int init(tdpy_address *self, PyObject *args, PyObject *kwargs) {
   PyObject *engine;
-  unsigned long long engine_id, id;
+  uint64_t engine_id, id;
   int may_block = 1, views = 0;
   long long block_timeout = 0;
-  if (!PyArg_ParseTuple(args, "OKK|pLp", &engine, &engine_id, &id, &may_block, &block_timeout, &views)) return -1;
+  if (!PyArg_ParseTuple(args, "OO&O&|pLp", &engine, tdpy_u64_arg, &engine_id, tdpy_u64_arg, &id, &may_block, &block_timeout, &views)) return -1;
   Py_INCREF(engine);
   Py_XSETREF(self->engine, engine);
   self->engine_id = engine_id;

@@ -100,6 +100,8 @@ int tdpy_parse_u64(PyObject *value, const char *what, uint64_t *out) {
   return 0;
 }
 
+int tdpy_u64_arg(PyObject *value, void *out) { return tdpy_parse_u64(value, "a tag, a kind or an id", out) == 0; }
+
 static PyObject *nanoseconds(PyObject *self, PyObject *seconds) {
   int64_t timeout;
   return tdpy_parse_timeout(seconds, &timeout) ? NULL : PyLong_FromLongLong(timeout);

@@ -57,11 +57,21 @@ int tdpy_down(tdpy_address *mailbox, PyObject *message) {
   return result;
 }
 
+/* A handler's result. Nobody would run a coroutine, so the message would be lost without a word. */
+static PyObject *refuse_coroutine(PyObject *result) {
+  if (!result || !PyCoro_CheckExact(result)) return result;
+  PyObject *closed = PyObject_CallMethod(result, "close", NULL);
+  Py_DECREF(result);
+  if (!closed) return NULL;
+  Py_DECREF(closed);
+  return PyErr_Format(PyExc_TypeError, "the handler gave a coroutine, which nobody runs; iterate with `async for` instead");
+}
+
 /* A DOWN goes to the callbacks of its monitor when it has some. */
 static PyObject *deliver(registration *self, PyObject *message, uint8_t kind) {
   int down = kind == TD_KIND_DOWN ? tdpy_down((tdpy_address *)self->mailbox, message) : 0;
   if (down) return down > 0 ? Py_NewRef(Py_None) : NULL;
-  return PyObject_CallOneArg(self->handler, message);
+  return refuse_coroutine(PyObject_CallOneArg(self->handler, message));
 }
 
 static void run_batch(td_batch *batch, registration *self) {

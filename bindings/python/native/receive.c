@@ -77,13 +77,14 @@ static PyObject *recv_one(PyObject *module, PyObject *const *args, Py_ssize_t co
 static PyObject *recv_match(PyObject *module, PyObject *args) {
   tdpy_address *mailbox;
   int64_t timeout;
-  unsigned int fields, kind;
-  unsigned long long tag, mask, from, ref;
+  unsigned int fields;
+  uint64_t kind, tag, mask, from, ref;
   td_message message;
-  if (!PyArg_ParseTuple(args, "O!O&IIKKKK", &tdpy_address_type, &mailbox, tdpy_timeout_arg, &timeout, &fields, &kind, &tag, &mask,
-                        &from, &ref))
+  if (!PyArg_ParseTuple(args, "O!O&IO&O&O&O&O&", &tdpy_address_type, &mailbox, tdpy_timeout_arg, &timeout, &fields, tdpy_u64_arg, &kind,
+                        tdpy_u64_arg, &tag, tdpy_u64_arg, &mask, tdpy_u64_arg, &from, tdpy_u64_arg, &ref))
     return NULL;
-  td_match match = {.size = sizeof match, .fields = fields, .kind = kind, .tag = tag, .tag_mask = mask, .from = {from}, .ref = ref};
+  if (kind > UINT32_MAX) return PyErr_Format(PyExc_ValueError, "a kind is a number from 0 to 2**32 - 1, not %llu", (unsigned long long)kind);
+  td_match match = {.size = sizeof match, .fields = fields, .kind = (uint32_t)kind, .tag = tag, .tag_mask = mask, .from = {from}, .ref = ref};
   request r = {.mailbox = {mailbox->id}, .match = &match, .message = &message};
   return receive_message(&r, mailbox, timeout);
 }
@@ -136,29 +137,27 @@ static PyObject *take(PyObject *module, PyObject *args) {
  * A signal ends the call: it cannot be taken up again, and sending the request once more would make it two. */
 static PyObject *call(PyObject *module, PyObject *args) {
   tdpy_address *to;
-  PyObject *sender, *number;
+  PyObject *sender, *payload;
   uint64_t from, tag;
   Py_buffer data;
   int64_t timeout;
   int interruptible;
   td_message reply;
-  if (!PyArg_ParseTuple(args, "O!OOy*O&p", &tdpy_address_type, &to, &sender, &number, &data, tdpy_timeout_arg, &timeout,
-                        &interruptible))
+  if (!PyArg_ParseTuple(args, "O!OO&OO&p", &tdpy_address_type, &to, &sender, tdpy_u64_arg, &tag, &payload, tdpy_timeout_arg, &timeout,
+                        &interruptible) || tdpy_mailbox_id(sender, &from) < 0 || tdpy_payload(payload, &data) < 0)
     return NULL;
   PyObject *result = NULL;
   tdpy_enter();
-  if (tdpy_mailbox_id(sender, &from) == 0 && tdpy_parse_u64(number, "a tag", &tag) == 0) {
-    int32_t code;
-    PyThreadState *state = tdpy_leave_python();
-    code = td_call((td_mailbox){to->id}, (td_mailbox){from}, tag, data.buf, (size_t)data.len, timeout,
-                   interruptible ? TD_INTERRUPTIBLE : 0, &reply);
-    tdpy_return_to_python(state);
-    if (code == TD_OK || code == TD_EDOWN) {
-      PyObject *message = tdpy_from_message(&reply, from, to->engine, 0, false, false);
-      result = message ? Py_BuildValue("iN", (int)code, message) : NULL;
-    } else if (code != TD_EINTR || PyErr_CheckSignals() == 0) {
-      tdpy_fail(code);
-    }
+  int32_t code;
+  PyThreadState *state = tdpy_leave_python();
+  code = td_call((td_mailbox){to->id}, (td_mailbox){from}, tag, data.buf, (size_t)data.len, timeout,
+                 interruptible ? TD_INTERRUPTIBLE : 0, &reply);
+  tdpy_return_to_python(state);
+  if (code == TD_OK || code == TD_EDOWN) {
+    PyObject *message = tdpy_from_message(&reply, from, to->engine, 0, false, false);
+    result = message ? Py_BuildValue("iN", (int)code, message) : NULL;
+  } else if (code != TD_EINTR || PyErr_CheckSignals() == 0) {
+    tdpy_fail(code);
   }
   PyBuffer_Release(&data);
   tdpy_drain();

@@ -24,7 +24,8 @@ static inline PyObject *Py_NewRef(PyObject *object) {
 PyObject *tdpy_fail(int32_t code);             /* raises the exception of a negative result, with td_last_error; returns NULL */
 int tdpy_parse_timeout(PyObject *seconds, int64_t *timeout);   /* None is TD_FOREVER; 0 ok, -1 raised */
 int tdpy_parse_u64(PyObject *value, const char *what, uint64_t *out);
-int tdpy_timeout_arg(PyObject *value, void *out);              /* the "O&" form of tdpy_parse_timeout */
+int tdpy_timeout_arg(PyObject *value, void *out);              /* the "O&" forms of these two: "K" lets numbers wrap around */
+int tdpy_u64_arg(PyObject *value, void *out);
 
 /* wait.c */
 typedef struct {

@@ -110,3 +110,24 @@ def test_importing_has_no_side_effects(script: Script) -> None:
 def test_a_python_that_keeps_its_gil_off_is_refused(script: Script) -> None:
     done = script("import sys; sys._is_gil_enabled = lambda: False\nimport tidings")
     assert done.returncode == 1 and "ImportError: tidings needs the GIL" in done.stderr
+
+
+def test_asyncio_comes_with_its_first_use(script: Script) -> None:
+    """It takes longer to import than all the rest."""
+    done = script(
+        """
+        import sys
+        import tidings
+        with tidings.Engine() as engine, engine.mailbox() as inbox, engine.loop() as loop:
+            inbox.send(b"x")
+            inbox.recv(timeout=1), inbox.fileno(), loop.run(0), engine.drain(timeout=1)
+        assert "asyncio" not in sys.modules
+        import asyncio
+        async def main():
+            async with tidings.Engine() as engine, engine.mailbox() as inbox:
+                inbox.send(b"hello")
+                print((await inbox.recv(timeout=1)).data)
+        asyncio.run(main())
+        """
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("b'hello'\n", "", 0)

@@ -1,20 +1,28 @@
 """Waits under asyncio.
 
-Guarantees: cancelling one loses no message, since a message is only taken in the step that returns it.
+Guarantees: cancelling one loses no message, since a message is only taken in the step that returns it. Importing this does not
+import asyncio, which takes longer than all of this package: whoever waits has done so.
 """
 
 from __future__ import annotations
 
-import asyncio
+import select
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import _fast
 from .errors import AgainError, ClosedError, TimedOutError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .mailbox import BaseMailbox
+    from .matching import Match
     from .message import Message
+
+# What comes behind messages that nobody wants now is looked for after a pause that doubles.
+_SHORTEST, _LONGEST = 0.001, 0.008
 
 
 class Readiness:
@@ -28,9 +36,10 @@ class Readiness:
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Whether the mailbox was ready before the time was up."""
-        loop = asyncio.get_running_loop()
-        if self._waiters and self._waiters[0].get_loop() is not loop:
-            raise RuntimeError("this mailbox is awaited in another event loop; one at a time")
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        self._belong_to(loop)
         waiter: asyncio.Future[bool] = loop.create_future()
         if not self._waiters:
             loop.add_reader(self.fd, self._ring)
@@ -41,28 +50,55 @@ class Readiness:
         finally:
             if clock is not None:
                 clock.cancel()
-            self._waiters.remove(waiter)
-            if not self._waiters:
-                loop.remove_reader(self.fd)
+            with suppress(ValueError):  # an event loop that is closed has left it behind
+                self._waiters.remove(waiter)
+                if not self._waiters:
+                    loop.remove_reader(self.fd)
+
+    def _belong_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        other = self._waiters[0].get_loop() if self._waiters else loop
+        if other is loop:
+            return
+        if not other.is_closed():
+            raise RuntimeError("this mailbox is awaited in another event loop; one at a time")
+        self._waiters.clear()
 
     def _ring(self) -> None:
         for waiter in self._waiters:
             _settle(waiter, True)
 
-    async def recv(self, mailbox: BaseMailbox, timeout: float | None) -> Message:
-        loop = asyncio.get_running_loop()
-        deadline = None if not timeout else loop.time() + timeout
+    async def recv(self, mailbox: BaseMailbox, timeout: float | None, match: Match | None = None) -> Message:
+        try:
+            return _take(mailbox, match)
+        except AgainError:
+            if timeout == 0:
+                raise
+        from asyncio import get_running_loop, sleep
+
+        loop = get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        pause = _SHORTEST
         while True:
-            try:
-                return _fast.recv(mailbox, 0)
-            except AgainError:
-                if timeout == 0:
-                    raise
             left = None if deadline is None else deadline - loop.time()
-            if left is not None and (left <= 0 or not await self.wait(left)):
+            if left is not None and left <= 0:
                 raise TimedOutError(f"no message within {timeout} s")
-            if left is None:
-                await self.wait()
+            if match is not None and self._rings():
+                await sleep(pause if left is None else min(pause, left))
+                pause = min(2 * pause, _LONGEST)
+            else:
+                pause = _SHORTEST
+                await self.wait(left)
+            with suppress(AgainError):
+                return _take(mailbox, match)
+
+    def _rings(self) -> bool:
+        bell = select.poll()
+        bell.register(self.fd, select.POLLIN)
+        return bool(bell.poll(0))
+
+
+def _take(mailbox: BaseMailbox, match: Match | None) -> Message:
+    return _fast.recv(mailbox, 0) if match is None else match.take(mailbox, 0)
 
 
 def _settle(waiter: asyncio.Future[bool], ready: bool) -> None:
@@ -83,7 +119,9 @@ class AsyncMessages(_fast.AsyncBatches):
 
     async def _next(self) -> Message:
         """The next message when there is no batch in hand; called from native/async.c."""
-        await asyncio.sleep(0)  # between batches others get their turn, also under a flood
+        from asyncio import sleep
+
+        await sleep(0)  # between batches others get their turn, also under a flood
         while True:
             try:
                 message = self._batches.poll()

@@ -14,13 +14,20 @@ from ._native import ffi, lib
 from .calls import Parts
 from .errors import DownError, check, make_error
 from .handles import Timer
-from .types import MailboxStats, Reason, encode
+from .types import MailboxStats, Reason, encode, payload
 
 if TYPE_CHECKING:
     from .message import Message
     from .types import Buffer
 
     Item = Union[Buffer, Tuple[int, Buffer]]
+
+
+def id_of(mailbox: object) -> int:
+    """The id of a mailbox or an address."""
+    if isinstance(mailbox, _fast.AddressBase):
+        return mailbox.id
+    raise TypeError(f"a mailbox or an address is needed here, not {type(mailbox).__name__}")
 
 
 class Address(_fast.AddressBase):
@@ -97,7 +104,7 @@ class Address(_fast.AddressBase):
 
     def _timer(self, function: Callable[..., int], delay: float, data: Buffer, tag: int) -> Timer:
         timer = ffi.new("td_timer *")
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             check(function((self.id,), _fast.nanoseconds(delay), tag, view, len(view), timer))
         self.engine._timer_armed()
         return Timer(timer.id)
@@ -108,7 +115,7 @@ class Address(_fast.AddressBase):
 
     def exit(self, reason: int, data: Buffer = b"") -> None:
         """Ends the mailbox with a reason; `data` goes into every DOWN."""
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             self._end(lib.td_mailbox_exit((self.id,), reason, view, len(view)))
 
     def kill(self) -> None:
@@ -150,11 +157,11 @@ class Address(_fast.AddressBase):
     def link(self, other: Address) -> None:
         """Ties two mailboxes together: when one ends for another reason than normal, so does the other, unless it
         traps exits. Linking twice is one link."""
-        check(lib.td_link((self.id,), (other.id,)))
+        check(lib.td_link((self.id,), (id_of(other),)))
 
     def unlink(self, other: Address) -> None:
         """Undoes `link`."""
-        check(lib.td_unlink((self.id,), (other.id,)))
+        check(lib.td_unlink((self.id,), (id_of(other),)))
 
     def trap_exit(self, on: bool = True) -> None:
         """Whether the end of a linked mailbox comes as an EXIT message here, instead of ending this one."""
@@ -163,7 +170,7 @@ class Address(_fast.AddressBase):
     def will(self, topic: str, data: Buffer = b"", tag: int = 0, *, retain: bool = False) -> None:
         """What is published when this mailbox ends, before anyone sees its DOWN. A mailbox has one will."""
         text = encode(topic)
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             flags = lib.TD_RETAIN if retain else 0
             check(lib.td_will_set((self.id,), text, len(text), tag, view, len(view), flags))
 

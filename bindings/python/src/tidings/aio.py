@@ -14,6 +14,7 @@ from .calls import Answers, PartsOfOne, RepliesOfMany
 from .draining import drain_async
 from .engine import BaseEngine
 from .mailbox import BaseMailbox
+from .matching import Match
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from .address import Address
     from .engine import Engine
     from .errors import TidingsError
-    from .message import Message
-    from .types import Buffer, DrainReport
+    from .matching import Predicate
+    from .message import Kind, Message
+    from .types import Buffer, DrainReport, Ref
 
 _Self = TypeVar("_Self", bound="_AsyncAnswers")
 
@@ -31,8 +33,7 @@ class AsyncMailbox(BaseMailbox):
     """A mailbox that tasks of one event loop receive from.
 
     `async for` gives message after message from native batches, until the mailbox has ended. What a loop has not passed
-    when it ends sooner goes back to the queue. Who is woken, the descriptor of the mailbox decides (`fileno`). To
-    wait for some of the messages only, give them a mailbox of their own.
+    when it ends sooner goes back to the queue. Who is woken, the descriptor of the mailbox decides (`fileno`).
 
     >>> async def main():
     ...     async with tidings.Engine() as engine, engine.mailbox("inbox") as inbox:
@@ -52,6 +53,24 @@ class AsyncMailbox(BaseMailbox):
     async def recv(self, timeout: float | None = None) -> Message:
         """The oldest message. timeout=0 does not wait: AgainError when there is none. The time is the event loop's."""
         return await self._ready().recv(self, timeout)
+
+    async def recv_match(
+        self,
+        timeout: float | None = None,
+        *,
+        kind: Kind | int | None = None,
+        tag: int | None = None,
+        tag_mask: int = 0,
+        sender: Address | None = None,
+        ref: Ref | None = None,
+        predicate: Predicate = None,
+    ) -> Message:
+        """The oldest message that fits all that is given, as `Mailbox.recv_match`; the others stay in their order.
+
+        What comes behind messages that are left is noticed within 8 ms, since the descriptor says only that there are some; a
+        mailbox of its own for what is awaited often has no such delay. A predicate is called on the event loop's thread.
+        """
+        return await self._ready().recv(self, timeout, Match(kind, tag, tag_mask, sender, ref, predicate))
 
     def __aiter__(self) -> AsyncMessages:
         return AsyncMessages(self, self._ready())

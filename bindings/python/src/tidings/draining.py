@@ -6,7 +6,6 @@ exception on the way, Ctrl-C for example, closes the engine at once.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
@@ -80,12 +79,14 @@ def drain(engine: BaseEngine[Any], timeout: float | None, loop: Loop | None) -> 
 
 async def drain_async(engine: BaseEngine[Any], timeout: float | None) -> DrainReport:
     """See AsyncEngine.drain."""
+    from asyncio import CancelledError, sleep  # whoever comes here has imported it
+
     try:
         for step in _steps(engine, timeout):
             if isinstance(step, DrainReport):
                 return step
-            await asyncio.sleep(step)
-    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            await sleep(step)
+    except (CancelledError, KeyboardInterrupt, SystemExit):
         engine.close()
         raise
     raise AssertionError

@@ -26,7 +26,7 @@ from .handles import Timer
 from .looking import snapshot
 from .loop import Loop
 from .mailbox import BaseMailbox, Mailbox
-from .types import DrainReport, EngineStats, Policy, Receipt, encode
+from .types import DrainReport, EngineStats, OfThisProcess, Policy, Receipt, encode, payload
 
 if TYPE_CHECKING:
     from .address import Item
@@ -41,7 +41,7 @@ _opened: dict[int, Engine] = {}
 _opened_lock = threading.Lock()
 
 
-class BaseEngine(Generic[_Box]):
+class BaseEngine(OfThisProcess, Generic[_Box]):
     """What the two faces of an engine share, `Engine` for threads and `AsyncEngine` for asyncio: all that never waits."""
 
     id: int
@@ -104,7 +104,7 @@ class BaseEngine(Generic[_Box]):
             text = ffi.from_buffer(encode(name))
             options.name, options.name_size = text, len(text)
         if handler is not None and loop is not None:
-            _check_handler(handler)
+            _check_handler(handler, loop)
             run, user, drop = _fast.registration(box, handler, loop.id)
             options.loop.id = loop.id
             options.handler = ffi.cast("td_handler_fn", run)
@@ -167,7 +167,7 @@ class BaseEngine(Generic[_Box]):
     def send_after(self, name: str, delay: float, data: Buffer = b"", tag: int = 0) -> Timer:
         """A TIMER message to whoever has the name when so many seconds have passed."""
         text, timer = encode(name), ffi.new("td_timer *")
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             check(
                 lib.td_send_after_name(
                     (self.id,), text, len(text), _fast.nanoseconds(delay), tag, view, len(view), timer
@@ -344,7 +344,9 @@ def default_engine() -> Engine:
     return known
 
 
-def _check_handler(handler: Callable[[Message], object]) -> None:
+def _check_handler(handler: Callable[[Message], object], loop: Loop) -> None:
+    if not isinstance(loop, Loop):
+        raise TypeError(f"a loop is what Engine.loop gives, not {type(loop).__name__}")
     if not callable(handler):
         raise TypeError(f"a handler is a function of one message, not {type(handler).__name__}")
     code = getattr(handler, "__code__", None) or getattr(getattr(handler, "__func__", None), "__code__", None)

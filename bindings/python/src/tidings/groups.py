@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from . import _fast
 from ._native import ffi, lib
+from .address import id_of
 from .errors import check
 from .handles import Watch
 from .message import keys_of, members_of
@@ -35,9 +36,10 @@ class _Named:
 
     def _own(self, mailbox: Address) -> tuple[tuple[int], bytes, int]:
         """The first arguments of every function on a mailbox and this name."""
+        id = id_of(mailbox)
         if mailbox.engine.id != self.engine.id:
             raise ValueError(f"{mailbox!r} is of another engine than {self!r}")
-        return (mailbox.id,), self._text, len(self._text)
+        return (id,), self._text, len(self._text)
 
     def _watch(self, function: Callable[..., int], watcher: BaseMailbox, tag: int) -> tuple[int, bytes]:
         watch = ffi.new("td_watch *")

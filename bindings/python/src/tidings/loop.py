@@ -5,7 +5,6 @@ Guarantees: handlers run only inside `run` (or under the asyncio loop it is atta
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from contextlib import suppress
@@ -15,12 +14,15 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import _fast
 from ._native import ffi, lib
 from .errors import ClosedError, ForkedError, StaleError, check
+from .types import OfThisProcess
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .engine import BaseEngine
 
 
-class Loop:
+class Loop(OfThisProcess):
     """Runs the handlers of its mailboxes on the thread that calls `run` or `run_forever`."""
 
     def __init__(self, engine: BaseEngine[Any], budget: int = 0) -> None:
@@ -116,7 +118,11 @@ class Loop:
         """Lets an asyncio event loop (the running one by default) run the handlers, on its thread."""
         if self._attached is not None:
             raise RuntimeError("this loop is attached already; detach it first")
-        self._attached = event_loop or asyncio.get_running_loop()
+        if event_loop is None:
+            from asyncio import get_running_loop  # whoever comes here has imported it
+
+            event_loop = get_running_loop()
+        self._attached = event_loop
         self._attached.add_reader(self.fileno(), self._run_ready)
         self._schedule()
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Tuple, Type
 from . import _fast
 from ._native import ffi, lib
 from ._waiting import Readiness
-from .address import Address
+from .address import Address, id_of
 from .errors import ClosedError, ForkedError, StaleError, TidingsError, check
 from .handles import Call, Monitor, Subscription, Watch
-from .types import Outcome, Policy, Reason, encode
+from .matching import Match
+from .types import Outcome, Policy, Reason, encode, payload
 
 if TYPE_CHECKING:
     from .engine import BaseEngine
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tidings")
 _Self = TypeVar("_Self", bound="BaseMailbox")
-_CURSOR_SIZE = ffi.sizeof("td_cursor")
 
 
 def failure_text(error: BaseException) -> bytes:
@@ -114,6 +114,9 @@ class BaseMailbox(Address):
         """
         if receipt and isinstance(target, str):
             raise TypeError("a receipt is for a mailbox, not for a name: give engine.whereis(name)")
+        for callback in died, already_down:
+            if callback is not None and not callable(callback):
+                raise TypeError(f"died and already_down are functions, not {type(callback).__name__}")
         wanted = died is not None or already_down is not None
         ref = ffi.new("td_monitor_ref *")
         with self._lock:  # the DOWN may be handled on another thread before this call has returned
@@ -122,7 +125,7 @@ class BaseMailbox(Address):
                 check(lib.td_monitor_name((self.id,), text, len(text), tag, ref))
             else:
                 monitor = lib.td_monitor_receipt if receipt else lib.td_monitor
-                check(monitor((self.id,), (target.id,), tag, ref))
+                check(monitor((self.id,), (id_of(target),), tag, ref))
             if wanted:
                 self._callbacks[ref.id] = (died, already_down)
         return Monitor(ref.id, self)
@@ -158,10 +161,10 @@ class BaseMailbox(Address):
         if isinstance(target, str):
             return self.engine._to_holder(target, lambda holder: self.call_start(holder, data, tag, timeout=timeout))
         ticket = ffi.new("td_ticket *")
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             check(
                 lib.td_call_start(
-                    (target.id,), (self.id,), tag, view, len(view), _fast.nanoseconds(timeout), ticket
+                    (id_of(target),), (self.id,), tag, view, len(view), _fast.nanoseconds(timeout), ticket
                 )
             )
         self.engine._timer_armed()
@@ -174,9 +177,9 @@ class BaseMailbox(Address):
 
         `sender` of a REPLY says whose it is, `error` why there is none. See also `Engine.call_many`.
         """
-        ids = [target.id for target in targets]
+        ids = [id_of(target) for target in targets]
         array, gathering = ffi.new("td_mailbox[]", [(id,) for id in ids]), ffi.new("td_ticket *")
-        with ffi.from_buffer(data) as view:
+        with payload(data) as view:
             check(
                 lib.td_call_many(
                     array, len(ids), (self.id,), tag, view, len(view), _fast.nanoseconds(timeout), gathering
@@ -216,7 +219,7 @@ class BaseMailbox(Address):
         """
         options = ffi.new("td_subscribe_options *")
         options.size = ffi.sizeof("td_subscribe_options")
-        options.policy = policy
+        options.policy = Policy(policy)
         options.max_messages = max_messages
         if queue_group is not None:
             group = ffi.from_buffer(encode(queue_group))
@@ -305,45 +308,7 @@ class Mailbox(BaseMailbox):
         A tag fits when it is equal in the bits of `tag_mask` (0: all bits). `predicate` is called with a copy
         of each message that fits the rest, until it returns something true.
         """
-        if tag_mask and tag is None:
-            raise TypeError("tag_mask says which bits of tag must fit: give tag too")
-        number = None if ref is None else ref.__index__()
-        if predicate is not None:
-            return self._recv_predicate(timeout, kind, tag, tag_mask or -1, sender, number, predicate)
-        fields = (
-            (lib.TD_MATCH_KIND if kind is not None else 0)
-            | (lib.TD_MATCH_TAG if tag is not None else 0)
-            | (lib.TD_MATCH_FROM if sender is not None else 0)
-            | (lib.TD_MATCH_REF if number is not None else 0)
-        )
-        sender_id = sender.id if sender is not None else 0
-        return _fast.recv_match(self, timeout, fields, kind or 0, tag or 0, tag_mask, sender_id, number or 0)
-
-    def _recv_predicate(
-        self,
-        timeout: float | None,
-        kind: int | None,
-        tag: int | None,
-        mask: int,
-        sender: Address | None,
-        ref: int | None,
-        predicate: Callable[[Message], object],
-    ) -> Message:
-        cursor = bytearray(_CURSOR_SIZE)
-        deadline = None if not timeout else self.engine.now() + timeout
-        while True:
-            left = timeout if deadline is None else max(deadline - self.engine.now(), 1e-9)
-            message = _fast.peek(self, cursor, left)
-            fits = (
-                (kind is None or message.kind == kind)
-                and (tag is None or (message.tag ^ tag) & mask == 0)
-                and (sender is None or message.sender_id == sender.id)
-                and (ref is None or message.ref == ref)
-                and predicate(message)
-            )
-            taken = _fast.take(self, cursor, None) if fits else None
-            if taken is not None:
-                return taken
+        return Match(kind, tag, tag_mask, sender, ref, predicate).take(self, timeout)
 
     def __iter__(self) -> _fast.Batches:
         return _fast.Batches(self)

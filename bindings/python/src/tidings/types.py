@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Union
 
 from ._native import ffi, lib
 from .errors import TidingsError, check
@@ -28,6 +28,13 @@ def encode(name: str) -> bytes:
     return name.encode()
 
 
+def payload(data: Buffer) -> Any:
+    """The bytes of a payload as the library takes them. A context manager."""
+    if isinstance(data, str):
+        raise TypeError("a payload is bytes; encode the str first")
+    return ffi.from_buffer(data)
+
+
 def fetch(function: Callable[..., int], *args: object) -> bytes:
     """The data of the td_message that a function of the library makes."""
     message = ffi.new("td_message *")
@@ -36,6 +43,13 @@ def fetch(function: Callable[..., int], *args: object) -> bytes:
         return bytes(ffi.buffer(message.data, message.data_size))
     finally:
         lib.td_message_release(message)
+
+
+class OfThisProcess:
+    """What means nothing elsewhere, and must not be there twice."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is of its process: it can be neither pickled nor copied; open one in each")
 
 
 class Policy(IntEnum):
