@@ -38,14 +38,15 @@ export class Links {
     rmSync(this.socket(id), { force: true });
   }
 
-  /** What an earlier daemon has left: the index of each worker that has one, and the ids of all that have a socket. */
+  /** What an earlier daemon has left: the workers that have a link, by index, and all that have a link or a socket. */
   found() {
     const names = readdirSync(this.#folder);
-    const linked = names.filter((name) => LINK.test(name)).map((name) => {
-      const target = path.basename(readlinkSync(path.join(this.#folder, name)));
-      return [SOCKET.exec(target)?.[1], Number(LINK.exec(name)[1])];
-    });
-    const ids = names.map((name) => SOCKET.exec(name)?.[1]).filter((id) => id !== undefined);
-    return { indices: new Map(linked.filter(([id]) => ids.includes(id))), linked: linked.map(([, index]) => index), ids };
+    const linked = new Map();
+    for (const name of names.filter((name) => LINK.test(name))) {
+      const [, id] = SOCKET.exec(path.basename(readlinkSync(path.join(this.#folder, name)))) ?? [];
+      linked.set(Number(LINK.exec(name)[1]), id);
+    }
+    const listening = names.map((name) => SOCKET.exec(name)?.[1]);
+    return { linked, ids: new Set([...linked.values(), ...listening].filter((id) => id !== undefined)) };
   }
 }

@@ -15,6 +15,7 @@ const DEFAULTS = {
   maxStartAttempts: 1,
   onlineTimeout: 10_000, // from its start until it says that it is online
   adoptionTimeout: 2_000, // in which workers of an earlier daemon may come
+  orphanTimeout: 10_000, // in which workers whose daemon is gone look for another one
   linger: 50, // in which a worker that is out of service accepts what came before
   finishTimeout: 2_000, // in which it may finish what it was asked for
   shutdownTimeout: 10_000, // from "shutdown" to SIGTERM,

@@ -41,11 +41,11 @@ export class Pool extends Server {
 
   init() {
     this.mailbox.subscribe("worker.*");
-    const { indices, linked, ids } = this.links.found();
-    for (const index of linked) if (![...indices.values()].includes(index)) this.links.clear(index);
-    if (ids.length === 0) return;
+    const { linked, ids } = this.links.found();
+    if (ids.size === 0) return;
     this.#started = true;
-    for (const id of ids) this.#inherited.set(id, indices.get(id));
+    for (const id of ids) this.#inherited.set(id, undefined);
+    for (const [index, id] of linked) this.#inherited.set(id, index);
     this.#adopting = this.engine.sendAfter(this.mailbox, this.options.adoptionTimeout, "adopted");
   }
 
@@ -71,13 +71,15 @@ export class Pool extends Server {
     this.#add(worker);
     const index = this.#inherited.get(id);
     this.#inherited.delete(id);
-    if (index !== undefined && !this.#serving.has(index)) this.#serve(index, worker);
-    if (this.#inherited.size === 0) this.#adopted();
+    if (index !== undefined && !this.#serving.has(index)) {
+      this.#suspended ||= worker.suspended;
+      this.#serve(index, worker);
+    }
+    if (this.#inherited.size === 0 && this.#adopting?.cancel() !== undefined) this.#adopting = this.engine.sendAfter(this.mailbox, 0, "adopted");
     return worker;
   }
   /** Whoever has not come by now is gone. */
   #adopted() {
-    this.#adopting?.cancel();
     this.#adopting = undefined;
     for (const [id, index] of this.#inherited) {
       this.links.remove(id);
@@ -94,7 +96,7 @@ export class Pool extends Server {
   }
   handleInfo(message) {
     if (message.kind === "topic") this.#happened(this.#workers.get(JSON.parse(message.text()).id));
-    else if (message.text() === "adopted") this.#adopted();
+    else if (message.text() === "adopted") return this.#adopted();
     else this.#resting.delete(Number(message.text()));
     this.#reconcile();
   }

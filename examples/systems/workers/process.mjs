@@ -98,7 +98,7 @@ export class WorkerProcess {
   // ---------------------------------------------------------------- its beginning
 
   #spawn() {
-    const { name, worker, args, execArgs, env, onlineTimeout } = this.#pool.options;
+    const { name, worker, args, execArgs, env, onlineTimeout, orphanTimeout } = this.#pool.options;
     const child = (this.#child = spawn(process.execPath, [...execArgs, worker, ...args], {
       stdio: ["ignore", "inherit", "inherit", "pipe"],
       env: {
@@ -112,9 +112,11 @@ export class WorkerProcess {
         NODESOCKD_SUSPENDED: this.suspended ? "true" : "",
         NODESOCKD_SOCKET_PATH: this.#pool.links.socket(this.id),
         NODESOCKD_IPC_PATH: this.#pool.links.ipc,
+        NODESOCKD_ORPHAN_TIMEOUT: String(orphanTimeout),
       },
     }));
     child.on("error", (error) => this.#exited(`cannot be started: ${error.message}`));
+    child.unref(); // it may live longer than the daemon
     if (child.pid === undefined) return;
     this.#within(onlineTimeout);
     new Peer(this.#pool, child.stdio[3], this);

@@ -11,7 +11,7 @@ import { Remote } from "./remote.mjs";
 import { Replies } from "./replies.mjs";
 
 const RETRY = 250; // ms until the next look for a daemon
-const PATIENCE = 10_000; // in which one has to come
+const PATIENCE = 10_000; // in which one has to come, where the last one did not say
 const TITLE = 5; // characters of its id
 
 /**
@@ -25,6 +25,7 @@ export class Worker extends EventEmitter {
   resumed; // settles then
   #resume;
   #ipcPath;
+  #patience;
   #remote;
   #caller;
   #write; // to the daemon, while there is a connection
@@ -41,6 +42,7 @@ export class Worker extends EventEmitter {
     this.suspended = env.NODESOCKD_SUSPENDED === "true";
     this.resumed = this.suspended ? new Promise((resolve) => (this.#resume = resolve)) : Promise.resolve();
     this.#ipcPath = env.NODESOCKD_IPC_PATH;
+    this.#patience = Number(env.NODESOCKD_ORPHAN_TIMEOUT ?? PATIENCE);
     this.#named(env.NODESOCKD_APP_NAME);
     const engine = defaultEngine();
     this.#remote = new Remote(engine);
@@ -163,7 +165,7 @@ export class Worker extends EventEmitter {
   }
   /** For a daemon that listens. */
   async #look() {
-    for (let waited = 0; waited < PATIENCE && this.#ipcPath !== undefined; waited += RETRY) {
+    for (let waited = 0; waited < this.#patience && this.#ipcPath !== undefined; waited += RETRY) {
       const socket = connect(this.#ipcPath);
       try {
         await once(socket, "connect");

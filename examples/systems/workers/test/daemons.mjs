@@ -11,11 +11,14 @@ import { here, node, until, within } from "./support.mjs";
 
 export const program = (name) => path.join(here, "programs", name);
 
-/** A folder, and how to end what is in it: it is gone after the test, and after that. */
-export function folder(t, end = () => {}) {
+const ends = new Map(); // folder -> how to end what is in it
+
+/** A folder that is gone after the test, after what is in it has been ended. */
+export function folder(t) {
   const made = mkdtempSync(path.join(tmpdir(), "workers-"));
+  ends.set(made, []);
   t.after(async () => {
-    await end();
+    for (const end of ends.get(made)) await within(end(), "the end of a daemon");
     rmSync(made, { recursive: true, force: true });
   });
   return made;
@@ -25,10 +28,10 @@ const linesOf = (file) => readFileSync(file, { encoding: "utf8", flag: "a+" }).s
 
 /** A daemon that is over after the test, with what its workers print and what it says itself. Without `started` it has no workers yet. */
 export async function serve(t, { worker = "app.mjs", started = true, ...options } = {}) {
-  const end = () => within(daemon.terminate().catch(() => {}), "the daemon's end");
-  const tmpDir = options.tmpDir ?? folder(t, end);
+  const tmpDir = options.tmpDir ?? folder(t);
   const said = path.join(tmpDir, "said");
   const daemon = await start({ workerCount: 3, shutdownTimeout: 1_000, worker: program(worker), env: { SAID: said }, ...options, tmpDir });
+  ends.get(tmpDir).push(() => daemon.terminate().catch(() => {})); // it may be over
   const logged = [];
   const log = daemon.engine.mailbox({ handler: (message) => logged.push(message.text()) });
   log.subscribe("log");

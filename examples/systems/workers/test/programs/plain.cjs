@@ -1,11 +1,12 @@
 // A worker without the library: Node's own channel, and what its arguments say.
 //   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once
 const { appendFileSync } = require("node:fs");
+const { connect } = require("node:net");
 
 const how = new Set(process.argv.slice(2));
 const id = process.env.NODESOCKD_WORKER_ID;
 const say = (...words) => appendFileSync(process.env.SAID, `${id.slice(-5)} ${words.join(" ")}\n`);
-const online = () => process.send({ type: "online", data: { id, pid: process.pid, suspended: process.env.NODESOCKD_SUSPENDED === "true" } });
+const online = { type: "online", data: { id, pid: process.pid, suspended: process.env.NODESOCKD_SUSPENDED === "true" } };
 
 say("started", Date.now());
 process.on("message", (frame) => {
@@ -18,15 +19,25 @@ process.on("message", (frame) => {
   } else if (frame.type === "app-req" && request === "echo") {
     reply({ data: { pid: process.pid, data: { echo: data } } });
     reply({ done: true });
+  } else if (frame.type === "detach") {
+    process.disconnect();
+    look(frame.data.ipcPath);
   } else if (frame.type === "app-req" && request === "stream") {
     for (let i = 1; i <= data.count; i++) reply({ data: { pid: process.pid, data: i } });
     reply({ done: true });
   }
 });
+function look(path) {
+  const socket = connect(path);
+  socket.on("connect", () => socket.write(`${JSON.stringify(online)}\n`));
+  socket.on("error", () => setTimeout(look, 250, path));
+  socket.on("data", (data) => say("got", data.toString().trim()));
+  socket.on("close", (failed) => (failed ? undefined : process.exit()));
+}
 process.on("SIGTERM", () => {
   say("SIGTERM at", Date.now());
   if (!how.has("deaf")) process.exit(0);
 });
-if (!how.has("never")) online();
+if (!how.has("never")) process.send(online);
 if (how.has("brief")) setTimeout(() => process.exit(1), 20);
 setInterval(() => {}, 60_000);
