@@ -85,7 +85,11 @@ impl Address {
     /// # Ok::<(), tidings::Error>(())
     /// ```
     pub fn send_many(self, items: &[(u64, &[u8])]) -> Result<usize> {
-        anew(|| facade::send_many(self.0, Id::NONE, items)).map(|accepted| accepted as usize)
+        self.send_many_from(Id::NONE, items)
+    }
+
+    pub(super) fn send_many_from(self, from: Id, items: &[(u64, &[u8])]) -> Result<usize> {
+        anew(|| facade::send_many(self.0, from, items)).map(|accepted| accepted as usize)
     }
 
     /// Sends a payload without copying it: it is dropped, on any thread, when the last reader is done with it. When
@@ -100,10 +104,19 @@ impl Address {
     /// # Ok::<(), tidings::Error>(())
     /// ```
     pub fn send_owned<B: AsRef<[u8]> + Send + 'static>(self, tag: u64, payload: B) -> Result<(), (Error, B)> {
+        self.send_owned_from(Id::NONE, tag, payload)
+    }
+
+    pub(super) fn send_owned_from<B: AsRef<[u8]> + Send + 'static>(
+        self,
+        from: Id,
+        tag: u64,
+        payload: B,
+    ) -> Result<(), (Error, B)> {
         let loan = Loan::new(payload);
         let (data, release) = loan.parts();
         let options = facade::SendOptions { timeout: 0, interruptible: false, release: Some(release) };
-        anew(|| facade::send_ex(self.0, Id::NONE, tag, data, options)).map_err(|error| (error, loan.take_back()))
+        anew(|| facade::send_ex(self.0, from, tag, data, options)).map_err(|error| (error, loan.take_back()))
     }
 
     /// Sends a copy of the data, from nobody, and waits at most so long where the policy is
@@ -122,10 +135,14 @@ impl Address {
     /// # Ok::<(), tidings::Error>(())
     /// ```
     pub fn send_timeout(self, tag: u64, data: &[u8], timeout: Duration) -> Result<()> {
+        self.send_timeout_from(Id::NONE, tag, data, timeout)
+    }
+
+    pub(super) fn send_timeout_from(self, from: Id, tag: u64, data: &[u8], timeout: Duration) -> Result<()> {
         // The engine's 0 is the mailbox's own limit, and -1 is no wait.
         let timeout = if timeout.is_zero() { -1 } else { nanos(timeout) };
         let options = facade::SendOptions { timeout, interruptible: false, release: None };
-        anew(|| facade::send_ex(self.0, Id::NONE, tag, data, options))
+        anew(|| facade::send_ex(self.0, from, tag, data, options))
     }
 
     /// Gives the mailbox, which was opened [`notifiable`](crate::MailboxBuilder::notifiable), bits, from anywhere, also

@@ -40,6 +40,23 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The error alone: `Down` when the called mailbox ended first.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let mailbox = engine.mailbox().open()?;
+    /// mailbox.close()?;
+    /// let error = mailbox.call(0, b"", None).unwrap_err();
+    /// assert_eq!(error.error(), tidings::Error::NoProc);
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn error(&self) -> Error {
+        match self {
+            CallError::Down(_) => Error::Down,
+            CallError::Failed(error) => *error,
+        }
+    }
+
     pub(super) fn of(error: facade::CallError) -> CallError {
         match error {
             call::CallError::Plain(error) => CallError::Failed(error),

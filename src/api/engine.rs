@@ -2,7 +2,7 @@
 //!
 //! Guarantees: an [`Engine`] that was opened is closed by its drop; the shared one of the process is left as it is.
 
-use super::{anew, duration, nanos, Address, DrainReport, EngineStats, Loop, MailboxBuilder, Message, Timer};
+use super::{anew, duration, nanos, polled, Address, DrainReport, EngineStats, Loop, MailboxBuilder, Message, Timer};
 use crate::engine as facade;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -81,37 +81,6 @@ impl EngineBuilder {
         let EngineBuilder { virtual_clock, host_time, max_bytes, workers } = self;
         let options = facade::EngineOptions { virtual_clock, host_time, max_bytes, workers, thread_start: None };
         anew(|| facade::engine_open(options)).map(|id| Engine { id, owned: true })
-    }
-}
-
-/// What became of a publish, in copies.
-///
-/// ```
-/// # let engine = tidings::Engine::new()?;
-/// let receipt = engine.publish("news", 0, b"nobody listens")?;
-/// assert_eq!((receipt.matched, receipt.queued, receipt.dropped), (0, 0, 0));
-/// # Ok::<(), tidings::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// Subscriptions whose pattern fits, for each message.
-    pub matched: u64,
-    /// Copies that are in a queue.
-    pub queued: u64,
-    /// Copies that a bound kept out.
-    pub dropped: u64,
-}
-
-pub(super) fn publish(engine: Id, from: Id, topic: &str, tag: u64, data: &[u8], retain: bool) -> Result<Receipt> {
-    let options = facade::PublishOptions { retain, release: None };
-    anew(|| facade::publish(engine, from, topic, tag, data, options)).map(Receipt::of)
-}
-
-impl Receipt {
-    fn of(raw: crate::message::Receipt) -> Receipt {
-        let crate::message::Receipt { matched, queued, dropped } = raw;
-        Receipt { matched, queued, dropped }
     }
 }
 
@@ -283,47 +252,6 @@ impl Engine {
         anew(|| facade::send_after_name(self.id, name, nanos(delay), tag, data)).map(Timer::of)
     }
 
-    /// Publishes to every subscription whose pattern fits, from nobody. A slow subscriber never slows another.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// let mailbox = engine.mailbox().open()?;
-    /// let _subscription = mailbox.subscribe("weather.*")?;
-    /// assert_eq!(engine.publish("weather.rome", 0, b"sunny")?.queued, 1);
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn publish(&self, topic: &str, tag: u64, data: &[u8]) -> Result<Receipt> {
-        publish(self.id, Id::NONE, topic, tag, data, false)
-    }
-
-    /// Publishes, and keeps the value, instead of the topic's last one, for those who subscribe later. An empty payload
-    /// keeps none.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let mailbox = engine.mailbox().open()?;
-    /// engine.publish_retained("weather.rome", 0, b"sunny")?;
-    /// let _subscription = mailbox.subscribe("weather.*")?;
-    /// assert_eq!(mailbox.recv()?.text(), "sunny");
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn publish_retained(&self, topic: &str, tag: u64, data: &[u8]) -> Result<Receipt> {
-        publish(self.id, Id::NONE, topic, tag, data, true)
-    }
-
-    /// Publishes messages of tag and data under one topic, in order, visiting each subscription once.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let mailbox = engine.mailbox().open()?;
-    /// let _subscription = mailbox.subscribe("news")?;
-    /// assert_eq!(engine.publish_many("news", &[(1, b"one"), (2, b"two")])?.queued, 2);
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn publish_many(&self, topic: &str, items: &[(u64, &[u8])]) -> Result<Receipt> {
-        anew(|| facade::publish_many(self.id, Id::NONE, topic, items)).map(Receipt::of)
-    }
-
     /// The time of the engine's clock since some fixed point.
     ///
     /// ```
@@ -369,7 +297,8 @@ impl Engine {
     }
 
     /// Lets what is on its way arrive, at most so long, and then closes it. From nobody, nothing is taken any more.
-    /// `TimedOut` when something was left.
+    /// `TimedOut` when something was left; `Deadlock` inside a handler of it. A thread whose loop has to run meanwhile
+    /// uses [`try_drain`](Self::try_drain).
     ///
     /// ```
     /// use std::time::Duration;
@@ -380,9 +309,38 @@ impl Engine {
     /// # Ok::<(), tidings::Error>(())
     /// ```
     pub fn drain(self, timeout: Duration) -> (Result<()>, DrainReport) {
+        // The engine's 0 goes on another time, and there is none.
+        self.drain_for(nanos(timeout).max(1))
+    }
+
+    /// Begins to [drain](Self::drain), or goes on, without waiting, also inside a handler: the report, and the engine is
+    /// closed, when nothing is left; `None` while something is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let engine = tidings::Engine::new()?;
+    /// let run = engine.open_loop()?;
+    /// let mailbox = engine.mailbox().handled_in(&run, |_, messages| while messages.next().is_some() {})?;
+    /// mailbox.send(0, b"on its way")?;
+    /// let report = loop {
+    ///     match engine.try_drain()? {
+    ///         Some(report) => break report,
+    ///         None => run.run(Some(Duration::from_millis(100)))?,
+    ///     };
+    /// };
+    /// assert_eq!((report.delivered, report.undelivered), (1, 0));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn try_drain(&self) -> Result<Option<DrainReport>> {
+        let (done, report) = self.drain_for(0);
+        polled(done.map(|()| report))
+    }
+
+    fn drain_for(&self, timeout: i64) -> (Result<()>, DrainReport) {
         let mut report = None;
         let done = anew(|| {
-            let (done, drained) = facade::engine_drain(self.id, nanos(timeout));
+            let (done, drained) = facade::engine_drain(self.id, timeout);
             report = Some(DrainReport::of(drained));
             done
         });

@@ -3,7 +3,7 @@
 //! Guarantees: a [`Mailbox`] ends with its drop at the latest; each message goes to exactly one receive, from any
 //! thread.
 
-use super::{anew, nanos, raw, Address, Batch, Call, CallError, Match, Message, Policy, Receipt, Subscription};
+use super::{anew, nanos, raw, Address, Batch, Call, CallError, Match, Message};
 use crate::clock::FOREVER;
 use crate::engine as facade;
 use crate::error::{Error, Result};
@@ -57,6 +57,10 @@ pub(super) fn polled<T>(result: Result<T>) -> Result<Option<T>> {
 impl Mailbox {
     pub(super) fn of(id: Id, engine: Id) -> Mailbox {
         Mailbox { address: Address(id), engine }
+    }
+
+    pub(super) fn engine(&self) -> Id {
+        self.engine
     }
 
     /// The time of its engine's clock. Where that is closed the mailbox is over.
@@ -206,6 +210,64 @@ impl Mailbox {
         anew(|| facade::send(to.0, self.address.0, tag, data))
     }
 
+    /// As [`Address::send_many`], in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// assert_eq!(ann.send_many_to(bob.address(), &[(1, b"one"), (2, b"two")])?, 2);
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_many_to(&self, to: Address, items: &[(u64, &[u8])]) -> Result<usize> {
+        to.send_many_from(self.address.0, items)
+    }
+
+    /// As [`Address::send_owned`], in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// ann.send_owned_to(bob.address(), 0, vec![1u8; 1_000_000]).map_err(|(error, _large)| error)?;
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_owned_to<B>(&self, to: Address, tag: u64, payload: B) -> Result<(), (Error, B)>
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
+        to.send_owned_from(self.address.0, tag, payload)
+    }
+
+    /// As [`Address::send_timeout`], in this mailbox's name; `Closed` when it ends meanwhile.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let engine = tidings::Engine::new()?;
+    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
+    /// ann.send_timeout_to(bob.address(), 0, b"hello", Duration::from_secs(1))?;
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_timeout_to(&self, to: Address, tag: u64, data: &[u8], timeout: Duration) -> Result<()> {
+        to.send_timeout_from(self.address.0, tag, data, timeout)
+    }
+
+    /// As [`Engine::send_name`](crate::Engine::send_name), in this mailbox's name.
+    ///
+    /// ```
+    /// # let engine = tidings::Engine::new()?;
+    /// # let ann = engine.mailbox().open()?;
+    /// let bob = engine.mailbox().name("bob").open()?;
+    /// ann.send_name("bob", 0, b"hello")?;
+    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
+    /// # Ok::<(), tidings::Error>(())
+    /// ```
+    pub fn send_name(&self, name: &str, tag: u64, data: &[u8]) -> Result<()> {
+        anew(|| facade::send_name(self.engine, name, self.address.0, tag, data))
+    }
+
     /// As [`Address::call`], in this mailbox's name.
     ///
     /// ```
@@ -238,113 +300,6 @@ impl Mailbox {
     pub fn call_start(&self, to: Address, tag: u64, data: &[u8], timeout: Option<Duration>) -> Result<Call> {
         let timeout = timeout.map_or(FOREVER, nanos);
         anew(|| facade::call_start(to.0, self.address.0, tag, data, timeout)).map(Call::of)
-    }
-
-    /// Delivers what is published from now on under a topic that fits the pattern: tokens divided by `.`, where `*` is
-    /// exactly one token and `>` one or more at the end. Retained values that fit come first.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let mailbox = engine.mailbox().open()?;
-    /// let _all = mailbox.subscribe("weather.>")?;
-    /// engine.publish("weather.rome.today", 0, b"sunny")?;
-    /// assert_eq!(mailbox.recv()?.topic(), "weather.rome.today");
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn subscribe(&self, pattern: &str) -> Result<Subscription> {
-        self.subscribe_bounded(pattern, Policy::Fail, 0)
-    }
-
-    /// As [`subscribe`](Self::subscribe), with a bound and policy of the subscription's own: not [`Policy::Block`].
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let mailbox = engine.mailbox().open()?;
-    /// let _latest = mailbox.subscribe_bounded("weather.>", tidings::Policy::DropOld, 1)?;
-    /// engine.publish("weather.rome", 0, b"sunny")?;
-    /// engine.publish("weather.rome", 0, b"rain")?;
-    /// assert_eq!(mailbox.recv()?.text(), "rain");
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn subscribe_bounded(&self, pattern: &str, policy: Policy, max_messages: u64) -> Result<Subscription> {
-        anew(|| facade::subscribe(self.address.0, pattern, policy as u32, max_messages, None)).map(Subscription::of)
-    }
-
-    /// Subscribes as one of a queue group: each message goes to one of its subscriptions, in turn.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// let _one = ann.subscribe_in_group("jobs", "workers")?;
-    /// let _other = bob.subscribe_in_group("jobs", "workers")?;
-    /// engine.publish("jobs", 1, b"")?;
-    /// engine.publish("jobs", 2, b"")?;
-    /// assert_eq!(ann.recv()?.tag() + bob.recv()?.tag(), 3);
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn subscribe_in_group(&self, pattern: &str, queue_group: &str) -> Result<Subscription> {
-        let policy = Policy::Fail as u32;
-        anew(|| facade::subscribe(self.address.0, pattern, policy, 0, Some(queue_group))).map(Subscription::of)
-    }
-
-    /// As [`Engine::publish`](crate::Engine::publish), in this mailbox's name.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// let _subscription = bob.subscribe("news")?;
-    /// ann.publish("news", 0, b"none")?;
-    /// assert_eq!(bob.recv()?.from(), Some(ann.address()));
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn publish(&self, topic: &str, tag: u64, data: &[u8]) -> Result<Receipt> {
-        super::engine::publish(self.engine, self.address.0, topic, tag, data, false)
-    }
-
-    /// Says what is published, in this mailbox's name, when it ends, before anyone gets its DOWN; not when its engine is
-    /// closed. It replaces what was set before. `NoProc` when the mailbox is over.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// let _subscription = bob.subscribe("wills")?;
-    /// ann.set_will("wills", 0, b"all to bob")?;
-    /// drop(ann);
-    /// assert_eq!(bob.recv()?.text(), "all to bob");
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn set_will(&self, topic: &str, tag: u64, data: &[u8]) -> Result<()> {
-        anew(|| facade::will_set(self.address.0, topic, tag, data, false))
-    }
-
-    /// As [`set_will`](Self::set_will), and the value is kept then, as that of
-    /// [`publish_retained`](crate::Engine::publish_retained).
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let (ann, bob) = (engine.mailbox().open()?, engine.mailbox().open()?);
-    /// ann.set_will_retained("wills", 0, b"all to bob")?;
-    /// drop(ann);
-    /// let _subscription = bob.subscribe("wills")?;
-    /// assert_eq!(bob.recv()?.text(), "all to bob");
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn set_will_retained(&self, topic: &str, tag: u64, data: &[u8]) -> Result<()> {
-        anew(|| facade::will_set(self.address.0, topic, tag, data, true))
-    }
-
-    /// Takes the will back: nothing is published when the mailbox ends. `NotFound` when there is none.
-    ///
-    /// ```
-    /// # let engine = tidings::Engine::new()?;
-    /// # let mailbox = engine.mailbox().open()?;
-    /// mailbox.set_will("wills", 0, b"")?;
-    /// mailbox.clear_will()?;
-    /// assert_eq!(mailbox.clear_will(), Err(tidings::Error::NotFound));
-    /// # Ok::<(), tidings::Error>(())
-    /// ```
-    pub fn clear_will(&self) -> Result<()> {
-        anew(|| facade::will_clear(self.address.0))
     }
 }
 

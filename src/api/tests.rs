@@ -80,6 +80,60 @@ fn a_payload_on_loan_is_dropped_once_after_its_last_reader_and_comes_back_from_a
 }
 
 #[test]
+fn a_published_payload_is_dropped_once_after_its_last_reader_and_comes_back_from_a_failed_publish() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let engine = Engine::new().unwrap();
+    let (ann, bob) = (engine.mailbox().open().unwrap(), engine.mailbox().open().unwrap());
+    let _held = (ann.subscribe("a").unwrap(), bob.subscribe("a").unwrap());
+    let receipt = engine.publish_owned("a", 0, Counted(drops.clone())).map_err(|(error, _)| error).unwrap();
+    assert_eq!((receipt.queued, ann.recv().unwrap().data()), (2, &b"on loan"[..]));
+    assert_eq!(drops.load(SeqCst), 0);
+    assert_eq!(bob.recv().unwrap().data(), b"on loan");
+    assert_eq!(drops.load(SeqCst), 1);
+    let (error, back) = ann.publish_owned("a.*", 0, Counted(drops.clone())).unwrap_err();
+    assert_eq!((error, drops.load(SeqCst)), (Error::Inval, 1));
+    drop(back);
+    engine.publish_owned("nobody", 0, Counted(drops.clone())).map_err(|(error, _)| error).unwrap();
+    assert_eq!(drops.load(SeqCst), 3);
+}
+
+/// (rule 30)
+#[test]
+fn a_drain_refuses_who_has_no_name_and_ends_when_all_is_handled() {
+    let engine = Engine::new().unwrap();
+    let run = engine.open_loop().unwrap();
+    let count = |_: &Mailbox, messages: &mut Messages<'_>| while messages.next().is_some() {};
+    let bob = engine.mailbox().name("bob").handled_in(&run, count).unwrap();
+    let ann = engine.mailbox().open().unwrap();
+    bob.send(0, b"").unwrap();
+    assert_eq!(engine.try_drain().unwrap(), None);
+    let (to, many) = (bob.address(), &[(0, &b""[..])]);
+    assert_eq!((to.send_many(many), ann.send_many_to(to, many)), (Err(Error::Closed), Ok(1)));
+    assert_eq!((engine.send_name("bob", 0, b""), ann.send_name("bob", 0, b"")), (Err(Error::Closed), Ok(())));
+    let no_time = Duration::ZERO;
+    assert_eq!(to.send_timeout(0, b"", no_time), Err(Error::Closed));
+    assert_eq!(ann.send_timeout_to(to, 0, b"", no_time), Ok(()));
+    assert_eq!(to.send_owned(0, "").map_err(|(error, _)| error), Err(Error::Closed));
+    assert_eq!(ann.send_owned_to(to, 0, "").map_err(|(error, _)| error), Ok(()));
+    assert_eq!(engine.publish_many("a", many).unwrap_err(), Error::Closed);
+    assert_eq!(ann.publish_many("a", many).unwrap().matched, 0);
+    assert_eq!(ann.publish_retained("a", 0, b"kept").unwrap().matched, 0);
+    let report = loop {
+        if let Some(report) = engine.try_drain().unwrap() {
+            break report;
+        }
+        run.run(Some(Duration::ZERO)).unwrap();
+    };
+    assert_eq!((report.delivered, report.undelivered), (5, 0));
+    assert_eq!((bob.send(0, b""), engine.try_drain()), (Err(Error::NoProc), Err(Error::Stale)));
+    let engine = Engine::new().unwrap();
+    let left = engine.mailbox().open().unwrap();
+    left.send(0, b"").unwrap();
+    let (done, report) = engine.drain(no_time);
+    assert_eq!((done, report.undelivered), (Err(Error::TimedOut), 1));
+}
+
+#[test]
 fn a_payload_of_no_bytes_on_loan_is_dropped_too() {
     struct Empty(Counted);
     impl AsRef<[u8]> for Empty {
