@@ -60,6 +60,7 @@ mod process;
 mod recorder;
 mod registry;
 mod snapshot;
+mod spare;
 mod sync;
 mod table;
 mod timer;

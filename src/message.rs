@@ -258,7 +258,7 @@ pub struct Block {
 }
 
 enum Bytes {
-    Owned(Box<[u8]>),
+    Owned(Vec<u8>),
     Lent { release: Option<Release>, place: Option<Arc<dyn ReleasePlace>> },
 }
 
@@ -280,15 +280,14 @@ impl Block {
 
     /// A copy of `data`, or nothing when there is no memory for it.
     pub fn try_copy(data: &[u8]) -> Option<Arc<Block>> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(data.len()).ok()?;
+        let mut bytes = crate::spare::buffer(data.len())?;
         bytes.extend_from_slice(data);
-        Some(Arc::new(Block { bytes: Bytes::Owned(bytes.into()) }))
+        Some(Arc::new(Block { bytes: Bytes::Owned(bytes) }))
     }
 
     /// Takes the bytes over.
     pub fn own(data: Vec<u8>) -> Arc<Block> {
-        Arc::new(Block { bytes: Bytes::Owned(data.into()) })
+        Arc::new(Block { bytes: Bytes::Owned(data) })
     }
 
     /// The host's own memory, until `release` runs. The block is disarmed with [`cancel`](Self::cancel) when a send
@@ -324,14 +323,17 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Bytes::Lent { release, place } = &mut self.bytes {
-            let Some(release) = release.take() else { return };
-            let refused = match place {
-                Some(place) => place.defer(release).err(),
-                None => Some(release),
-            };
-            if let Some(release) = refused {
-                release.run();
+        match &mut self.bytes {
+            Bytes::Owned(bytes) => crate::spare::give_back(std::mem::take(bytes)),
+            Bytes::Lent { release, place } => {
+                let Some(release) = release.take() else { return };
+                let refused = match place {
+                    Some(place) => place.defer(release).err(),
+                    None => Some(release),
+                };
+                if let Some(release) = refused {
+                    release.run();
+                }
             }
         }
     }
