@@ -14,7 +14,7 @@ const STEPS: &[(u8, &[&str])] = &[
     (0, &["error"]),
     (0, &["notify"]),
     (0, &["owed"]),
-    (0, &["log"]),
+    (0, &["log", "spare"]),
     (0, &["clock"]),
     (1, &["id"]),
     (1, &["message"]),
