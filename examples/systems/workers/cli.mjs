@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { connect } from "./client.mjs";
 import { Links } from "./links.mjs";
-import { Options } from "./options.mjs";
+import { Options, standardFile } from "./options.mjs";
 
 const ID_END = 5; // letters of an id that are enough to tell workers apart
 const STATE = 11;
@@ -15,10 +15,10 @@ const program = new Command("workers").description("Runs a Node program in sever
 function command(signature, description, act) {
   const made = program.command(signature).description(description);
   made.option("-i, --ipc <path>", "the daemon's socket");
-  made.addOption(new Option("-c, --config <path>", "the daemon's file of options, which says where that is").default("workers.json").conflicts("ipc"));
+  made.addOption(new Option("-c, --config <path>", "the daemon's file of options, which says where that is; nodesockd.yml if not given").conflicts("ipc"));
   return made.action(async (...args) => {
     const options = args.at(-2);
-    const client = await connect(options.ipc ?? new Links(new Options({}, options.config).tmpDir).ipc);
+    const client = await connect(options.ipc ?? new Links(new Options({}, options.config ?? standardFile())).ipc);
     try {
       await act(client, ...args.slice(0, -2), options);
     } finally {

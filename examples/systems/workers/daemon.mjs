@@ -14,7 +14,7 @@ const PRIVATE = 0o007; // nobody but the user and the group may connect
 /** Starts one, with options as in options.mjs. It has no workers until it is asked for them, or those that an earlier one has left. */
 export async function start(given, file) {
   const options = new Options(given, file);
-  const links = new Links(options.tmpDir);
+  const links = new Links(options);
   if (await answers(links.ipc)) throw new Error(`a daemon listens at ${links.ipc} already`);
   const engine = new Engine().ref();
   const pool = Pool.start({ engine, name: DAEMON }, options, links);

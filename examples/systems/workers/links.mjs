@@ -4,34 +4,37 @@ import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync }
 import path from "node:path";
 
 const UUID = "[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}";
-const LINK = /^app\.(\d+)\.sock$/;
-const SOCKET = new RegExp(`^app\\.(${UUID})\\.sock$`, "i");
+const escape = (text) => text.replace(/[^\w-]/g, "\\$&");
 
 export class Links {
+  ipc; // the daemon's socket
   #folder;
+  #pattern;
 
-  constructor(folder) {
-    this.#folder = path.resolve(folder);
+  constructor({ tmpDir, socketFile, ipcFile }) {
+    this.#folder = path.resolve(tmpDir);
+    this.#pattern = socketFile;
+    this.ipc = path.join(this.#folder, ipcFile);
     mkdirSync(this.#folder, { recursive: true });
   }
-  get ipc() {
-    return path.join(this.#folder, "nodesockd.ipc");
+  #name(worker) {
+    return this.#pattern.replace("{worker}", worker);
+  }
+  #path(worker) {
+    return path.join(this.#folder, this.#name(worker));
   }
   socket(id) {
-    return path.join(this.#folder, `app.${id}.sock`);
-  }
-  #link(index) {
-    return path.join(this.#folder, `app.${index}.sock`);
+    return this.#path(id);
   }
 
   point(index, id) {
-    const next = path.join(this.#folder, `.app.${index}.sock.next`);
+    const next = `${this.#path(index)}.next`;
     rmSync(next, { force: true });
-    symlinkSync(`./app.${id}.sock`, next);
-    renameSync(next, this.#link(index));
+    symlinkSync(`./${this.#name(id)}`, next);
+    renameSync(next, this.#path(index));
   }
   clear(index) {
-    rmSync(this.#link(index), { force: true });
+    rmSync(this.#path(index), { force: true });
   }
   /** Of a worker that is no more. */
   remove(id) {
@@ -40,13 +43,16 @@ export class Links {
 
   /** What an earlier daemon has left: the workers that have a link, by index, and all that have a link or a socket. */
   found() {
+    const [before, after] = this.#pattern.split("{worker}").map(escape);
+    const link = new RegExp(`^${before}(\\d+)${after}$`);
+    const socket = new RegExp(`^${before}(${UUID})${after}$`, "i");
     const names = readdirSync(this.#folder);
     const linked = new Map();
-    for (const name of names.filter((name) => LINK.test(name))) {
-      const [, id] = SOCKET.exec(path.basename(readlinkSync(path.join(this.#folder, name)))) ?? [];
-      linked.set(Number(LINK.exec(name)[1]), id);
+    for (const name of names.filter((name) => link.test(name))) {
+      const [, id] = socket.exec(path.basename(readlinkSync(path.join(this.#folder, name)))) ?? [];
+      linked.set(Number(link.exec(name)[1]), id);
     }
-    const listening = names.map((name) => SOCKET.exec(name)?.[1]);
+    const listening = names.map((name) => socket.exec(name)?.[1]);
     return { linked, ids: new Set([...linked.values(), ...listening].filter((id) => id !== undefined)) };
   }
 }

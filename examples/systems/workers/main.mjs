@@ -1,26 +1,33 @@
-// node main.mjs FILE: the daemon, with the options in that file of JSON (options.mjs), and its workers. SIGTERM and SIGINT stop it, SIGHUP has it read the
-// file again, and SIGUSR2 has another one take its place and its workers, which go on.
+// node main.mjs [FILE]: the daemon, with the options in that file (options.mjs), or in nodesockd.yml, and its workers. SIGTERM and SIGINT stop it, SIGHUP
+// has it read the file again, and SIGUSR2 has another one take its place and its workers, which go on.
 import { spawn } from "node:child_process";
 import { start } from "./daemon.mjs";
-
-const [file] = process.argv.slice(2);
+import { standardFile } from "./options.mjs";
+import { UPGRADE } from "./pool.mjs";
 
 try {
+  const [file = standardFile()] = process.argv.slice(2);
   const daemon = await start({}, file);
-  const { name } = await daemon.ask("config");
-  process.title = `${name} daemon`;
+  process.title = `${daemon.options.name} daemon`;
   print(daemon.engine);
   console.log(`listening at ${daemon.path}`);
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => daemon.terminate());
   process.on("SIGHUP", () => daemon.ask("reload").catch(report));
-  process.once("SIGUSR2", async () => {
-    await daemon.release();
-    spawn(process.execPath, process.argv.slice(1), { stdio: "inherit", detached: true }).unref();
-  });
+  const upgrade = daemon.engine.mailbox({ handler: () => giveWay(daemon) });
+  upgrade.subscribe(UPGRADE);
+  process.on("SIGUSR2", () => upgrade.send());
   daemon.ask("start-workers").catch(report);
 } catch (error) {
   report(error);
   process.exitCode = 1;
+}
+
+let givingWay = false;
+async function giveWay(daemon) {
+  if (givingWay) return;
+  givingWay = true;
+  await daemon.release();
+  spawn(process.execPath, process.argv.slice(1), { stdio: "inherit", detached: true }).unref();
 }
 
 /** Says what happens to the workers. */

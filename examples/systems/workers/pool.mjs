@@ -1,13 +1,16 @@
 // The workers as a whole: which of them serve, which stand by, and which are to come or go.
 // Whatever happens to a worker is published (`worker.STATE`), and the pool, which hears of it, then does what is missing between what there is and what there
 // ought to be. What somebody asks of the daemon is a call to it, which is answered when it has come to that.
+import semver from "semver";
 import { Server } from "tidings";
 import { Peer } from "./peer.mjs";
 import { FAILED } from "./remote.mjs";
 import { select } from "./specifiers.mjs";
 import { STANDBY, WorkerProcess } from "./process.mjs";
 
+export const UPGRADE = "upgrade"; // the topic on which it is said that another daemon is to take over
 export const VERSION = "2.0.0-rc.8"; // of Nodesockd, whose protocol this is
+const RESTARTING = ["script", "args", "execArgs", "env", "stdout", "stderr"]; // options that only new workers have
 const MOST = 1_000; // workers
 const EARLY = 1_000; // ms online, below which an end counts as a failure to start
 const HASTY = 3; // failures in a row after which the next start has to wait,
@@ -31,6 +34,7 @@ export class Pool extends Server {
   #adopting; // the timer, while workers of an earlier daemon may come
   #inherited = new Map(); // id -> index, of those
   #released = false;
+  #ending = false; // when the workers have
   #startTs = Date.now();
 
   constructor(options, links) {
@@ -150,18 +154,19 @@ export class Pool extends Server {
       for (const worker of this.#workers.values()) worker.retire();
     }
     this.#answerGoals();
+    if (this.#ending && this.#workers.size === 0) this.stop();
   }
   #indices() {
-    return [...Array(this.options.workerCount).keys()];
+    return [...Array(this.options.workers).keys()];
   }
   #lacks(index) {
     const worker = this.#serving.get(index);
     return worker === undefined || !worker.isReady || worker.generation !== this.#generation;
   }
   #replace() {
-    const { workerCount } = this.options;
-    for (const index of this.#serving.keys()) if (index >= workerCount) this.#dismiss(index);
-    for (const worker of this.#workers.values()) if (worker.destined >= workerCount) worker.retire();
+    const { workers } = this.options;
+    for (const index of this.#serving.keys()) if (index >= workers) this.#dismiss(index);
+    for (const worker of this.#workers.values()) if (worker.destined >= workers) worker.retire();
     const heirs = new Map();
     for (const index of this.#indices().filter((index) => this.#lacks(index))) {
       const heir = this.#heir(index);
@@ -215,9 +220,9 @@ export class Pool extends Server {
     if (this.#restarting) return;
     const idle = [...this.#workers.values()].filter((worker) => worker.place === STANDBY && worker.isAlive);
     const fit = idle.filter((worker) => worker.generation === this.#generation && worker.suspended && worker.state !== "broken");
-    const kept = fit.slice(0, this.options.standbyCount);
+    const kept = fit.slice(0, this.options.standby);
     for (const worker of idle) if (!kept.includes(worker)) worker.retire();
-    for (let missing = this.options.standbyCount - kept.length; missing > 0 && !this.#resting.has(STANDBY); missing--) {
+    for (let missing = this.options.standby - kept.length; missing > 0 && !this.#resting.has(STANDBY); missing--) {
       this.#add(WorkerProcess.spawn(this, { suspended: true }));
     }
   }
@@ -237,15 +242,15 @@ export class Pool extends Server {
   }
   #commands = new Map([
     ["status", (request) => this.#answer(request, this.status())],
-    ["config", (request) => this.#answer(request, { ...this.options })],
+    ["config", (request) => this.#answer(request, { config: this.options, files: this.options.files })],
     ["start-workers", (request, data) => this.#startWorkers(request, data)],
     ["restart-workers", (request, data) => this.#restartWorkers(request, data)],
     ["resume-workers", (request) => this.#resumeWorkers(request)],
     ["stop-workers", (request) => this.#stopWorkers(request)],
-    ["set-worker-count", (request, { count }) => this.#setCount(request, "workerCount", count)],
-    ["set-standby-count", (request, { count }) => this.#setCount(request, "standbyCount", count)],
+    ["set-worker-count", (request, { count }) => this.#setCount(request, "workers", count)],
+    ["set-standby-count", (request, { count }) => this.#setCount(request, "standby", count)],
     ["reload", (request) => this.#reload(request)],
-    ["terminate", (request) => this.#stopWorkers(request, () => void this.stop())],
+    ["terminate", (request) => this.#terminate(request)],
   ]);
 
   status() {
@@ -273,7 +278,12 @@ export class Pool extends Server {
     this.#resting.clear();
     this.#await(request, () => !this.#restarting && this.#indices().every((index) => !this.#lacks(index)), { answer, isStart: true });
   }
-  #restartWorkers(request, options) {
+  /** A version that is newer: another daemon, which may be that one, is to take over first. */
+  #restartWorkers(request, { version, ...options }) {
+    if (semver.valid(version) !== null && semver.gt(version, VERSION)) {
+      this.#answer(request, { upgrading: true, pid: process.pid });
+      return this.engine.publish(UPGRADE);
+    }
     if (this.#started) {
       this.#generation++;
       this.#restarting = true;
@@ -287,22 +297,34 @@ export class Pool extends Server {
     for (const worker of this.#serving.values()) worker.resume();
     this.#answer(request);
   }
-  #stopWorkers(request, then = () => {}) {
+  #stopWorkers(request) {
+    this.#stop();
+    this.#await(request, () => this.#workers.size === 0);
+  }
+  #stop() {
     this.#started = false;
     this.#restarting = false;
     this.#failGoals("The workers are stopped");
-    this.#await(request, () => this.#workers.size === 0, { answer: then });
+  }
+  /** Who asks is told at once, and can wait for the process. */
+  #terminate(request) {
+    this.#answer(request, { pid: process.pid });
+    this.#stop();
+    this.#ending = true;
   }
   #setCount(request, which, number) {
     this.options[which] = count(number);
-    if (this.#started && which === "workerCount") this.#startWorkers(request, {});
+    if (this.#started && which === "workers") this.#startWorkers(request, {});
     else this.#answer(request);
   }
   #reload(request) {
-    const { name } = this.options;
+    const before = { ...this.options };
     this.options.reload();
-    if (this.options.name !== name) for (const worker of this.#workers.values()) worker.rename(this.options.name);
-    this.#answer(request);
+    const { name } = this.options;
+    if (name !== before.name) for (const worker of this.#workers.values()) worker.rename(name);
+    const isNew = RESTARTING.some((key) => JSON.stringify(this.options[key]) !== JSON.stringify(before[key]));
+    if (isNew && this.#started) this.#restartWorkers(request, { suspended: this.#suspended });
+    else this.#setCount(request, "workers", this.options.workers);
   }
 
   /** Leaves its workers to whoever listens at the daemon's socket next. */

@@ -3,13 +3,14 @@
 // waits for an answer of it is told so.
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { Reason } from "tidings";
 import { Peer } from "./peer.mjs";
 import { Remote } from "./remote.mjs";
 
 const ENDED = Reason.USER; // the reason of its mailbox's end
 const REST = 100; // ms in which what an ended process has still written is read, and in which one that has closed its connection may have ended
+const LEAVING = 2_000; // ms in which one that is released has to leave
 export const STANDBY = "standby"; // the place of those who have no index
 
 export class WorkerProcess {
@@ -98,13 +99,12 @@ export class WorkerProcess {
   // ---------------------------------------------------------------- its beginning
 
   #spawn() {
-    const { name, worker, args, execArgs, env, onlineTimeout, orphanTimeout } = this.#pool.options;
-    const child = (this.#child = spawn(process.execPath, [...execArgs, worker, ...args], {
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
+    const { name, script, args, execArgs, env, onlineTimeout, orphanTimeout } = this.#pool.options;
+    const { stdout, stderr, close } = this.#outputs();
+    const child = (this.#child = spawn(process.execPath, [...execArgs, script, ...args], {
+      stdio: ["ignore", stdout, stderr, "pipe"],
       env: {
-        NODE_ENV: "production",
-        ...process.env,
-        ...env,
+        ...(env === undefined ? process.env : Object.fromEntries([...env, "NODE_ENV"].map((name) => [name, process.env[name]]))),
         NODE_CHANNEL_FD: "3", // Node's own channel, whose frames are lines of JSON
         NODE_CHANNEL_SERIALIZATION_MODE: "json",
         NODESOCKD_WORKER_ID: this.id,
@@ -115,12 +115,24 @@ export class WorkerProcess {
         NODESOCKD_ORPHAN_TIMEOUT: String(orphanTimeout),
       },
     }));
+    close();
     child.on("error", (error) => this.#exited(`cannot be started: ${error.message}`));
     child.unref(); // it may live longer than the daemon
     if (child.pid === undefined) return;
     this.#within(onlineTimeout);
     new Peer(this.#pool, child.stdio[3], this);
     this.#watch(child.pid);
+  }
+  /** Where what it prints goes: where the daemon's goes, or to files. */
+  #outputs() {
+    const { stdout, stderr = stdout } = this.#pool.options;
+    const opened = [];
+    const output = (file) => {
+      if (typeof file !== "string") return file === null ? "ignore" : "inherit";
+      opened.push(openSync(file, "a", 0o600));
+      return opened.at(-1);
+    };
+    return { stdout: output(stdout), stderr: output(stderr), close: () => opened.forEach((fd) => closeSync(fd)) };
   }
   #watch(pid) {
     this.pid = pid;
@@ -180,6 +192,7 @@ export class WorkerProcess {
   release(ipcPath) {
     if (!this.isAlive || !this.isConnected) return undefined;
     this.#tell("detach", { ipcPath });
+    this.#after(LEAVING, "left");
     return new Promise((resolve) => (this.#left = resolve));
   }
   #pace(what, requestId) {
@@ -262,6 +275,7 @@ export class WorkerProcess {
     deadline: () => this.#failed(),
     linger: () => ((this.#lingered = true), this.#finish()),
     lost: () => (this.isConnected ? undefined : this.remote.giveUp(`${this} has lost its connection`)),
+    left: () => this.#left(),
     shutdown: () => this.#shutdown(),
     terminate: () => this.#signal("SIGTERM"),
     kill: () => this.#signal("SIGKILL"),

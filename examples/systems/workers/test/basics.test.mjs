@@ -8,7 +8,7 @@ import { sleep, until } from "./support.mjs";
 const SHORT = 5; // of an id
 
 test("E1: a worker is online in status as soon as it says so", async (t) => {
-  const daemon = await serve(t, { worker: "plain.cjs", workerCount: 1, started: false });
+  const daemon = await serve(t, { worker: "plain.cjs", workers: 1, started: false });
   const client = await raw(t, daemon);
   const [{ done }] = await client.ask("start-workers", {});
   assert.equal(done, true);
@@ -22,7 +22,7 @@ test("E1: a worker is online in status as soon as it says so", async (t) => {
 });
 
 test("E1: one that does not come online is ended and tried again, as often as allowed", async (t) => {
-  const daemon = await serve(t, { worker: "plain.cjs", args: ["never"], workerCount: 1, onlineTimeout: 250, shutdownTimeout: 50, started: false });
+  const daemon = await serve(t, { worker: "plain.cjs", args: ["never"], workers: 1, onlineTimeout: 250, shutdownTimeout: 50, started: false });
   const client = await raw(t, daemon);
   const [answer] = await client.ask("start-workers", { maxAttempts: 3 });
   assert.match(answer.errors[0], /^Worker .* has not come online, and 3 have been tried$/);
@@ -34,7 +34,7 @@ test("E1: one that does not come online is ended and tried again, as often as al
 });
 
 test("E2: a message is an event in every worker in service, once", async (t) => {
-  const daemon = await serve(t, { standbyCount: 1 });
+  const daemon = await serve(t, { standby: 1 });
   await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");
   const client = await raw(t, daemon);
   assert.deepEqual(await client.ask("send-app-msg", { message: "hello", data: { a: 1 } }), [{ done: true }]);

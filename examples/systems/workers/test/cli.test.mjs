@@ -6,7 +6,7 @@ import { node, until, within } from "./support.mjs";
 
 /** A daemon with a worker that stands by, and its workers in the order in which the status has them. */
 async function withStandby(t) {
-  const daemon = await serve(t, { standbyCount: 1 });
+  const daemon = await serve(t, { standby: 1 });
   await until(() => daemon.workers().filter(({ state }) => state === "online" || state === "suspended").length === 4, "all workers");
   const place = ({ idx }) => idx ?? Infinity;
   return { daemon, ipc: daemon.path, workers: daemon.workers().sort((one, other) => place(one) - place(other)) };

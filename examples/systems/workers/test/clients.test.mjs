@@ -11,7 +11,7 @@ const { CC = "cc", PYTHON = "python3" } = process.env;
 
 /** What a session prints; the daemon is killed in its midst. */
 async function session(t, command, args) {
-  const daemon = await apart(t, { standbyCount: 1 });
+  const daemon = await apart(t, { standby: 1 });
   const serving = (await daemon.workers()).filter(({ idx }) => idx !== undefined).sort((one, other) => one.idx - other.idx);
   const { lines, ended, told } = run(t, command, [...args, daemon.path, path.join(daemon.folder, "nobody.ipc")]);
   await Promise.race([until(() => lines.includes('["endless"]'), told), ended]);

@@ -27,10 +27,11 @@ export function folder(t) {
 const linesOf = (file) => readFileSync(file, { encoding: "utf8", flag: "a+" }).split("\n").slice(0, -1);
 
 /** A daemon that is over after the test, with what its workers print and what it says itself. Without `started` it has no workers yet. */
-export async function serve(t, { worker = "app.mjs", started = true, ...options } = {}) {
+export async function serve(t, { worker = "app.mjs", started = true, file, ...options } = {}) {
   const tmpDir = options.tmpDir ?? folder(t);
   const said = path.join(tmpDir, "said");
-  const daemon = await start({ workerCount: 3, shutdownTimeout: 1_000, worker: program(worker), env: { SAID: said }, ...options, tmpDir });
+  const standard = file === undefined ? { workers: 3, script: program(worker) } : {};
+  const daemon = await start({ ...standard, shutdownTimeout: 1_000, ...options, tmpDir }, file);
   ends.get(tmpDir).push(() => daemon.terminate().catch(() => {})); // it may be over
   const logged = [];
   const log = daemon.engine.mailbox({ handler: (message) => logged.push(message.text()) });
@@ -55,9 +56,10 @@ export async function apart(t, { worker = "app.mjs", ...options } = {}) {
     await terminate();
     pids.forEach(kill);
   };
-  const tmpDir = options.tmpDir ?? folder(t, end);
+  const tmpDir = options.tmpDir ?? folder(t);
+  ends.get(tmpDir).push(end);
   const said = path.join(tmpDir, "said");
-  const given = { workerCount: 3, shutdownTimeout: 1_000, worker: program(worker), env: { SAID: said }, ...options, tmpDir };
+  const given = { workers: 3, shutdownTimeout: 1_000, script: program(worker), ...options, tmpDir };
   const server = node(t, ["inspected.mjs", JSON.stringify(given)]);
   const { child, lines, told } = server;
   const exited = once(child, "exit");

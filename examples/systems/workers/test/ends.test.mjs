@@ -17,7 +17,7 @@ const about = (ms, expected, tolerance = 300) => assert.ok(Math.abs(ms - expecte
 
 for (const [shutdownTimeout, killAfter, tolerance] of [[2_000, 5_000, 300], [200, 400, 150]]) {
   test(`E10: shutdown, ${shutdownTimeout} ms later SIGTERM, ${killAfter} ms later SIGKILL`, async (t) => {
-    const daemon = await serve(t, { worker: "plain.cjs", args: ["deaf"], workerCount: 2, shutdownTimeout, killAfter });
+    const daemon = await serve(t, { worker: "plain.cjs", args: ["deaf"], workers: 2, shutdownTimeout, killAfter });
     const client = await raw(t, daemon);
     const pids = daemon.workers().map(({ pid }) => pid);
     const begun = Date.now();
@@ -36,7 +36,7 @@ for (const [shutdownTimeout, killAfter, tolerance] of [[2_000, 5_000, 300], [200
 
 for (const worker of ["app.mjs", "plain.cjs"]) {
   test(`E10: one that ends when it is told to ends the wait (${worker})`, async (t) => {
-    const daemon = await serve(t, { worker, args: ["eager"], workerCount: 1 });
+    const daemon = await serve(t, { worker, args: ["eager"], workers: 1 });
     const begun = performance.now();
     await daemon.ask("stop-workers");
     assert.ok(performance.now() - begun < 250, `${performance.now() - begun} ms`);
@@ -45,7 +45,7 @@ for (const worker of ["app.mjs", "plain.cjs"]) {
 }
 
 test("E10: one that has what it was asked for to finish is told to end after that", async (t) => {
-  const daemon = await serve(t, { workerCount: 1 });
+  const daemon = await serve(t, { workers: 1 });
   const client = await raw(t, daemon);
   const asked = client.ask("send-app-req", { request: "slowstream" });
   await until(() => client.got.length > 0, "a first reply");
@@ -75,7 +75,7 @@ for (const worker of ["app.mjs", "plain.cjs"]) {
 }
 
 test("E12: of one that has ended by itself it is said how, and who stands by takes its place", async (t) => {
-  const daemon = await serve(t, { standbyCount: 1 });
+  const daemon = await serve(t, { standby: 1 });
   const standby = await until(() => daemon.workers().find(({ state }) => state === "suspended"), "one stands by");
   const client = await raw(t, daemon);
   const ended = daemon.worker(1);
@@ -90,7 +90,7 @@ test("E12: of one that has ended by itself it is said how, and who stands by tak
 });
 
 test("E12: one that ends again and again is started again, at growing intervals", async (t) => {
-  const daemon = await serve(t, { worker: "plain.cjs", args: ["brief"], workerCount: 1 });
+  const daemon = await serve(t, { worker: "plain.cjs", args: ["brief"], workers: 1 });
   await sleep(1_500);
   const starts = daemon.said().filter((line) => line.includes("started"));
   assert.ok(starts.length >= 4 && starts.length <= 7, `${starts.length} starts`);

@@ -17,7 +17,7 @@ const isAlive = (pid) => {
 };
 
 test("E18: workers that are released report to the next daemon, in their places; nobody who asks them notices", async (t) => {
-  const first = await serve(t, { standbyCount: 1 });
+  const first = await serve(t, { standby: 1 });
   await until(() => first.workers().some(({ state }) => state === "suspended"), "one stands by");
   const before = who(first);
   const asked = [];
@@ -25,7 +25,7 @@ test("E18: workers that are released report to the next daemon, in their places;
   await within(first.release(), "it has ended");
   await sleep(100);
   const begun = performance.now();
-  const second = await serve(t, { standbyCount: 1, tmpDir: first.folder, started: false });
+  const second = await serve(t, { standby: 1, tmpDir: first.folder, started: false });
   await until(() => second.workers().length === 4, "they have come");
   assert.ok(performance.now() - begun < 500, `${performance.now() - begun} ms`);
   await sleep(100);
@@ -42,11 +42,11 @@ test("E18: workers that are released report to the next daemon, in their places;
 });
 
 test("E18: a worker without the library is told where to connect, and is one again when it has said who it is", async (t) => {
-  const first = await serve(t, { worker: "plain.cjs", workerCount: 1 });
+  const first = await serve(t, { worker: "plain.cjs", workers: 1 });
   const before = who(first);
   await within(first.release(), "it has ended");
   assert.ok(first.said().some((line) => line.endsWith(`got {"type":"detach","data":{"ipcPath":"${first.path}"}}`)), first.said().join("\n"));
-  const second = await serve(t, { worker: "plain.cjs", workerCount: 1, tmpDir: first.folder, started: false });
+  const second = await serve(t, { worker: "plain.cjs", workers: 1, tmpDir: first.folder, started: false });
   await until(() => who(second).length === 1, "it has come");
   assert.deepEqual(who(second), before);
   const client = await raw(t, second);
@@ -57,13 +57,13 @@ test("E18: a worker without the library is told where to connect, and is one aga
 });
 
 test("E18: suspended workers stay so; those that do not come are replaced", async (t) => {
-  const first = await serve(t, { workerCount: 2 });
+  const first = await serve(t, { workers: 2 });
   await first.ask("restart-workers", { suspended: true });
   await until(() => first.workers().length === 2, "the old ones have ended");
   const [killed, kept] = [0, 1].map((index) => first.worker(index));
   await first.release();
   process.kill(killed.pid, "SIGKILL");
-  const second = await serve(t, { workerCount: 2, tmpDir: first.folder, adoptionTimeout: 600, started: false });
+  const second = await serve(t, { workers: 2, tmpDir: first.folder, adoptionTimeout: 600, started: false });
   await until(() => second.worker(0)?.state === "suspended", "another one in its place");
   assert.deepEqual([second.worker(1).id, second.worker(1).state], [kept.id, "suspended"]);
   await second.ask("resume-workers");
@@ -71,7 +71,7 @@ test("E18: suspended workers stay so; those that do not come are replaced", asyn
 });
 
 test("E18: workers of a daemon that nobody follows end", async (t) => {
-  const daemon = await serve(t, { workerCount: 2, orphanTimeout: 500 });
+  const daemon = await serve(t, { workers: 2, orphanTimeout: 500 });
   const pids = daemon.workers().map(({ pid }) => pid);
   await daemon.release();
   await until(() => !pids.some(isAlive), "they end");
@@ -79,7 +79,7 @@ test("E18: workers of a daemon that nobody follows end", async (t) => {
 });
 
 test("E18: who is no worker is not taken for one", async (t) => {
-  const daemon = await serve(t, { workerCount: 1 });
+  const daemon = await serve(t, { workers: 1 });
   const { id, pid } = daemon.worker(0);
   for (const data of [{ id, pid }, { id: "x", pid: process.pid }, { id: "x", pid: 1 }, { id, pid: -1 }, { id: ["x"], pid: "1" }, {}]) {
     const client = await raw(t, daemon);
@@ -89,11 +89,16 @@ test("E18: who is no worker is not taken for one", async (t) => {
   assert.deepEqual(who(daemon), [{ id, pid, idx: 0, state: "online" }]);
 });
 
-for (const [how, signal] of [["killed", "SIGKILL"], ["told to give way", "SIGUSR2"]]) {
+const kill = (signal) => ({ pid }) => process.kill(pid, signal);
+const upgrade = async ({ client, pid }) => {
+  assert.deepEqual(await client.ask("restart-workers", { version: "2.0.0" }), [{ done: true, data: { upgrading: true, pid } }]);
+};
+
+for (const [how, end] of [["killed", kill("SIGKILL")], ["told to give way", kill("SIGUSR2")], ["to be upgraded", upgrade]]) {
   test(`E18: a daemon that is ${how} is followed by another one, and the workers go on`, async (t) => {
     const tmpDir = folder(t);
-    const file = path.join(tmpDir, "workers.json");
-    writeFileSync(file, JSON.stringify({ worker: program("app.mjs"), workerCount: 2, tmpDir: ".", env: { SAID: path.join(tmpDir, "said") } }));
+    const file = path.join(tmpDir, "nodesockd.yml");
+    writeFileSync(file, `script: ${program("app.mjs")}\nworkers: 2\ntmpDir: .\n`);
     const main = path.join(import.meta.dirname, "..", "main.mjs");
     const first = node(t, [main, file]);
     const ready = async (pid) => {
@@ -104,15 +109,15 @@ for (const [how, signal] of [["killed", "SIGKILL"], ["told to give way", "SIGUSR
       return data?.pid !== pid && data?.workers.length === 2 && data.workers.every(({ state }) => state === "online") && { ...data, client };
     };
     const before = await until(() => ready(), () => first.told());
-    process.kill(before.pid, signal);
+    await end(before);
     await until(() => !isAlive(before.pid), "the first one's end");
-    if (signal === "SIGKILL") node(t, [main, file]);
+    if (how === "killed") node(t, [main, file]);
     const after = await until(() => ready(before.pid), "another daemon");
     t.after(() => (isAlive(after.pid) ? process.kill(after.pid, "SIGKILL") : undefined));
     const names = ({ workers }) => workers.map(({ id, pid, idx }) => `${idx} ${id} ${pid}`).sort();
     assert.deepEqual(names(after), names(before));
-    await after.client.ask("terminate");
+    assert.deepEqual(await after.client.ask("terminate"), [{ done: true, data: { pid: after.pid } }]);
     await until(() => ![after, ...after.workers].some(({ pid }) => isAlive(pid)), "all has ended");
-    assert.deepEqual(readdirSync(tmpDir).sort(), ["said", "workers.json"]);
+    assert.deepEqual(readdirSync(tmpDir).sort(), ["nodesockd.yml", "said"]);
   });
 }

@@ -52,7 +52,7 @@ test("E16: a hundred clients at once, and every reply goes to who has asked", as
 });
 
 test("E11: 200 HTTP requests a second through the links lose none while workers are replaced, suspended and resumed", async (t) => {
-  const daemon = await apart(t, { standbyCount: 1 });
+  const daemon = await apart(t, { standby: 1 });
   const client = await connect(daemon.path);
   const all = () => until(async () => {
     const states = (await daemon.workers()).map(({ state }) => state).sort();

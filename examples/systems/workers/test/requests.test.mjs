@@ -18,7 +18,7 @@ test("E5: a stream that fails says so behind what came before, and the streams o
 });
 
 test("E6: a handler that throws, and a request without a handler, are errors of the worker", async (t) => {
-  const daemon = await serve(t, { workerCount: 2 });
+  const daemon = await serve(t, { workers: 2 });
   const client = await raw(t, daemon);
   const both = await client.ask("send-app-req", { request: "fail" });
   for (const index of [0, 1]) assert.deepEqual(from(both, daemon.worker(index)), [{ errors: [`boom ${short(daemon.worker(index))}`] }]);
@@ -32,14 +32,14 @@ test("E6: a handler that throws, and a request without a handler, are errors of 
 });
 
 test("E6: what cannot be a reply is an error of the worker", async (t) => {
-  const daemon = await serve(t, { workerCount: 1 });
+  const daemon = await serve(t, { workers: 1 });
   const client = await raw(t, daemon);
   const [{ data }] = await client.ask("send-app-req", { request: "circular" });
   assert.match(data.errors[0], /circular/i);
 });
 
 test("E7: where no worker is selected a request is done at once, and a message has been sent", async (t) => {
-  const daemon = await serve(t, { workerCount: 1 });
+  const daemon = await serve(t, { workers: 1 });
   const client = await raw(t, daemon);
   for (const workers of ["7", "", "zzz", "2-1", "self", "!self"]) {
     const begun = performance.now();
@@ -52,7 +52,7 @@ test("E7: where no worker is selected a request is done at once, and a message h
 });
 
 test("E9: self is the worker that asks, !self are all others, also those that stand by", async (t) => {
-  const daemon = await serve(t, { standbyCount: 1 });
+  const daemon = await serve(t, { standby: 1 });
   await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");
   const client = await raw(t, daemon);
   const standby = daemon.workers().find(({ idx }) => idx === undefined);
@@ -81,7 +81,7 @@ test("E9: self is the worker that asks, !self are all others, also those that st
 });
 
 test("E15: a request that the daemon does not know is an error, and the connection goes on", async (t) => {
-  const daemon = await serve(t, { workerCount: 1 });
+  const daemon = await serve(t, { workers: 1 });
   const client = await raw(t, daemon);
   for (const type of ["x", "connect", "constructor", "__proto__", ""]) assert.deepEqual(await client.ask(type, {}), [{ errors: [`Unknown IPC request type '${type}'`] }]);
   const [{ data }] = await client.ask("status");
@@ -93,7 +93,7 @@ test("E15: a request that the daemon does not know is an error, and the connecti
 });
 
 test("a worker that does not answer in time is an error, first reply and later ones each", async (t) => {
-  const daemon = await serve(t, { workerCount: 2, requestTimeout: 300, replyTimeout: 100 });
+  const daemon = await serve(t, { workers: 2, requestTimeout: 300, replyTimeout: 100 });
   const client = await raw(t, daemon);
   const begun = performance.now();
   const answers = await client.ask("send-app-req", { request: "never" });

@@ -19,7 +19,7 @@ function ask(link) {
 }
 
 test("E11: a broken worker says why, and serves until another one is online in its place; no request is lost", async (t) => {
-  const daemon = await serve(t, { workerCount: 2 });
+  const daemon = await serve(t, { workers: 2 });
   const client = await raw(t, daemon);
   const broken = daemon.worker(0);
   const stop = ask(daemon.link(0));
@@ -42,7 +42,7 @@ test("E11: a broken worker says why, and serves until another one is online in i
 });
 
 test("E11: who stands by takes the place of a broken worker, and another one stands by", async (t) => {
-  const daemon = await serve(t, { workerCount: 2, standbyCount: 1 });
+  const daemon = await serve(t, { workers: 2, standby: 1 });
   const heir = await standby(daemon);
   const client = await raw(t, daemon);
   const broken = daemon.worker(1);
@@ -55,7 +55,7 @@ test("E11: who stands by takes the place of a broken worker, and another one sta
 });
 
 test("E11: a restart replaces all workers; no request is lost, not of any", async (t) => {
-  const daemon = await serve(t, { workerCount: 3, standbyCount: 1 });
+  const daemon = await serve(t, { workers: 3, standby: 1 });
   await standby(daemon);
   const client = await raw(t, daemon);
   const stops = [0, 1, 2].map((index) => ask(daemon.link(index)));
@@ -72,7 +72,7 @@ test("E11: a restart replaces all workers; no request is lost, not of any", asyn
 });
 
 test("E11: a restart whose workers do not come online leaves those that serve in service", async (t) => {
-  const daemon = await serve(t, { worker: "app.mjs", workerCount: 2, onlineTimeout: 1_500, shutdownTimeout: 100 });
+  const daemon = await serve(t, { worker: "app.mjs", workers: 2, onlineTimeout: 1_500, shutdownTimeout: 100 });
   const client = await raw(t, daemon);
   const before = daemon.workers();
   daemon.options.args = ["broken"];
@@ -86,7 +86,7 @@ test("E11: a restart whose workers do not come online leaves those that serve in
 });
 
 test("E13: suspended workers hold what they are asked by HTTP; resumed they answer all of it, in order", async (t) => {
-  const daemon = await serve(t, { workerCount: 2, standbyCount: 1 });
+  const daemon = await serve(t, { workers: 2, standby: 1 });
   const client = await raw(t, daemon);
   await client.ask("restart-workers", { suspended: true });
   const held = [0, 1].map((index) => daemon.worker(index));
@@ -110,7 +110,7 @@ test("E13: suspended workers hold what they are asked by HTTP; resumed they answ
 });
 
 test("E13: workers started suspended are resumed once, also one that came later", async (t) => {
-  const daemon = await serve(t, { workerCount: 1, started: false });
+  const daemon = await serve(t, { workers: 1, started: false });
   const client = await raw(t, daemon);
   await client.ask("start-workers", { suspended: true });
   assert.equal(daemon.worker(0).state, "suspended");

@@ -1,11 +1,13 @@
 // A worker program: HTTP at its socket, and what the recordings ask for.
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { worker } from "../../worker.mjs";
 
 const short = worker.id.slice(-5);
-const say = (...words) => appendFileSync(process.env.SAID, `${short} ${words.join(" ")}\n`);
+const said = path.join(path.dirname(worker.socketPath), "said");
+const say = (...words) => appendFileSync(said, `${short} ${words.join(" ")}\n`);
 let endless = 0; // streams that go on until they are given up
 const hold = worker.middleware();
 
@@ -70,6 +72,7 @@ worker.on("message", async (name, data) => {
     say("ASKDONE");
   }
   if (name === "break") worker.reportBroken(data.why);
+  if (name === "print") console.log(data);
   if (name === "die") process.exit(3);
 });
 worker.on("resume", () => say("RESUMED"));

@@ -2,10 +2,12 @@
 //   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once
 const { appendFileSync } = require("node:fs");
 const { connect } = require("node:net");
+const path = require("node:path");
 
 const how = new Set(process.argv.slice(2));
 const id = process.env.NODESOCKD_WORKER_ID;
-const say = (...words) => appendFileSync(process.env.SAID, `${id.slice(-5)} ${words.join(" ")}\n`);
+const said = path.join(path.dirname(process.env.NODESOCKD_SOCKET_PATH), "said");
+const say = (...words) => appendFileSync(said, `${id.slice(-5)} ${words.join(" ")}\n`);
 const online = { type: "online", data: { id, pid: process.pid, suspended: process.env.NODESOCKD_SUSPENDED === "true" } };
 
 say("started", Date.now());
