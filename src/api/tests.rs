@@ -173,6 +173,26 @@ fn everything_may_be_dropped_in_any_order() {
 }
 
 #[test]
+fn a_log_sink_hears_lines_survives_its_own_panic_and_is_dropped_once() {
+    let (drops, heard) = (Arc::new(AtomicUsize::new(0)), std::sync::Mutex::new(String::new()));
+    let (counted, heard) = (Counted(drops.clone()), Arc::new(heard));
+    let lines = heard.clone();
+    let sink = raw::log_sink(move |level, line: &str| {
+        lines.lock().unwrap().push_str(&format!("{level} {line}, "));
+        assert!(line != "bad" && !counted.as_ref().is_empty(), "a line that the sink does not like");
+    });
+    for line in ["bad", "good", ""] {
+        (sink.call)(2, line.as_ptr().cast(), line.len(), sink.user.get());
+    }
+    assert_eq!(
+        (&**heard.lock().unwrap_or_else(|bad| bad.into_inner()), drops.load(SeqCst)),
+        ("2 bad, 2 good, 2 , ", 0)
+    );
+    drop(sink);
+    assert_eq!(drops.load(SeqCst), 1);
+}
+
+#[test]
 fn what_crosses_threads_may() {
     fn crosses<T: Send + Sync>() {}
     crosses::<(Engine, Mailbox, Address, Loop, Message, Batch)>();
