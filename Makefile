@@ -50,7 +50,7 @@ C99     := -std=c99 -Wall -Wextra -Wpedantic
 export TIDINGS_PREFIX := $(STAGE)
 TOOLS := PYTHON=$(VENV)/bin/python NODE=$(NODE) NPM=$(NPM) CARGO=$(CARGO) CC=$(CC) MAKE=$(MAKE)
 
-.PHONY: help build install uninstall stage examples python node prepare docs docs-python dist dist-c dist-python dist-node demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
+.PHONY: help build install uninstall stage examples python node prepare docs dist dist-c dist-python dist-node dist-rust demo serve test systems simulate fuzz tsan miri soak exits rules loom bench bench-growth bench-peers bench-docs bench-costs bench-guard bench-update benches check clean \
   examples-built python-built node-built benches-built dist-python-built
 .DEFAULT_GOAL := help
 
@@ -140,16 +140,12 @@ prepare: examples python node
 
 # ---- what the docstrings say
 
-docs: docs-python ## the references of C (HTML and man pages), Python and Rust, into build/docs; make install then installs the man pages
-	@PYTHON=$(PYTHON) CARGO=$(CARGO) scripts/docs.sh
-
-docs-python: python ## the reference of the Python package, into build/docs/python
-	@$(VENV)/bin/python -W ignore -m pdoc --output-directory build/docs/python tidings
-	@echo build/docs/python/tidings.html
+docs: python ## the references of C (HTML and man pages), Python and Rust, into build/docs; make install then installs the man pages
+	@PYTHON=$(VENV)/bin/python CARGO=$(CARGO) scripts/docs.sh
 
 # ---- packages
 
-dist: dist-c dist-python dist-node ## packages that install without a compiler, into dist/
+dist: dist-c dist-python dist-node dist-rust ## packages that install without a compiler, into dist/
 
 # Headers, libraries and pkg-config file, to be unpacked anywhere.
 ARCHIVE := tidings-$(VERSION)-linux-$(shell uname -m)
@@ -174,6 +170,12 @@ build/python-packed: $(VENV)/bin/python $(call sources,bindings/python) $(STAGED
 
 dist-node: node
 	@NPM=$(NPM) $(NODE) bindings/node/scripts/dist.js dist
+
+dist-rust:
+	@mkdir -p build dist
+	@$(CARGO) package --locked --allow-dirty --no-verify --quiet --target-dir build/crate
+	@cp 'build/crate/package/tidings-$(VERSION).crate' dist/
+	@echo 'dist/tidings-$(VERSION).crate'
 
 # ---- what people run
 

@@ -82,6 +82,13 @@ if command -v pkg-config >/dev/null; then
     $(PKG_CONFIG_PATH=$work/unpacked/lib/pkgconfig pkg-config --cflags --libs tidings)
   env -u LD_LIBRARY_PATH "$work/archive-app" || fail "the program built with the unpacked archive"
   held "make dist-c gives an archive that works where it is unpacked"
+
+  # All but what cargo builds, which lies in target/ of this checkout.
+  mkdir "$work/fresh"
+  cp -r Makefile build.rs Cargo.toml include packaging LICENSE-* README.md tests "$work/fresh"
+  ln -s "$PWD/target" "$work/fresh/target"
+  "$MAKE" --no-print-directory -C "$work/fresh" dist-c CARGO=true >"$work/dist.log" 2>&1 || { cat "$work/dist.log"; fail "make dist-c in a fresh checkout"; }
+  held "make dist-c works in a checkout in which nothing was made yet"
 else
   skip "no pkg-config: its flags were not tried"
 fi

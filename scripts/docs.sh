@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The references of C and Rust, into build/docs: man/man3 and c/ (HTML, where there is Doxygen) from the headers, rust/
-# from the crate. A warning is an error.
+# The references of C, Python and Rust, into build/docs: man/man3 and c/ (HTML, where there is Doxygen) from the headers,
+# python/ from the docstrings of the package that PYTHON has, rust/ from the crate. A warning is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${PYTHON:=python3}" "${CARGO:=cargo}" "${DOXYGEN:=doxygen}"
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export VERSION
-rm -rf build/docs/{man,c,rust}
+rm -rf build/docs/{man,c,python,rust}
 mkdir -p build/docs
 made=()
 
@@ -25,6 +25,14 @@ if command -v "$DOXYGEN" >/dev/null; then
   made+=("the C reference")
 else
   echo "skip: no doxygen, which makes the C reference"
+fi
+
+if "$PYTHON" -c 'import pdoc, tidings' 2>/dev/null; then
+  # pdoc does not know where the annotations of a NamedTuple come from, and shows them as they are written.
+  "$PYTHON" -W error -W "ignore:Error parsing type annotation ForwardRef" -m pdoc --output-directory build/docs/python tidings
+  made+=("the Python reference")
+else
+  echo "skip: no pdoc beside the package tidings in $PYTHON, which makes the Python reference"
 fi
 
 RUSTDOCFLAGS="-D warnings" "$CARGO" doc --quiet --locked --lib --no-deps
