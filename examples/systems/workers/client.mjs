@@ -47,7 +47,7 @@ export class Caller {
    * Without a timeout it may take as long as the daemon lets the workers.
    */
   async *sendAppRequest(request, data, workers, { timeout = Infinity, signal } = {}) {
-    const frame = JSON.stringify({ type: "send-app-req", data: { request, data, workers } });
+    const frame = JSON.stringify({ type: "send-app-req", streams: true, data: { request, data, workers } });
     const replies = this.#engine.stream(this.#daemon, frame, { timeout, signal, maxMessages: AHEAD });
     try {
       for (;;) {

@@ -5,6 +5,7 @@ import { FAILED } from "./remote.mjs";
 import { frames, write } from "./frames.mjs";
 
 const AHEAD = 1_024; // replies that wait until the socket takes them
+const APART = 50; // ms between the first reply to one who loses what comes together with that, and the rest
 export const DAEMON = "daemon"; // the name of who does what is asked of the daemon itself
 
 /** Why a worker has not answered, in words. */
@@ -25,6 +26,7 @@ export class Peer {
   #clock; // a mailbox for the deadline of a client that does not read
   #slow; // its timer
   #enough = false; // written for now
+  #held; // frames that wait until it has taken one by itself
 
   constructor(daemon, socket, worker) {
     const { engine, options } = daemon;
@@ -32,7 +34,7 @@ export class Peer {
     this.#socket = socket;
     daemon.peers.add(this);
     this.mailbox = engine.mailbox({ maxMessages: AHEAD, handler: (message) => this.#pass(message) });
-    this.#clock = engine.mailbox({ handler: () => socket.destroy() });
+    this.#clock = engine.mailbox({ handler: (timer) => this.#due[timer.text()]() });
     frames(socket, { limit: options.longestLine, onFrame: (frame) => this.#take(frame), onBad: (error) => this.#bad(error) });
     socket.on("drain", () => this.#drained());
     socket.on("error", () => {}); // "close" comes next
@@ -67,19 +69,36 @@ export class Peer {
     this.mailbox.suspend();
     this.#socket.pause();
     const { engine, options } = this.#daemon;
-    if (this.worker === undefined) this.#slow = engine.sendAfter(this.#clock, options.slowTimeout);
+    if (this.worker === undefined) this.#slow = engine.sendAfter(this.#clock, options.slowTimeout, "slow");
     return false;
   }
   #drained() {
     this.#enough = false;
     this.#slow?.cancel();
     this.#socket.resume();
-    this.mailbox.resume();
+    if (this.#held === undefined) this.mailbox.resume();
     this.worker?.remote.drained();
   }
   #reply(requestId, answer) {
-    this.#write({ type: "reply", requestId, ...answer });
+    const frame = { type: "reply", requestId, ...answer };
+    if (this.#held === undefined) this.#write(frame);
+    else this.#held.push(frame);
   }
+  /** What is written next has to come by itself. */
+  #rest() {
+    this.#held = [];
+    this.mailbox.suspend();
+    this.#daemon.engine.sendAfter(this.#clock, APART, "rested");
+  }
+  #due = {
+    slow: () => this.destroy(),
+    rested: () => {
+      const held = this.#held;
+      this.#held = undefined;
+      for (const frame of held) this.#write(frame);
+      if (!this.#enough) this.mailbox.resume();
+    },
+  };
   #fail(requestId, ...errors) {
     this.#reply(requestId, { errors });
   }
@@ -87,11 +106,11 @@ export class Peer {
   // ---------------------------------------------------------------- from it
 
   #take(frame) {
-    const { type, id, data } = frame;
+    const { type, id, data, streams } = frame;
     if (type === "reply") return this.worker?.remote.answer(frame);
     if (id === undefined) return this.#told(type, data ?? {});
     try {
-      this.#asked(type, id, data ?? {});
+      this.#asked(type, id, data ?? {}, streams === true);
     } catch (error) {
       this.#fail(id, error.message);
     }
@@ -125,9 +144,9 @@ export class Peer {
     }
   }
 
-  #asked(type, requestId, data) {
+  #asked(type, requestId, data, streams) {
     if (type === "send-app-msg") return this.#sendMessage(requestId, data);
-    if (type === "send-app-req") return this.#sendRequest(requestId, data);
+    if (type === "send-app-req") return this.#sendRequest(requestId, data, streams);
     const call = this.mailbox.request(DAEMON, JSON.stringify({ type, data }), { timeout: Infinity });
     this.#calls.set(call.id, { requestId, call });
   }
@@ -147,11 +166,11 @@ export class Peer {
     if (errors.length > 0) this.#fail(requestId, ...errors);
     else this.#reply(requestId, { done: true });
   }
-  #sendRequest(requestId, data) {
+  #sendRequest(requestId, data, streams) {
     const targets = new Map(this.#selected(data).map((worker) => [worker.mailbox.id, worker]));
     const request = JSON.stringify({ type: "app-req", data: { request: data.request, data: data.data } });
     const call = this.mailbox.requestMany(targets.keys(), request, { timeout: Infinity }); // each worker's replies have their deadlines
-    this.#calls.set(call.id, { requestId, call, targets });
+    this.#calls.set(call.id, { requestId, call, targets, isFirst: !streams });
   }
 
   // ---------------------------------------------------------------- what comes of it
@@ -159,16 +178,27 @@ export class Peer {
   #pass(message) {
     const asked = this.#calls.get(message.ref);
     if (asked === undefined) return;
-    const { requestId, targets } = asked;
+    const { requestId, targets, isFirst } = asked;
     if (message.kind === "replies" || targets === undefined) this.#calls.delete(message.ref);
-    if (message.kind === "replies") this.#reply(requestId, { done: true });
-    else if (targets === undefined) this.#passOwn(requestId, message);
-    else this.#passReply(requestId, targets.get(message.from.id), message);
+    if (targets === undefined) return this.#passOwn(requestId, message);
+    if (message.kind !== "replies") return this.#passReply(asked, targets.get(message.from.id), message);
+    if (isFirst) this.#replyApart(asked, {});
+    this.#reply(requestId, { done: true });
   }
-  #passReply(requestId, { id, pid }, message) {
-    if (message.kind === "reply" && message.status !== 0) return this.#reply(requestId, { data: { id, pid, errors: this.#errors(message, id, pid) } });
+  #passReply(asked, { id, pid }, message) {
+    if (message.kind === "reply" && message.status !== 0) return this.#replyApart(asked, { data: { id, pid, errors: this.#errors(message, id, pid) } });
     const text = message.text();
-    if (text !== "") this.#reply(requestId, { data: { id, pid, data: JSON.parse(text)?.data } });
+    if (text !== "") this.#replyApart(asked, { data: { id, pid, data: JSON.parse(text)?.data } });
+  }
+  /**
+   * Who does not say that it takes streams is taken for a client of Nodesockd's: that loses what it reads together with the first of several replies, and
+   * cannot bear an end that is the first.
+   */
+  #replyApart(asked, answer) {
+    this.#reply(asked.requestId, answer);
+    if (!asked.isFirst) return;
+    asked.isFirst = false;
+    this.#rest();
   }
   #passOwn(requestId, message) {
     const text = message.text();

@@ -67,12 +67,12 @@ export class Remote {
     const enough = !this.#write(message.kind === "request" ? this.#ask(message, frame) : frame);
     if (enough) this.mailbox.suspend();
   }
-  #ask(request, { type, data }) {
+  #ask(request, { type, ...rest }) {
     const id = randomUUID();
     const open = { request, heard: this.#engine.now(), begun: false, waiting: 0, size: 0, paused: false, last: undefined, timer: undefined };
     this.#open.set(id, open);
     this.#wait(id, open, this.#first);
-    return { type, id, data };
+    return { type, id, ...rest };
   }
 
   // ---------------------------------------------------------------- replies

@@ -111,7 +111,7 @@ export async function raw(t, daemon) {
     send: (frame) => write(socket, frame),
     /** Every frame that answers a request, without what says which. */
     async ask(type, data, id = `request ${++last}`) {
-      write(socket, { type, id, data });
+      write(socket, { type, id, streams: true, data });
       const all = await until(() => answers(id).some(({ done, errors }) => done || errors) && answers(id), `an answer to ${type}`);
       return all.map(({ type: _, requestId, ...rest }) => rest);
     },

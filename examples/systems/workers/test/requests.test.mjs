@@ -1,8 +1,9 @@
 // Requests that fail, that nobody gets, or that come from workers.
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { raw, serve } from "./daemons.mjs";
-import { until } from "./support.mjs";
+import { until, within } from "./support.mjs";
 
 const short = ({ id }) => id.slice(-5);
 const from = (answers, { pid }) => answers.filter(({ data }) => data?.pid === pid).map(({ data: { id: _, pid: __, ...rest } }) => rest);
@@ -90,6 +91,51 @@ test("E15: a request that the daemon does not know is an error, and the connecti
     const [{ errors }] = await client.ask("set-worker-count", { count });
     assert.equal(errors?.length, 1, String(count));
   }
+});
+
+/**
+ * What Nodesockd's own client makes of the replies to a request: what it reads together with the first of several it loses, and an end that is the first is none
+ * that it can iterate over.
+ */
+async function asNodesockd(t, daemon, data) {
+  const socket = connect(daemon.path);
+  t.after(() => socket.destroy());
+  socket.write(`${JSON.stringify({ type: "send-app-req", id: "1", data })}\n`);
+  const replies = [];
+  let isFirst = true;
+  let rest = "";
+  for await (const chunk of socket.setEncoding("utf8")) {
+    const lines = `${rest}${chunk}`.split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const { data: reply, done, errors } = JSON.parse(line);
+      if (errors !== undefined) throw new Error(errors.join());
+      if (isFirst && done) throw new TypeError("undefined is not iterable");
+      if (reply !== undefined) replies.push(reply);
+      if (done) return replies;
+      if (isFirst) {
+        isFirst = false;
+        break; // nobody listens yet to what else is in the chunk
+      }
+    }
+  }
+  throw new Error("the connection has ended");
+}
+
+test("E3, E4, E5, E6, E7: clients of Nodesockd lose no reply either", async (t) => {
+  const daemon = await serve(t, { workers: 2 });
+  const [one, other] = [0, 1].map((index) => daemon.worker(index));
+  const ask = (request, data, workers) => within(asNodesockd(t, daemon, { request, data, workers }), `replies to ${request}`);
+  const begun = performance.now();
+  assert.deepEqual(await ask("echo", { n: 1 }, "0"), [{ id: one.id, pid: one.pid, data: { echo: { n: 1 } } }]);
+  assert.deepEqual((await ask("string")).map(({ pid }) => pid).sort(), [one.pid, other.pid].sort());
+  const streamed = await ask("stream", { count: 2_000 });
+  for (const { pid } of [one, other]) assert.deepEqual(streamed.filter((reply) => reply.pid === pid).map(({ data }) => data), Array.from({ length: 2_000 }, (_, i) => i + 1));
+  assert.deepEqual(await ask("nothing", undefined, "1"), [{ id: other.id, pid: other.pid }]);
+  assert.deepEqual(await ask("fail", undefined, "0"), [{ id: one.id, pid: one.pid, errors: [`boom ${short(one)}`] }]);
+  for (const workers of ["7", "self", "", "5-1"]) assert.deepEqual(await ask("echo", {}, workers), []);
+  assert.deepEqual(await ask("stream", { count: 0 }), []);
+  assert.ok(performance.now() - begun < 3_000, `${performance.now() - begun} ms`);
 });
 
 test("a worker that does not answer in time is an error, first reply and later ones each", async (t) => {

@@ -121,7 +121,7 @@ static int ask(workers_client *client, const char *type, json_t *data) {
     return fail(client, WORKERS_ECLOSED, "the connection to the daemon has ended");
   }
   next_id(client);
-  frame = json_pack("{s:s, s:s, s:o*}", "type", type, "id", client->id, "data", data);
+  frame = json_pack("{s:s, s:s, s:b, s:o*}", "type", type, "id", client->id, "streams", 1, "data", data);
   line = frame == NULL ? NULL : json_dumps(frame, JSON_COMPACT);
   json_decref(frame);
   if (line == NULL) return fail(client, WORKERS_EINVAL, "this is no JSON");

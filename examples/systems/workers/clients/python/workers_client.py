@@ -131,7 +131,7 @@ class Client:
 
     def _send(self, type: str, **data: Any) -> str:
         self._asked = str(uuid.uuid4())
-        frame: dict[str, Any] = {"type": type, "id": self._asked}
+        frame: dict[str, Any] = {"type": type, "id": self._asked, "streams": True}
         given = {name: value for name, value in data.items() if value is not None}
         if given:
             frame["data"] = given
