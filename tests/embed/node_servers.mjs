@@ -53,6 +53,7 @@ async function serve(program, ...args) {
     if (child.exitCode !== null) throw new Error(`it ended: ${server.errors}`);
     return /^listening on (http:.*)$/m.exec(server.out)?.[1];
   }, "its address");
+  server.mostMemory = () => Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) * 1024;
   server.get = async (where, method = "GET") => (await fetch(server.url + where, { method, signal: AbortSignal.timeout(DEADLINE) })).text();
   server.end = async () => {
     child.kill("SIGTERM");
@@ -137,6 +138,23 @@ for (const [program, pattern] of [["express_server.mjs", /^data: (.*)$/], ["fast
     const late = await connect(server);
     await until(() => late.closed === 1001, "the news that there is no source");
     assert.deepEqual(late.seqs, []);
+    await server.end();
+  });
+
+  test(`${program}: who sends without reading is not read from either, and gets every echo in the end`, { timeout: 3 * DEADLINE }, async () => {
+    const server = await serve(program, "--interval", "1000");
+    const [client, count, mebi] = [await connect(server), 192, 1 << 20];
+    let echoed = 0;
+    client.socket.removeAllListeners("message").on("message", (data, binary) => (echoed += binary ? data.length : 0));
+    const before = server.mostMemory();
+    client.socket.pause();
+    for (let i = 0; i < count; i++) client.socket.send(Buffer.alloc(mebi));
+    for (let left, last = -1; (left = client.socket.bufferedAmount) !== last; last = left) await sleep(500);
+    assert.ok(client.socket.bufferedAmount > (count / 2) * mebi, "what the server has not read is with the client");
+    client.socket.resume();
+    await until(() => echoed === count * mebi, "the echoes");
+    assert.ok(server.mostMemory() - before < (count / 2) * mebi, `${(server.mostMemory() - before) / mebi} MiB more than before`);
+    client.socket.terminate();
     await server.end();
   });
 

@@ -95,7 +95,10 @@ export async function talk(engine, socket) {
   const gone = new AbortController();
   socket.on("close", () => gone.abort());
   socket.on("error", () => gone.abort());
-  socket.on("message", (data, binary) => socket.send(data, { binary }));
+  socket.on("message", (data, binary) => {
+    socket.pause(); // until the echo is on its way: who does not read is not read from
+    socket.send(data, { binary }, () => socket.resume());
+  });
   for await (const line of lines(engine, gone.signal)) {
     // Called back when the line is in the hands of the system: the client's pace.
     await new Promise((taken) => socket.send(line, taken));
