@@ -6,6 +6,7 @@ import { frames, write } from "./frames.mjs";
 
 const AHEAD = 1_024; // replies that wait until the socket takes them
 const APART = 50; // ms between the first reply to one who loses what comes together with that, and the rest
+const SLOW = "slow"; // its timer
 export const DAEMON = "daemon"; // the name of who does what is asked of the daemon itself
 
 /** Why a worker has not answered, in words. */
@@ -26,7 +27,8 @@ export class Peer {
   #clock; // a mailbox for the deadline of a client that does not read
   #slow; // its timer
   #enough = false; // written for now
-  #held; // frames that wait until it has taken one by itself
+  #apart = new Map(); // id of a call, as text -> { requestId, held }: replies that wait until the first one has been read
+  #held = 0; // of them all
 
   constructor(daemon, socket, worker) {
     const { engine, options } = daemon;
@@ -34,7 +36,7 @@ export class Peer {
     this.#socket = socket;
     daemon.peers.add(this);
     this.mailbox = engine.mailbox({ maxMessages: AHEAD, handler: (message) => this.#pass(message) });
-    this.#clock = engine.mailbox({ handler: (timer) => this.#due[timer.text()]() });
+    this.#clock = engine.mailbox({ handler: (timer) => this.#due(timer.text()) });
     frames(socket, { limit: options.longestLine, onFrame: (frame) => this.#take(frame), onBad: (error) => this.#bad(error) });
     socket.on("drain", () => this.#drained());
     socket.on("error", () => {}); // "close" comes next
@@ -69,36 +71,26 @@ export class Peer {
     this.mailbox.suspend();
     this.#socket.pause();
     const { engine, options } = this.#daemon;
-    if (this.worker === undefined) this.#slow = engine.sendAfter(this.#clock, options.slowTimeout, "slow");
+    if (this.worker === undefined) this.#slow = engine.sendAfter(this.#clock, options.slowTimeout, SLOW);
     return false;
   }
   #drained() {
     this.#enough = false;
     this.#slow?.cancel();
     this.#socket.resume();
-    if (this.#held === undefined) this.mailbox.resume();
+    this.#resume();
     this.worker?.remote.drained();
   }
+  #resume() {
+    if (!this.#enough && this.#held < AHEAD) this.mailbox.resume();
+  }
+  #due(what) {
+    if (what === SLOW) this.destroy();
+    else this.#replyHeld(what);
+  }
   #reply(requestId, answer) {
-    const frame = { type: "reply", requestId, ...answer };
-    if (this.#held === undefined) this.#write(frame);
-    else this.#held.push(frame);
+    this.#write({ type: "reply", requestId, ...answer });
   }
-  /** What is written next has to come by itself. */
-  #rest() {
-    this.#held = [];
-    this.mailbox.suspend();
-    this.#daemon.engine.sendAfter(this.#clock, APART, "rested");
-  }
-  #due = {
-    slow: () => this.destroy(),
-    rested: () => {
-      const held = this.#held;
-      this.#held = undefined;
-      for (const frame of held) this.#write(frame);
-      if (!this.#enough) this.mailbox.resume();
-    },
-  };
   #fail(requestId, ...errors) {
     this.#reply(requestId, { errors });
   }
@@ -183,7 +175,7 @@ export class Peer {
     if (targets === undefined) return this.#passOwn(requestId, message);
     if (message.kind !== "replies") return this.#passReply(asked, targets.get(message.from.id), message);
     if (isFirst) this.#replyApart(asked, {});
-    this.#reply(requestId, { done: true });
+    this.#replyApart(asked, { done: true });
   }
   #passReply(asked, { id, pid }, message) {
     if (message.kind === "reply" && message.status !== 0) return this.#replyApart(asked, { data: { id, pid, errors: this.#errors(message, id, pid) } });
@@ -195,10 +187,26 @@ export class Peer {
    * cannot bear an end that is the first.
    */
   #replyApart(asked, answer) {
-    this.#reply(asked.requestId, answer);
+    const { requestId, call, held } = asked;
+    if (held !== undefined) {
+      held.push(answer);
+      if (++this.#held >= AHEAD) this.mailbox.suspend();
+      return;
+    }
+    this.#reply(requestId, answer);
     if (!asked.isFirst) return;
     asked.isFirst = false;
-    this.#rest();
+    asked.held = [];
+    this.#apart.set(String(call.id), asked);
+    this.#daemon.engine.sendAfter(this.#clock, APART, String(call.id));
+  }
+  #replyHeld(id) {
+    const asked = this.#apart.get(id);
+    this.#apart.delete(id);
+    for (const answer of asked.held) this.#reply(asked.requestId, answer);
+    this.#held -= asked.held.length;
+    asked.held = undefined;
+    this.#resume();
   }
   #passOwn(requestId, message) {
     const text = message.text();
