@@ -72,12 +72,22 @@ export async function apart(t, { worker = "app.mjs", ...options } = {}) {
     child.stdin.write(`${question}\n`);
     return JSON.parse(await until(() => lines[known], told));
   };
+  const inspect = () => ask("inspect");
   await until(() => lines.includes("online"), told);
   return {
     ...server,
     folder: tmpDir,
     path: path.join(tmpDir, "nodesockd.ipc"),
-    inspect: () => ask("inspect"),
+    inspect,
+    /** Waits until it has in it again what it had `before`, and no more files are open. */
+    async becomes(before) {
+      let now;
+      const same = async () => {
+        now = await inspect();
+        return JSON.stringify(now.inside) === JSON.stringify(before.inside) && now.files <= before.files;
+      };
+      await until(same, () => `what is left: ${JSON.stringify(before)} -> ${JSON.stringify(now)}`, 20_000);
+    },
     said: () => linesOf(said),
     async workers() {
       const { workers } = await ask("status");

@@ -213,6 +213,6 @@ test("E16: a client that does not read is put out, costs no more than the bounds
   t.diagnostic(`${most - before.rss} MiB more at most; others waited ${longest.toFixed(0)} ms at most`);
   assert.ok(most - before.rss < 200);
   await client.terminate();
-  await until(async () => JSON.stringify((await daemon.inspect()).inside) === JSON.stringify(before.inside), "its end");
+  await daemon.becomes(before);
   await closed(slow);
 });

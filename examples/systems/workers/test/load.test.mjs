@@ -7,11 +7,6 @@ import { node, sleep, until, within } from "./support.mjs";
 
 const MANY = 100_000;
 
-async function leaves(daemon, before) {
-  const left = async () => JSON.stringify((await daemon.inspect()).inside);
-  await until(async () => (await left()) === JSON.stringify(before.inside), "the daemon as it was");
-}
-
 test("E4: three replies without a pause all arrive, in order", async (t) => {
   const daemon = await apart(t);
   const client = await raw(t, daemon);
@@ -34,7 +29,7 @@ for (const worker of ["app.mjs", "plain.cjs"]) {
     const figures = JSON.parse(counting.lines.at(-1));
     assert.deepEqual(figures.counts, [MANY, MANY, MANY]);
     t.diagnostic(`load: ${counting.lines.at(-1)}, the daemon took ${most - before.rss} MiB more at most`);
-    await leaves(daemon, before);
+    await daemon.becomes(before);
     const got = daemon.said().filter((line) => line.includes("-app-req"));
     assert.deepEqual(got, [], "a worker without the library is told nothing that it does not know");
   });
@@ -48,7 +43,7 @@ test("E16: a hundred clients at once, and every reply goes to who has asked", as
   const figures = JSON.parse(crowd.lines.at(-1));
   assert.equal(figures.replies, 100 * 10 * (3 + 3 * 20));
   t.diagnostic(`load: ${crowd.lines.at(-1)}`);
-  await leaves(daemon, before);
+  await daemon.becomes(before);
 });
 
 test("E11: 200 HTTP requests a second through the links lose none while workers are replaced, suspended and resumed", async (t) => {

@@ -1,0 +1,73 @@
+// The fault run: clients and workers are killed in turn, among others that send garbage or do not read.
+import assert from "node:assert/strict";
+import { connect as connectTo } from "node:net";
+import { test } from "node:test";
+import { connect } from "../client.mjs";
+import { apart, kill } from "./daemons.mjs";
+import { node, sleep, until, within } from "./support.mjs";
+
+/** Everyone in service, once all places are taken. */
+const serving = (daemon) =>
+  until(async () => {
+    const workers = await daemon.workers();
+    const states = workers.map(({ state }) => state).sort();
+    return states.join() === "online,online,online,suspended" && workers.filter(({ idx }) => idx !== undefined).sort((one, other) => one.idx - other.idx);
+  }, "three workers and one that stands by", 20_000);
+
+async function several(client, ...request) {
+  const list = [];
+  for await (const reply of client.sendAppRequest(...request)) list.push(reply);
+  return list;
+}
+
+/** Connections of every bad sort, some of which stay. */
+function badClients(path) {
+  const line = (type, data) => `${JSON.stringify({ type, id: "1", data })}\n`;
+  const begins = [
+    "garbage \u0000\u0001\n",
+    '{"type":"send-app-req","id":"1","da', // half a frame, and no more
+    line("send-app-req", { request: "endless" }),
+    line("send-app-req", { request: "stream", data: { count: 1e9 } }), // and then it does not read
+    "x".repeat(2 ** 21), // more than a line may have
+    line("bogus") + line("status").slice(0, 10),
+  ];
+  return Array.from({ length: 60 }, (_, n) => {
+    const socket = connectTo(path);
+    socket.on("error", () => {});
+    if (n % 6 !== 3) socket.resume();
+    socket.write(begins[n % 6]);
+    if (n % 5 === 0) setTimeout(() => (n % 2 === 0 ? socket.destroy() : socket.end()), 10 * n);
+    return socket;
+  });
+}
+
+test("faults: clients and workers are killed among bad clients; others get what they ask for, and nothing is left", async (t) => {
+  const daemon = await apart(t, { standbyCount: 1, longestLine: 2 ** 20, slowTimeout: 2_000 });
+  await serving(daemon);
+  const before = await daemon.inspect();
+  const client = await connect(daemon.path);
+  let failures = 0;
+
+  for (let round = 0; round < 4; round++) {
+    const bad = badClients(daemon.path);
+    const programs = [node(t, ["crowd.mjs", daemon.path, "20", "1000"]), node(t, ["counting.mjs", daemon.path, "100000000"]), node(t, ["counting.mjs", daemon.path, "1", "endless"])];
+    await sleep(500);
+    const workers = await serving(daemon);
+    const victim = workers[round % 3];
+    const asked = several(client, "never", undefined, `${victim.idx}`);
+    await until(async () => (await several(client, "echo", {}, `${victim.idx}`)).length === 1, "it has heard of the request");
+    kill(victim.pid);
+    const begun = Date.now();
+    const [{ id, pid, errors }] = await within(asked, "the answer for a dead worker", 2_000);
+    assert.deepEqual([id, pid, errors], [victim.id, victim.pid, [`Worker ${victim.id} (${victim.pid}) was killed by SIGKILL`]]);
+    failures = Math.max(failures, Date.now() - begun);
+    for (const { child } of programs) child.kill("SIGKILL");
+    await serving(daemon);
+    const replies = await several(client, "echo", { round });
+    assert.deepEqual(replies.map(({ data }) => data), Array(3).fill({ echo: { round } }));
+    for (const socket of bad) socket.destroy();
+  }
+  t.diagnostic(`faults: a request to a killed worker failed within ${failures} ms`);
+  await client.terminate();
+  await daemon.becomes(before);
+});
