@@ -1,9 +1,9 @@
-// The fault run: clients and workers are killed in turn, among others that send garbage or do not read.
+// The fault run: clients, workers and the daemon are killed in turn, among others that send garbage or do not read.
 import assert from "node:assert/strict";
 import { connect as connectTo } from "node:net";
 import { test } from "node:test";
 import { connect } from "../client.mjs";
-import { apart, kill } from "./daemons.mjs";
+import { apart, get, kill } from "./daemons.mjs";
 import { node, sleep, until, within } from "./support.mjs";
 
 /** Everyone in service, once all places are taken. */
@@ -42,7 +42,7 @@ function badClients(path) {
 }
 
 test("faults: clients and workers are killed among bad clients; others get what they ask for, and nothing is left", async (t) => {
-  const daemon = await apart(t, { standbyCount: 1, longestLine: 2 ** 20, slowTimeout: 2_000 });
+  const daemon = await apart(t, { standby: 1, longestLine: 2 ** 20, slowTimeout: 2_000 });
   await serving(daemon);
   const before = await daemon.inspect();
   const client = await connect(daemon.path);
@@ -70,4 +70,33 @@ test("faults: clients and workers are killed among bad clients; others get what 
   t.diagnostic(`faults: a request to a killed worker failed within ${failures} ms`);
   await client.terminate();
   await daemon.becomes(before);
+});
+
+test("faults: when the daemon is killed its workers serve on, and the next daemon takes them over", async (t) => {
+  const first = await apart(t, { standby: 1 });
+  const workers = await serving(first);
+  const pids = (list) => list.map(({ idx, pid }) => [idx, pid]);
+  const load = node(t, ["http_load.mjs", first.folder, "3", "200"]);
+  await until(() => load.lines.includes("begun"), load.told);
+  const bad = badClients(first.path);
+  await sleep(300);
+  first.child.kill("SIGKILL");
+  for (const socket of bad) socket.destroy();
+  assert.match(await get(`${first.folder}/app.1.sock`), /^hello /);
+
+  const second = await apart(t, { standby: 1, tmpDir: first.folder });
+  assert.deepEqual(pids(await serving(second)), pids(workers));
+  const before = await second.inspect();
+  const client = await connect(second.path);
+  assert.equal((await several(client, "echo", { n: 1 })).length, 3);
+  assert.equal((await several(client, "endless-now", undefined, "0-2")).reduce((sum, { data }) => sum + data, 0), 0, "streams of the killed daemon's clients have ended");
+  await sleep(500);
+  load.child.kill("SIGTERM");
+  await within(load.ended, load.told, 30_000);
+  const { lost, ...figures } = JSON.parse(load.lines.at(-1));
+  t.diagnostic(`faults: ${JSON.stringify(figures)} over HTTP while the daemon was killed and another came`);
+  assert.deepEqual(lost, []);
+  await client.terminate();
+  await second.becomes(before);
+  await second.terminate();
 });
