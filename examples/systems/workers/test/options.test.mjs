@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Options, standardFile } from "../options.mjs";
-import { folder, program, raw, serve } from "./daemons.mjs";
+import { folder, get, program, raw, serve } from "./daemons.mjs";
 import { node, until } from "./support.mjs";
 
 const SCRIPT = program("app.mjs");
@@ -56,10 +56,11 @@ test("a reload takes over numbers and names, and restarts workers where only new
 test("the command line of the daemon: its title, what it says, and a second one beside it", async (t) => {
   const tmpDir = folder(t);
   const file = path.join(tmpDir, "nodesockd.yml");
-  writeFileSync(file, `script: ${SCRIPT}\ntmpDir: .\nname: shop\nsocketFile: "{worker}.app"\n`);
+  writeFileSync(file, `script: ${path.join(import.meta.dirname, "..", "demo", "hello.mjs")}\ntmpDir: .\nname: shop\nsocketFile: "{worker}.app"\n`);
   const main = path.join(import.meta.dirname, "..", "main.mjs");
   const first = node(t, [main, file]);
   await until(() => first.lines.some((line) => line.endsWith(" online")), first.told);
+  assert.match(await get(path.join(tmpDir, "0.app")), /^hello from /);
   assert.match(readFileSync(`/proc/${first.child.pid}/cmdline`, "utf8"), /^shop daemon/);
   const second = node(t, [main, file]);
   assert.equal(await second.ended, 1);
