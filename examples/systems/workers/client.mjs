@@ -61,6 +61,10 @@ export class Caller {
       await replies.return();
     }
   }
+  /** Nobody reads what comes of this request any more. A daemon that does not know how to give it up says so, and goes on. */
+  cancel(requestId) {
+    this.call("cancel-req", { requestId }).catch(() => {});
+  }
   /** Any other request to the daemon; what it answers. */
   async call(type, data, { timeout = PATIENCE, signal } = {}) {
     try {
@@ -145,6 +149,7 @@ class Client extends Caller {
   #pace(what, id) {
     if (what === "pause") this.#paused.add(id);
     else this.#paused.delete(id);
+    if (what === "cancel") this.cancel(id);
     if (this.#paused.size > 0) this.#socket.pause();
     else this.#socket.resume();
   }

@@ -5,6 +5,7 @@ import { FAILED } from "./remote.mjs";
 import { frames, write } from "./frames.mjs";
 
 const AHEAD = 1_024; // replies that wait until the socket takes them
+const MOST = 10_000; // requests that are open
 const APART = 50; // ms between the first reply to one who loses what comes together with that, and the rest
 const SLOW = "slow"; // its timer
 export const DAEMON = "daemon"; // the name of who does what is asked of the daemon itself
@@ -36,6 +37,7 @@ export class Peer {
     this.#socket = socket;
     daemon.peers.add(this);
     this.mailbox = engine.mailbox({ maxMessages: AHEAD, handler: (message) => this.#pass(message) });
+    this.mailbox.once("end", () => socket.destroy());
     this.#clock = engine.mailbox({ handler: (timer) => this.#due(timer.text()) });
     frames(socket, { limit: options.longestLine, onFrame: (frame) => this.#take(frame), onBad: (error) => this.#bad(error) });
     socket.on("drain", () => this.#drained());
@@ -117,7 +119,6 @@ export class Peer {
 
   #told(type, data) {
     if (type === "online" || type === "broken") this.#announced(type, data);
-    else if (type === "cancel-req") this.#cancel(data.requestId);
     else this.#daemon.log(`${this} says ${JSON.stringify(type)}, which means nothing`);
   }
   #announced(type, data) {
@@ -128,19 +129,22 @@ export class Peer {
     }
     this.worker.announced(type, data);
   }
-  #cancel(requestId) {
+  #asked(type, requestId, data, streams) {
+    if (this.#calls.size >= MOST) throw new Error(`${MOST} requests are open, which is as many as may be`);
+    if (type === "send-app-msg") return this.#sendMessage(requestId, data);
+    if (type === "send-app-req") return this.#sendRequest(requestId, data, streams);
+    if (type === "cancel-req") return this.#cancel(requestId, data);
+    const call = this.mailbox.request(DAEMON, JSON.stringify({ type, data }), { timeout: Infinity });
+    this.#calls.set(call.id, { requestId, call });
+  }
+  /** Gives up one that was asked before. */
+  #cancel(requestId, { requestId: cancelled }) {
     for (const [id, asked] of this.#calls) {
-      if (asked.requestId !== requestId) continue;
+      if (asked.requestId !== cancelled) continue;
       asked.call.cancel();
       this.#calls.delete(id);
     }
-  }
-
-  #asked(type, requestId, data, streams) {
-    if (type === "send-app-msg") return this.#sendMessage(requestId, data);
-    if (type === "send-app-req") return this.#sendRequest(requestId, data, streams);
-    const call = this.mailbox.request(DAEMON, JSON.stringify({ type, data }), { timeout: Infinity });
-    this.#calls.set(call.id, { requestId, call });
+    this.#reply(requestId, { done: true });
   }
   #selected({ workers }) {
     return this.#daemon.select(workers, this.worker?.id);

@@ -134,7 +134,7 @@ export class Pool extends Server {
       for (const other of this.#workers.values()) if (other.destined !== undefined) other.retire();
     } else this.#resting.add(place);
     this.#restarting = false;
-    this.#failGoals(`${worker} has not come online, and ${this.#attempts} have been tried`);
+    this.#failGoals(`${worker} ${worker.reason ?? "has not come online"}, and ${this.#attempts} have been tried`);
   }
   #failGoals(text) {
     this.#attempts = Infinity;
@@ -203,9 +203,16 @@ export class Pool extends Server {
     this.#serving.set(index, worker);
     worker.index = index;
     worker.destined = undefined;
-    this.links.point(index, worker.id);
+    this.#link(index, worker);
     if (!this.#suspended) worker.resume();
     if (previous !== undefined) this.#retire(previous);
+  }
+  #link(index, { id }) {
+    try {
+      this.links.point(index, id);
+    } catch (error) {
+      this.log(`There is no link to worker ${id}: ${error.message}`);
+    }
   }
   #dismiss(index) {
     this.links.clear(index);

@@ -53,7 +53,12 @@ export class WorkerProcess {
   /** Starts the program. */
   static spawn(pool, options) {
     const worker = new WorkerProcess(pool, options);
-    worker.#spawn();
+    try {
+      worker.#spawn();
+    } catch (error) {
+      worker.#child?.kill("SIGKILL");
+      worker.#exited(`cannot be started: ${error.message}`);
+    }
     return worker;
   }
   /** Takes over one that another daemon has started; undefined when there is none of that id. */
@@ -100,9 +105,10 @@ export class WorkerProcess {
 
   #spawn() {
     const { name, script, args, execArgs, env, onlineTimeout, orphanTimeout } = this.#pool.options;
-    const { stdout, stderr, close } = this.#outputs();
+    const outputs = this.#outputs();
     const child = (this.#child = spawn(process.execPath, [...execArgs, script, ...args], {
-      stdio: ["ignore", stdout, stderr, "pipe"],
+      stdio: ["ignore", ...outputs, "pipe"],
+      detached: true, // what a terminal says to the daemon is not for it
       env: {
         ...(env === undefined ? process.env : Object.fromEntries([...env, "NODE_ENV"].map((name) => [name, process.env[name]]))),
         NODE_CHANNEL_FD: "3", // Node's own channel, whose frames are lines of JSON
@@ -115,7 +121,7 @@ export class WorkerProcess {
         NODESOCKD_ORPHAN_TIMEOUT: String(orphanTimeout),
       },
     }));
-    close();
+    for (const output of outputs) if (typeof output === "number") closeSync(output);
     child.on("error", (error) => this.#exited(`cannot be started: ${error.message}`));
     child.unref(); // it may live longer than the daemon
     if (child.pid === undefined) return;
@@ -126,13 +132,7 @@ export class WorkerProcess {
   /** Where what it prints goes: where the daemon's goes, or to files. */
   #outputs() {
     const { stdout, stderr = stdout } = this.#pool.options;
-    const opened = [];
-    const output = (file) => {
-      if (typeof file !== "string") return file === null ? "ignore" : "inherit";
-      opened.push(openSync(file, "a", 0o600));
-      return opened.at(-1);
-    };
-    return { stdout: output(stdout), stderr: output(stderr), close: () => opened.forEach((fd) => closeSync(fd)) };
+    return [stdout, stderr].map((file) => (typeof file === "string" ? openSync(file, "a", 0o600) : file === null ? "ignore" : "inherit"));
   }
   #watch(pid) {
     this.pid = pid;
@@ -169,6 +169,7 @@ export class WorkerProcess {
     if (type === "broken") return this.#breaks(reason);
     if (!this.wasReady) this.#readyAt = this.#pool.engine.now();
     this.wasReady = true;
+    this.reason = undefined;
     this.suspended = suspended === true && this.suspended;
     this.#become(this.suspended ? "suspended" : "online");
   }

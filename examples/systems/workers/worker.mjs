@@ -45,7 +45,7 @@ export class Worker extends EventEmitter {
     this.#patience = Number(env.NODESOCKD_ORPHAN_TIMEOUT ?? PATIENCE);
     this.#named(env.NODESOCKD_APP_NAME);
     const engine = defaultEngine();
-    this.#remote = new Remote(engine);
+    this.#remote = new Remote(engine, { pace: (what, requestId) => (what === "cancel" ? this.#caller.cancel(requestId) : undefined) });
     this.#caller = new Caller(engine, this.#remote.mailbox);
     this.#replies = new Replies((frame) => this.#write?.(frame) ?? true);
     if (process.connected) this.#useChannel();

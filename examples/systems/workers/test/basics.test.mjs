@@ -33,6 +33,22 @@ test("E1: one that does not come online is ended and tried again, as often as al
   assert.deepEqual(data.workers, []);
 });
 
+test("E1: one that cannot be started, or ends before it is online, is said to have", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", args: ["never", "brief"], workers: 1, started: false });
+  const client = await raw(t, daemon);
+  const ended = await client.ask("start-workers", {});
+  assert.match(ended[0].errors[0], /^Worker \S+ \(\d+\) has ended with exit status 1, and 1 have been tried$/);
+  daemon.options.stdout = "/nowhere/log";
+  const impossible = await client.ask("start-workers", {});
+  assert.match(impossible[0].errors[0], /cannot be started: .*ENOENT/);
+  daemon.options.stdout = null;
+  daemon.options.args = ["x".repeat(4_000_000)];
+  const large = await client.ask("start-workers", {});
+  assert.match(large[0].errors[0], /cannot be started: .*E2BIG/);
+  daemon.options.args = [];
+  assert.deepEqual(await client.ask("start-workers", {}), [{ done: true }]);
+});
+
 test("E2: a message is an event in every worker in service, once", async (t) => {
   const daemon = await serve(t, { standby: 1 });
   await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");

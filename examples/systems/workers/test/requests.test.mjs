@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { connect as connectTo } from "../client.mjs";
 import { raw, serve } from "./daemons.mjs";
 import { until, within } from "./support.mjs";
 
@@ -91,6 +92,31 @@ test("E15: a request that the daemon does not know is an error, and the connecti
     const [{ errors }] = await client.ask("set-worker-count", { count });
     assert.equal(errors?.length, 1, String(count));
   }
+});
+
+test("a loop over replies that is left ends them, and what else the client asks goes on", async (t) => {
+  const daemon = await serve(t, { workers: 2 });
+  const client = await connectTo(daemon.path);
+  let count = 0;
+  for await (const { data } of client.sendAppRequest("endless")) if (data >= 10 && ++count === 2) break;
+  const open = async () => {
+    let sum = 0;
+    for await (const { data } of client.sendAppRequest("endless-now")) sum += data;
+    return sum;
+  };
+  await until(async () => (await open()) === 0, "both streams are over");
+  assert.equal((await client.getStatus()).workers.length, 2);
+  await client.terminate();
+});
+
+test("a client may have many requests open, but not any number", async (t) => {
+  const daemon = await serve(t, { workers: 1 });
+  const client = await raw(t, daemon);
+  for (let n = 0; n < 10_050; n++) client.send({ type: "send-app-req", id: `${n}`, streams: true, data: { request: "never" } });
+  await until(() => client.got.length === 50, () => `50 are refused: ${client.got.length}`);
+  assert.ok(client.got.every(({ errors }) => errors[0].startsWith("10000 requests are open")));
+  const other = await raw(t, daemon);
+  assert.deepEqual((await other.ask("send-app-req", { request: "string" }))[0].data.data, "reply");
 });
 
 /**

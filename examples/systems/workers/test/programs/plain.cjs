@@ -22,8 +22,8 @@ process.on("message", (frame) => {
     reply({ data: { pid: process.pid, data: { echo: data } } });
     reply({ done: true });
   } else if (frame.type === "detach") {
-    process.disconnect();
-    look(frame.data.ipcPath);
+    process.off("disconnect", process.exit);
+    setTimeout(() => (process.disconnect(), look(frame.data.ipcPath)), 500); // as Nodesockd's library does
   } else if (frame.type === "app-req" && request === "stream") {
     for (let i = 1; i <= data.count; i++) reply({ data: { pid: process.pid, data: i } });
     reply({ done: true });
@@ -36,6 +36,7 @@ function look(path) {
   socket.on("data", (data) => say("got", data.toString().trim()));
   socket.on("close", (failed) => (failed ? undefined : process.exit()));
 }
+process.on("disconnect", process.exit); // there is no daemon any more
 process.on("SIGTERM", () => {
   say("SIGTERM at", Date.now());
   if (!how.has("deaf")) process.exit(0);
