@@ -9,7 +9,7 @@ mkdir -p "$logs"
 failed=()
 passed=()
 
-[ $# -gt 0 ] || set -- $(ls examples/systems)
+[ $# -gt 0 ] || set -- $(cd examples/systems && ls -d */ | tr -d /)
 for name in "$@"; do
   log=$logs/system-$name.log
   begun=$SECONDS

@@ -4,6 +4,7 @@
 # With names of test files, only these.
 set -euo pipefail
 cd "$(dirname "$0")"
+. ../../testing.sh
 : "${NPM:=npm}" "${NODE:=node}" "${PYTHON:=python3}"
 CHECKS=20
 venv=$PWD/../../../../build/systems/remotedev-venv
@@ -18,14 +19,8 @@ if [ ! "$venv/installed" -nt requirements.txt ]; then
   touch "$venv/installed"
 fi
 
+export REMOTEDEV_PYTHON=$venv/bin/python
 all=(*.test.mjs)
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
-status=0
-REMOTEDEV_PYTHON=$venv/bin/python "$NODE" --test --test-concurrency=2 --test-reporter=tap "${@:-"${all[@]}"}" >"$results" 2>&1 || status=$?
-cat "$results"
-named() { { grep -oE "^ *$1 [0-9]+ - C[0-9]+" "$results" || true; } | grep -oE 'C[0-9]+' | sort -u; }
-passed=$(comm -23 <(named ok) <(named 'not ok') | wc -l)
-deliveries=$(grep -oE '"deliveriesPerSecond":[0-9]+' "$results" | grep -oE '[0-9]+' || echo no)
-echo "$passed of $CHECKS checks in $(grep -cE '^ *ok ' "$results" || true) tests, $deliveries deliveries a second to a thousand subscribers"
-exit "$status"
+checks C "${@:-"${all[@]}"}"
+echo "$PASSED of $CHECKS checks in $TESTS tests, $(figure deliveriesPerSecond) deliveries a second to a thousand subscribers"
+exit "$STATUS"
