@@ -7,7 +7,7 @@ checks() {
   RESULTS=$(mktemp)
   trap 'rm -f "$RESULTS"' EXIT
   STATUS=0
-  "$NODE" --test --test-concurrency=2 --test-reporter=tap "${@:2}" >"$RESULTS" 2>&1 || STATUS=$?
+  "$NODE" --test --test-timeout=180000 --test-concurrency=2 --test-reporter=tap "${@:2}" >"$RESULTS" 2>&1 || STATUS=$?
   cat "$RESULTS"
   PASSED=$(comm -23 <(named ok "$letter") <(named 'not ok' "$letter") | wc -l)
   TESTS=$(grep -cE '^ *ok ' "$RESULTS" || true)

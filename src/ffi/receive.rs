@@ -169,8 +169,9 @@ pub unsafe extern "C" fn td_recv_peek(
 
 /// Takes the message that was peeked last with this cursor.
 ///
-/// Returns: 0; TD_ESTALE when it is gone: someone else has taken it, it was dropped or cancelled; TD_EINVAL when the
-///   cursor has peeked at nothing; TD_ECLOSED when the mailbox is over.
+/// Returns: 0; TD_ESTALE when it is gone: someone else has taken it, it was dropped or cancelled; TD_EAGAIN while the
+///   mailbox is suspended: the message is still there; TD_EINVAL when the cursor has peeked at nothing; TD_ECLOSED
+///   when the mailbox is over.
 /// Threads: any.
 /// Blocks: no.
 /// Owns: the caller releases message with td_message_release.

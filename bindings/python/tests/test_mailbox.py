@@ -118,6 +118,25 @@ def test_receive_by_predicate(engine: tidings.Engine) -> None:
     assert [inbox.recv(0).data for _ in range(8)] == [b"0", b"1", b"2", b"3", b"4", b"7", b"8", b"9"]
 
 
+def test_a_mailbox_that_is_suspended_in_a_predicate_keeps_what_fits(engine: tidings.Engine) -> None:
+    box = engine.mailbox()
+    box.send(b"held")
+
+    def suspends(message: tidings.Message) -> bool:
+        box.suspend()
+        return True
+
+    with pytest.raises(tidings.AgainError):
+        box.recv_match(predicate=suspends, timeout=0)
+    box.resume()
+    with pytest.raises(tidings.TimedOutError):
+        box.recv_match(predicate=suspends, timeout=0.02)
+    later = threading.Timer(0.05, box.resume)
+    later.start()
+    assert box.recv_match(predicate=lambda message: True, timeout=10).data == b"held"
+    later.join()
+
+
 def test_a_predicate_waits_for_what_fits(engine: tidings.Engine) -> None:
     inbox = engine.mailbox()
     inbox.send(b"no")

@@ -1,6 +1,7 @@
 """Selective receive: what recv_match asks for.
 
-Guarantees: one object is one question. Asked again, it does not show a predicate what that has seen already.
+Guarantees: one object is one question. Asked again, it does not show a predicate what that has seen already, but for a message
+that fitted when the mailbox was suspended before it could be taken.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from . import _fast
 from ._native import ffi, lib
 from .address import id_of
+from .errors import AgainError
 
 if TYPE_CHECKING:
     from .address import Address
@@ -56,8 +58,15 @@ class Match:
         deadline = None if not timeout else mailbox.engine.now() + timeout
         while True:
             left = timeout if deadline is None else max(deadline - mailbox.engine.now(), 1e-9)
+            before = bytes(self._cursor)
             message = _fast.peek(mailbox, self._cursor, left)
-            taken = _fast.take(mailbox, self._cursor, None) if self._fits(message, self._predicate) else None
+            if not self._fits(message, self._predicate):
+                continue
+            try:
+                taken = _fast.take(mailbox, self._cursor, None)
+            except AgainError:  # the mailbox was suspended meanwhile: the message is still there, and the next peek waits
+                self._cursor[:] = before
+                continue
             if taken is not None:
                 return taken
 
