@@ -1,6 +1,7 @@
 // A client of the daemon.
-// The daemon is a mailbox (`Remote`): what is asked of it is a call, or a stream. So requests have deadlines, a reader that is slow slows the connection, and
-// what is open when that ends fails at once.
+// At the end of a connection the daemon is a mailbox (`Remote`): what is asked of it is a call, or a stream. So requests have deadlines, a reader that is slow
+// slows the connection, and what is open when that ends fails at once. A request to workers has a connection for itself as long as it is read, so that
+// nothing else waits for its reader, and the workers stop when that leaves.
 import { once } from "node:events";
 import { connect as connectTo } from "node:net";
 import { Reason, ReplyError, defaultEngine } from "tidings";
@@ -10,6 +11,8 @@ import { Remote } from "./remote.mjs";
 const PATIENCE = 30_000; // ms for an answer
 const AHEAD = 1_024; // replies that wait for their reader
 const LARGEST_REPLY = 32 * 2 ** 20; // bytes of a frame
+const CLOSED = "The connection to the daemon has ended";
+const SPARE = 8; // connections that are kept for the next requests
 
 /** Nobody listens there. */
 export class IpcConnectError extends Error {
@@ -75,24 +78,22 @@ export class Caller {
   }
 }
 
-/** A client of the daemon whose socket this is. Rejects with an IpcConnectError. */
-export async function connect(path) {
-  const socket = connectTo(path);
-  try {
-    await once(socket, "connect");
-  } catch (error) {
-    throw new IpcConnectError(`No daemon listens at ${path}: ${error.message}`, { cause: error });
-  }
-  return new Client(socket, defaultEngine());
-}
-
-/** See {@link connect}. */
-class Client extends Caller {
+class Connection extends Caller {
   #socket;
-  #paused = new Set(); // requests whose replies are not read fast enough
 
+  /** Rejects with an IpcConnectError. */
+  static async open(path) {
+    const socket = connectTo(path);
+    try {
+      await once(socket, "connect");
+    } catch (error) {
+      throw new IpcConnectError(`No daemon listens at ${path}: ${error.message}`, { cause: error });
+    }
+    return new Connection(socket, defaultEngine());
+  }
   constructor(socket, engine) {
-    const daemon = new Remote(engine, { pace: (what, id) => this.#pace(what, id) });
+    const pace = (what) => (what === "pause" ? socket.pause() : socket.resume());
+    const daemon = new Remote(engine, { pace });
     super(engine, daemon.mailbox);
     this.#socket = socket;
     daemon.attach((frame) => write(socket, frame));
@@ -104,6 +105,70 @@ class Client extends Caller {
     socket.on("drain", () => daemon.drained());
     socket.on("error", () => {}); // "close" comes next
     socket.on("close", () => daemon.end(Reason.USER));
+  }
+  get isOpen() {
+    return !this.#socket.destroyed;
+  }
+  async close() {
+    if (this.#socket.closed) return;
+    this.#socket.destroySoon();
+    await once(this.#socket, "close");
+  }
+}
+
+/** A client of the daemon whose socket this is. Rejects with an IpcConnectError. */
+export async function connect(path) {
+  return new Client(path, await Connection.open(path));
+}
+
+/** See {@link connect}. */
+class Client {
+  #path;
+  #connection; // for all but requests to workers
+  #streams = new Set(); // connections of these
+  #spare = []; // those of them that are free
+
+  constructor(path, connection) {
+    this.#path = path;
+    this.#connection = connection;
+  }
+
+  /** See {@link Caller.call}. */
+  call(type, data, options) {
+    return this.#connection.call(type, data, options);
+  }
+  /** See {@link Caller.sendAppMessage}. Messages stay in order; what is to be there before a request is asked is to be awaited. */
+  sendAppMessage(message, data, workers) {
+    return this.#connection.sendAppMessage(message, data, workers);
+  }
+  /** See {@link Caller.sendAppRequest}. */
+  async *sendAppRequest(request, data, workers, options) {
+    const connection = await this.#free();
+    let isRead = false;
+    try {
+      yield* connection.sendAppRequest(request, data, workers, options);
+      isRead = true;
+    } finally {
+      if (isRead && this.#spare.length < SPARE) this.#spare.push(connection);
+      else this.#drop(connection);
+    }
+  }
+  async #free() {
+    while (this.#spare.length > 0) {
+      const spare = this.#spare.pop();
+      if (spare.isOpen) return spare;
+      this.#streams.delete(spare);
+    }
+    if (!this.#connection.isOpen) throw new IpcClosedError(CLOSED);
+    const connection = await Connection.open(this.#path);
+    this.#streams.add(connection);
+    if (this.#connection.isOpen) return connection;
+    this.#drop(connection); // meanwhile it has been terminated
+    throw new IpcClosedError(CLOSED);
+  }
+  #drop(connection) {
+    this.#streams.delete(connection);
+    return connection.close();
   }
 
   getStatus() {
@@ -140,18 +205,7 @@ class Client extends Caller {
 
   /** Ends this client. The daemon goes on. */
   async terminate() {
-    if (this.#socket.closed) return;
-    this.#socket.destroySoon();
-    await once(this.#socket, "close");
-  }
-
-  /** All requests share the connection, so it waits for the slowest of their readers. */
-  #pace(what, id) {
-    if (what === "pause") this.#paused.add(id);
-    else this.#paused.delete(id);
-    if (what === "cancel") this.cancel(id);
-    if (this.#paused.size > 0) this.#socket.pause();
-    else this.#socket.resume();
+    await Promise.all([this.#connection.close(), ...[...this.#streams].map((one) => this.#drop(one))]);
   }
 }
 
@@ -159,6 +213,6 @@ const read = (message) => (message.data.length === 0 ? undefined : JSON.parse(me
 
 function known(error) {
   if (error instanceof ReplyError) return new RequestError(JSON.parse(Buffer.from(error.data).toString()));
-  if (error.code === "TD_EDOWN" || error.code === "TD_ENOPROC") return new IpcClosedError("The connection to the daemon has ended", { cause: error });
+  if (error.code === "TD_EDOWN" || error.code === "TD_ENOPROC") return new IpcClosedError(CLOSED, { cause: error });
   return error;
 }

@@ -9,7 +9,7 @@ async function one(n) {
   const client = await connect(ipc);
   for (let r = 0; r < Number(requests); r++) {
     const text = `${n}.${r}`;
-    // two at once on one connection: a reply from each worker, and a stream
+    // two at once: a reply from each worker, and a stream
     const [all, streamed] = await Promise.all([several(client, "echo", { text }), several(client, "stream", { count: 20, text })]);
     replies += all.length + streamed.length;
     const wrong = [...all.filter(({ data }) => data?.echo?.text !== text), ...streamed.filter(({ data }) => data?.text !== text)];

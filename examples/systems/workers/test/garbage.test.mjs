@@ -170,29 +170,76 @@ test("E14: 5,000 random frames and other bytes", async (t) => {
   await room.again();
 });
 
-test("E16: when a client leaves in the midst of a stream, the workers' streams end", async (t) => {
-  const daemon = await serve(t);
-  const asking = await connect(daemon.path);
-  t.after(() => asking.terminate());
-  const open = async () => {
+/** A client that can say how many streams without an end go on in all workers. */
+async function counting(t, daemon) {
+  const client = await connect(daemon.path);
+  t.after(() => client.terminate());
+  const endless = async () => {
     let sum = 0;
-    for await (const { data } of asking.sendAppRequest("endless-now")) sum += data;
+    for await (const { data } of client.sendAppRequest("endless-now")) sum += data;
     return sum;
   };
-  assert.equal(await open(), 0);
+  assert.equal(await endless(), 0);
+  return { client, endless };
+}
+
+test("E16: when a client goes in the midst of a stream, the workers' streams end", async (t) => {
+  const daemon = await serve(t);
+  const { endless } = await counting(t, daemon);
   const room = standing(daemon);
 
   const sockets = await Promise.all(Array.from({ length: 30 }, () => socketTo(daemon)));
   for (const socket of sockets) socket.resume().write('{"type":"send-app-req","id":"1","data":{"request":"endless"}}\n');
-  await until(async () => (await open()) === 90, "90 streams");
+  await until(async () => (await endless()) === 90, "90 streams");
   sockets.forEach((socket, n) => (n % 2 === 0 ? socket.end() : socket.destroy()));
-  await until(async () => (await open()) === 0, "the end of all");
+  await until(async () => (await endless()) === 0, "the end of all");
 
   const killed = node(t, ["counting.mjs", daemon.path, "1", "endless"]);
-  await until(async () => (await open()) === 3, killed.told);
+  await until(async () => (await endless()) === 3, killed.told);
   killed.child.kill("SIGKILL");
-  await until(async () => (await open()) === 0, "the end of a killed client's");
+  await until(async () => (await endless()) === 0, "the end of a killed client's");
   await room.again();
+});
+
+test("E16: who leaves the loop over its replies gives the streams up, a client and a worker", async (t) => {
+  const daemon = await serve(t);
+  const { client, endless } = await counting(t, daemon);
+  for await (const { data } of client.sendAppRequest("endless")) {
+    if (data < 5) continue;
+    assert.equal(await endless(), 3);
+    break;
+  }
+  await until(async () => (await endless()) === 0, "the end of a client's");
+  await client.sendAppMessage("leave", { to: "!self" }, "0");
+  await daemon.saying(/LEFT/);
+  await until(async () => (await endless()) === 0, "the end of a worker's");
+});
+
+test("E16: a stream that waits for its reader holds up no other request of the same client", async (t) => {
+  const daemon = await serve(t);
+  const { client } = await counting(t, daemon);
+  let last = 0;
+  for await (const { data } of client.sendAppRequest("stream", { count: 30_000 }, "0")) {
+    assert.equal(data, ++last);
+    if (data % 10_000 !== 1) continue;
+    await sleep(200); // now there is more than anyone keeps
+    const status = await client.getStatus();
+    assert.equal(status.workers.length, 3);
+    for await (const { data } of client.sendAppRequest("stream", { count: 10_000 }, "0")) assert.ok(data > 0);
+  }
+  assert.equal(last, 30_000);
+});
+
+test("E16: clients with the same ids, and many requests on one connection, get what is theirs", async (t) => {
+  const daemon = await serve(t);
+  const clients = await Promise.all(Array.from({ length: 20 }, () => raw(t, daemon)));
+  const asked = clients.map(async (client, c) => {
+    const echoes = Array.from({ length: 50 }, (_, n) => client.ask("send-app-req", { request: "echo", data: { c, n } }, `id ${n}`));
+    (await Promise.all(echoes)).forEach((answers, n) => {
+      assert.deepEqual(answers.map(({ data }) => data?.data), [...Array(3).fill({ echo: { c, n } }), undefined]);
+    });
+  });
+  await within(Promise.all(asked), "all answers");
 });
 
 test("E16: a client that does not read is put out, costs no more than the bounds, and nobody waits for it", async (t) => {

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { connect as connectTo } from "../client.mjs";
 import { raw, serve } from "./daemons.mjs";
 import { until, within } from "./support.mjs";
 
@@ -92,21 +91,6 @@ test("E15: a request that the daemon does not know is an error, and the connecti
     const [{ errors }] = await client.ask("set-worker-count", { count });
     assert.equal(errors?.length, 1, String(count));
   }
-});
-
-test("a loop over replies that is left ends them, and what else the client asks goes on", async (t) => {
-  const daemon = await serve(t, { workers: 2 });
-  const client = await connectTo(daemon.path);
-  let count = 0;
-  for await (const { data } of client.sendAppRequest("endless")) if (data >= 10 && ++count === 2) break;
-  const open = async () => {
-    let sum = 0;
-    for await (const { data } of client.sendAppRequest("endless-now")) sum += data;
-    return sum;
-  };
-  await until(async () => (await open()) === 0, "both streams are over");
-  assert.equal((await client.getStatus()).workers.length, 2);
-  await client.terminate();
 });
 
 test("a client may have many requests open, but not any number", async (t) => {

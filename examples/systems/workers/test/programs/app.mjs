@@ -71,6 +71,10 @@ worker.on("message", async (name, data) => {
     for await (const reply of worker.sendAppRequest("echo", { n: 1 }, data.to)) say("ASKREPLY", JSON.stringify(reply));
     say("ASKDONE");
   }
+  if (name === "leave") {
+    for await (const { data: n } of worker.sendAppRequest("endless", undefined, data.to)) if (n === 5) break;
+    say("LEFT");
+  }
   if (name === "break") worker.reportBroken(data.why);
   if (name === "print") console.log(data);
   if (name === "die") process.exit(3);
