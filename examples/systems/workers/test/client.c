@@ -52,6 +52,21 @@ static void leave(workers_client *client) {
   tell(json_pack("[s, I]", "left", last));
 }
 
+/* Leaves streams without an end, and waits for that. */
+static void give_up(workers_client *client) {
+  json_t *reply;
+  json_int_t open;
+  assert(workers_send_app_request(client, "endless", NULL, NULL) == WORKERS_OK);
+  assert(workers_next(client, &reply) == WORKERS_REPLY);
+  json_decref(reply);
+  do {
+    assert(workers_send_app_request(client, "endless-now", NULL, NULL) == WORKERS_OK);
+    for (open = 0; workers_next(client, &reply) == WORKERS_REPLY; json_decref(reply)) open += data_of(reply);
+    assert(strcmp(workers_error(client), "") == 0);
+  } while (open > 0);
+  tell(json_pack("[s]", "given up"));
+}
+
 /* Each worker counts to 1,000, in order. */
 static void count(workers_client *client) {
   json_t *n = json_pack("{s:i}", "count", 1000), *reply, *counts = json_object(), *values = json_array(), *value;
@@ -99,6 +114,7 @@ int main(int argc, char **argv) {
   tell(json_pack("[s, o]", "empty", replies(client, "nothing", NULL, "0", "data")));
   tell(json_pack("[s, o]", "stream", replies(client, "slowstream", NULL, "0", "data")));
   leave(client);
+  give_up(client);
   tell(json_pack("[s, o]", "fail", replies(client, "nosuch", NULL, "1", "errors")));
   if (workers_call(client, "bogus", NULL, NULL) == WORKERS_EREQUEST) tell(json_pack("[s, [s]]", "refused", workers_error(client)));
   count(client);

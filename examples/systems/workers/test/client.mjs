@@ -25,6 +25,9 @@ for await (const { data } of client.sendAppRequest("stream", { count: 10_000 }))
   tell("left", data);
   break;
 }
+for await (const { data } of client.sendAppRequest("endless")) if (data === 5) break;
+while ((await all(client.sendAppRequest("endless-now"))).some(({ data }) => data > 0));
+tell("given up");
 tell("fail", (await all(client.sendAppRequest("nosuch", undefined, "1"))).map(({ errors }) => errors));
 await client.call("bogus").catch(({ name, errors }) => tell("refused", errors));
 const counts = new Map();

@@ -33,6 +33,12 @@ with workers.connect(path) as client:
         if reply.data == 3:
             break
     tell("left", reply.data)
+    for reply in client.send_app_request("endless"):
+        if reply.data == 5:
+            break
+    while sum(reply.data for reply in client.send_app_request("endless-now")) > 0:
+        pass
+    tell("given up")
     tell("fail", [list(reply.errors) for reply in client.send_app_request("nosuch", workers="1")])
     try:
         client.call("bogus")

@@ -26,6 +26,7 @@ async function session(t, command, args) {
     ["empty", [null]],
     ["stream", ["reply 1", "reply 2", "reply 3"]],
     ["left", 3],
+    ["given up"],
     ["fail", [["Unhandled application request: nosuch"]]],
     ["refused", ["Unknown IPC request type 'bogus'"]],
     ["count", [1_000, 1_000, 1_000]],
@@ -49,5 +50,7 @@ test("E17: the client for C", async (t) => {
   spawnSync("mkdir", ["-p", path.dirname(program)]);
   const built = spawnSync(CC, [...warnings, ...sources, "-o", program, ...flags.stdout.trim().split(/\s+/)], { encoding: "utf8" });
   assert.equal(built.status, 0, built.stderr);
-  await session(t, program, []);
+  const valgrind = ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9", program];
+  const [command, ...args] = spawnSync("valgrind", ["--version"]).status === 0 ? valgrind : [program];
+  await session(t, command, args);
 });

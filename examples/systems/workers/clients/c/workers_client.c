@@ -111,16 +111,12 @@ static int write_all(workers_client *client, const char *bytes, size_t size) {
 }
 
 /* `data` may be NULL; it is given up. */
-static int ask(workers_client *client, const char *type, json_t *data) {
+static int send_frame(workers_client *client, const char *type, json_t *data) {
   json_t *frame;
   char *line;
   int code;
-  client->error[0] = '\0';
-  if (client->fd < 0) {
-    json_decref(data);
-    return fail(client, WORKERS_ECLOSED, "the connection to the daemon has ended");
-  }
   next_id(client);
+  /* "streams": replies need not come one by one, as some other clients want it. */
   frame = json_pack("{s:s, s:s, s:b, s:o*}", "type", type, "id", client->id, "streams", 1, "data", data);
   line = frame == NULL ? NULL : json_dumps(frame, JSON_COMPACT);
   json_decref(frame);
@@ -128,6 +124,17 @@ static int ask(workers_client *client, const char *type, json_t *data) {
   code = write_all(client, line, strlen(line));
   free(line);
   return code == WORKERS_OK ? write_all(client, "\n", 1) : code;
+}
+
+/* Likewise. A request whose replies have not been read to the end is given up. */
+static int ask(workers_client *client, const char *type, json_t *data) {
+  int code = WORKERS_OK;
+  client->error[0] = '\0';
+  if (client->fd < 0) code = fail(client, WORKERS_ECLOSED, "the connection to the daemon has ended");
+  else if (client->id[0] != '\0') code = send_frame(client, "cancel-req", json_pack("{s:s}", "requestId", client->id));
+  if (code == WORKERS_OK) return send_frame(client, type, data);
+  json_decref(data);
+  return code;
 }
 
 static int ask_workers(workers_client *client, const char *type, const char *key, const char *name, json_t *data, const char *workers) {

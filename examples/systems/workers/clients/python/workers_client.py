@@ -10,6 +10,7 @@ A client does one thing at a time, and belongs to one thread.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import uuid
@@ -77,7 +78,7 @@ class Client:
         self.call("send-app-msg", message=message, data=data, workers=workers)
 
     def send_app_request(self, request: str, data: Mapping[str, Any] | None = None, workers: str | None = None) -> Iterator[Reply]:
-        """The replies of workers, as they come. The next request of this client gives up what has not been read."""
+        """The replies of workers, as they come. To leave the iterator, or to ask for something else, gives the rest up."""
         for reply in self._replies(self._send("send-app-req", request=request, data=data, workers=workers)):
             yield Reply(reply["id"], reply["pid"], reply.get("data"), tuple(reply.get("errors", ())))
 
@@ -145,16 +146,21 @@ class Client:
 
     def _replies(self, asked: str) -> Iterator[Any]:
         """What the replies to a request bring, up to its end, or to the next request."""
-        while asked == self._asked:
-            frame = self._read()
-            if frame.get("type") != "reply" or frame.get("requestId") != asked:
-                continue  # of a request that was given up
-            if "errors" in frame:
-                raise RequestError(frame["errors"])
-            if "data" in frame:
-                yield frame["data"]
-            if frame.get("done"):
-                return
+        try:
+            while asked == self._asked:
+                frame = self._read()
+                if frame.get("type") != "reply" or frame.get("requestId") != asked:
+                    continue  # of a request that was given up
+                if "errors" in frame or frame.get("done"):
+                    self._asked = ""
+                if "errors" in frame:
+                    raise RequestError(frame["errors"])
+                if "data" in frame:
+                    yield frame["data"]
+        finally:
+            if asked == self._asked:  # it was left
+                with contextlib.suppress(IpcError, TimeoutError):
+                    self._send("cancel-req", requestId=asked)
 
     def _read(self) -> dict[str, Any]:
         try:
