@@ -59,7 +59,14 @@ export class Pool extends Server {
     new Peer(this, socket);
   }
   log(text) {
-    this.engine.publish("log", text);
+    this.#publish("log", text);
+  }
+  #publish(topic, text) {
+    try {
+      this.engine.publish(topic, text);
+    } catch {
+      // the engine is ending: nobody hears of anything any more
+    }
   }
   /** The workers that a specifier selects; `self` is the id of the worker that asks. */
   select(specifier, self) {
@@ -96,27 +103,32 @@ export class Pool extends Server {
   // ---------------------------------------------------------------- what happens to workers
 
   changed(worker) {
-    this.engine.publish(`worker.${worker.state}`, JSON.stringify(worker), { from: this.mailbox });
+    this.#publish(`worker.${worker.state}`, JSON.stringify(worker));
   }
   handleInfo(message) {
     if (message.kind === "topic") this.#happened(this.#workers.get(JSON.parse(message.text()).id));
     else if (message.text() === "adopted") return this.#adopted();
-    else this.#resting.delete(Number(message.text()));
+    else this.#resting.delete(message.text() === STANDBY ? STANDBY : Number(message.text()));
     this.#reconcile();
   }
   #happened(worker) {
     if (worker?.state === "dead") this.#lost(worker);
-    else if (worker?.state === "terminating" && !worker.wasReady) this.#failed(worker);
+    else if (worker?.state === "broken" && worker.index === undefined) {
+      this.#failed(worker);
+      worker.retire();
+    }
   }
   #lost(worker) {
-    if (worker.wasReady && worker.age > EARLY) this.#failures.delete(worker.place);
-    else if (!worker.wasRetired) this.#failed(worker);
+    if (!worker.wasRetired) this.#ended(worker);
     this.#workers.delete(worker.id);
     if (worker.index !== undefined) this.#serving.delete(worker.index);
   }
+  #ended(worker) {
+    if (worker.wasReady && worker.age > EARLY) this.#failures.delete(worker.place);
+    else this.#failed(worker);
+  }
+  /** It has not come online, or has not stayed so. */
   #failed(worker) {
-    if (worker.hasFailed) return;
-    worker.hasFailed = true;
     const { place } = worker;
     const failures = (this.#failures.get(place) ?? 0) + 1;
     this.#failures.set(place, failures);
@@ -128,17 +140,17 @@ export class Pool extends Server {
   }
   /** A start or restart has failed. After a restart what was in service stays so. */
   #giveUp(worker) {
-    const { place } = worker;
+    const text = `${worker} ${worker.trouble}, and ${this.#attempts} have been tried`;
     if (this.#restarting) {
       for (const serving of this.#serving.values()) serving.generation = this.#generation;
       for (const other of this.#workers.values()) if (other.destined !== undefined) other.retire();
-    } else this.#resting.add(place);
+    } else this.#resting.add(worker.place);
     this.#restarting = false;
-    this.#failGoals(`${worker} ${worker.reason ?? "has not come online"}, and ${this.#attempts} have been tried`);
+    this.#failGoals(text);
   }
   #failGoals(text) {
     this.#attempts = Infinity;
-    for (const { request } of this.#goals.filter(({ isStart }) => isStart)) request.replyError(FAILED, JSON.stringify([text]));
+    for (const { request } of this.#goals.filter(({ isStart }) => isStart)) this.#refuse(request, text);
     this.#goals = this.#goals.filter(({ isStart }) => !isStart);
   }
 
@@ -243,7 +255,7 @@ export class Pool extends Server {
       if (command === undefined) throw new Error(`Unknown IPC request type '${type}'`);
       command(request, data);
     } catch (error) {
-      return request.replyError(FAILED, JSON.stringify([error.message]));
+      return this.#refuse(request, error.message);
     }
     this.#reconcile();
   }
@@ -264,7 +276,10 @@ export class Pool extends Server {
     return { pid: process.pid, version: VERSION, startTs: this.#startTs, workers: [...this.#workers.values()] };
   }
   #answer(request, data) {
-    request.reply(data === undefined ? undefined : JSON.stringify(data));
+    unlessLate(() => request.reply(data === undefined ? undefined : JSON.stringify(data)));
+  }
+  #refuse(request, text) {
+    unlessLate(() => request.replyError(FAILED, JSON.stringify([text])));
   }
   /** Answers when it has come to that. `isStart`: when workers have started, which may fail. */
   #await(request, reached, { answer = () => undefined, isStart = false } = {}) {
@@ -289,7 +304,7 @@ export class Pool extends Server {
   #restartWorkers(request, { version, ...options }) {
     if (semver.valid(version) !== null && semver.gt(version, VERSION)) {
       this.#answer(request, { upgrading: true, pid: process.pid });
-      return this.engine.publish(UPGRADE);
+      return this.#publish(UPGRADE);
     }
     if (this.#started) {
       this.#generation++;
@@ -338,6 +353,15 @@ export class Pool extends Server {
   async release() {
     this.#released = true;
     await Promise.all([...this.#workers.values()].map((worker) => worker.release(this.links.ipc)));
+  }
+}
+
+/** Who has asked may have left meanwhile. */
+function unlessLate(answer) {
+  try {
+    answer();
+  } catch (error) {
+    if (error.code !== "TD_ESTALE") throw error;
   }
 }
 

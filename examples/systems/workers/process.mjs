@@ -19,12 +19,11 @@ export class WorkerProcess {
   index; // where it is in service
   destined; // where it is going to be
   generation; // which of the pool's
-  hasFailed = false; // to start, or too early: it is counted once
   wasRetired = false; // it was told to end
   suspended;
   state = "running";
   stateTs = Date.now();
-  reason; // why it is broken
+  reason; // why it is broken, or how it has ended
   wasReady = false; // it has been online
   #readyAt;
   #left; // tells who awaits that it leaves
@@ -81,6 +80,10 @@ export class WorkerProcess {
   /** What it is there for, or going to be: an index, or to stand by. */
   get place() {
     return this.destined ?? this.index ?? STANDBY;
+  }
+  /** What is wrong with it. */
+  get trouble() {
+    return this.state === "broken" ? `is broken: ${this.reason ?? "it does not say why"}` : this.reason;
   }
   /** ms since it came online. */
   get age() {
@@ -257,16 +260,12 @@ export class WorkerProcess {
   }
   /** It has not come online, or not come back. */
   #failed() {
-    if (!this.wasReady) {
-      this.#pool.log(`${this} has not come online`);
-      return this.retire();
-    }
-    this.#breaks("it has lost its connection");
+    this.#breaks(this.wasReady ? "it has lost its connection" : "it has not come online");
   }
   #breaks(reason) {
     this.reason = typeof reason === "string" ? reason : undefined;
-    this.#pool.log(`${this} is broken: ${this.reason ?? "it does not say why"}`);
     this.#become("broken");
+    this.#pool.log(`${this} ${this.trouble}`);
   }
 
   #after(ms, what) {

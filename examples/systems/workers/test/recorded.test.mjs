@@ -31,7 +31,7 @@ function exchanges() {
 }
 
 test("the recorded session has the recorded answers", async (t) => {
-  const daemon = await serve(t, { standby: 1, shutdownTimeout: 200, killAfter: 300 });
+  const daemon = await serve(t, { standby: 1, shutdownTimeout: 200, killAfter: 1_000 });
   await until(() => daemon.workers().some(({ state }) => state === "suspended"), "one stands by");
   const client = await raw(t, daemon);
   const ours = new Map(); // what stands in the recording -> what it is here

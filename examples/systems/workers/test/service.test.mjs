@@ -123,3 +123,41 @@ test("E13: workers started suspended are resumed once, also one that came later"
   await until(() => daemon.workers().length === 1, "one has ended");
   assert.throws(() => readlinkSync(daemon.link(1)), { code: "ENOENT" });
 });
+
+test("who asks and leaves before the answer, or asks again meanwhile, harms nobody", async (t) => {
+  const daemon = await serve(t, { workers: 2 });
+  for (const type of ["restart-workers", "set-worker-count", "stop-workers", "start-workers", "reload"]) {
+    const leaving = await raw(t, daemon);
+    leaving.send({ type, id: "1", data: { count: 2 } });
+    await until(() => leaving.socket.writableLength === 0, "it is written");
+    await sleep(5);
+    leaving.socket.destroy();
+  }
+  const client = await raw(t, daemon);
+  const both = await within(Promise.all([client.ask("restart-workers", {}), client.ask("restart-workers", {})]), "two restarts");
+  for (const [{ data }] of both) assert.deepEqual(data, { pid: process.pid });
+  const stopped = client.ask("start-workers", {});
+  const restarted = client.ask("restart-workers", {});
+  await client.ask("stop-workers");
+  assert.deepEqual(await stopped, [{ done: true }]);
+  assert.deepEqual(await restarted, [{ errors: ["The workers are stopped"] }]);
+  assert.deepEqual(daemon.workers(), []);
+});
+
+test("a worker that is broken before it is in service has failed to start", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", workers: 2, shutdownTimeout: 50 });
+  const client = await raw(t, daemon);
+  const before = daemon.workers().map(({ id }) => id);
+  daemon.options.args = ["broken"];
+  const [{ errors }] = await within(client.ask("restart-workers", { maxAttempts: 2 }), "the restart");
+  assert.match(errors[0], /is broken: no database, and 2 have been tried/);
+  await until(() => daemon.workers().length === 2, "the new ones have ended");
+  assert.deepEqual(daemon.workers().map(({ id }) => id), before);
+});
+
+test("who stands by and ends again and again is started again, at growing intervals", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", workers: 0, standby: 1, args: ["brief"] });
+  const starts = () => daemon.said().filter((line) => line.includes("started")).length;
+  await until(() => starts() >= 6, () => `six starts, there are ${starts()}`);
+  assert.ok(starts() <= 7);
+});

@@ -1,5 +1,5 @@
 // A worker without the library: Node's own channel, and what its arguments say.
-//   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once
+//   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once; broken: it says so
 const { appendFileSync } = require("node:fs");
 const { connect } = require("node:net");
 const path = require("node:path");
@@ -41,6 +41,7 @@ process.on("SIGTERM", () => {
   say("SIGTERM at", Date.now());
   if (!how.has("deaf")) process.exit(0);
 });
-if (!how.has("never")) process.send(online);
+if (how.has("broken")) process.send({ type: "broken", data: { id, pid: process.pid, reason: "no database" } });
+else if (!how.has("never")) process.send(online);
 if (how.has("brief")) setTimeout(() => process.exit(1), 20);
 setInterval(() => {}, 60_000);
