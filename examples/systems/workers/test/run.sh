@@ -7,7 +7,9 @@ cd "$(dirname "$0")"
 : "${NPM:=npm}" "${NODE:=node}"
 CHECKS=18
 
-[ ../node_modules/.package-lock.json -nt ../package-lock.json ] || "$NPM" ci --prefix .. --no-audit --no-fund --loglevel=error
+for folder in .. .; do
+  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] || "$NPM" ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+done
 
 all=(*.test.mjs)
 checks E "${@:-"${all[@]}"}"

@@ -1,9 +1,10 @@
 // Workers in service: HTTP through their links while they are replaced, held back and let go.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { get, raw, serve } from "./daemons.mjs";
-import { sleep, until, within } from "./support.mjs";
+import { run, sleep, until, within } from "./support.mjs";
 
 const short = ({ id }) => id.slice(-5);
 const standby = (daemon) => until(() => daemon.workers().find(({ state }) => state === "suspended"), "one stands by");
@@ -122,6 +123,25 @@ test("E13: workers started suspended are resumed once, also one that came later"
   await client.ask("set-worker-count", { count: 1 });
   await until(() => daemon.workers().length === 1, "one has ended");
   assert.throws(() => readlinkSync(daemon.link(1)), { code: "ENOENT" });
+});
+
+const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+test("E13: the middleware in Express, asked by curl", { skip: hasCurl ? false : "there is no curl" }, async (t) => {
+  const daemon = await serve(t, { worker: "express.mjs", workers: 1, started: false });
+  await daemon.ask("start-workers", { suspended: true });
+  const curl = (url) => run(t, "curl", ["--silent", "--show-error", "--max-time", "10", "--unix-socket", daemon.link(0), `http://localhost${url}`]);
+  const health = async () => {
+    const asked = curl("/health");
+    return (await asked.ended) === 0 && asked.lines.join();
+  };
+  assert.equal(await health(), "suspended");
+  const held = ["ann", "bob"].map((name) => curl(`/hello/${name}`));
+  await sleep(200);
+  assert.deepEqual(held.map(({ lines }) => lines), [[], []]);
+  await daemon.ask("resume-workers");
+  for (const { ended, told } of held) assert.equal(await within(ended, "the answer"), 0, told());
+  assert.deepEqual(held.map(({ lines }) => lines), [["hello ann"], ["hello bob"]]);
+  assert.equal(await health(), "resumed");
 });
 
 test("who asks and leaves before the answer, or asks again meanwhile, harms nobody", async (t) => {
