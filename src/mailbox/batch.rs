@@ -4,9 +4,9 @@
 //! the cursor passes it; a signal is claimed as the cursor passes it, so one cancelled meanwhile is not seen; once the
 //! mailbox has ended the cursor passes nothing more. Frames stay readable until each owner of them has let go.
 
-use super::draft::Draft;
+use super::draft::{Draft, GAP};
 use super::hold::{not_a_batch, Frame, Hold, Signal};
-use super::segment::{At, Segment, GAP};
+use super::segment::{At, Segment};
 use super::wait::{Patience, Received};
 use super::{Handler, Head, Slot, Store, Tail};
 use crate::clock::FOREVER;

@@ -2,8 +2,16 @@
 //!
 //! Guarantees: the size worked out here is the size written, so that room is looked for once.
 
-use super::segment::{BY_REF, GAP, HEADER, KIND_DEAD, TRAILER};
-use crate::message::{FrameHeader, FrameTrailer, Payload, INLINE_MAX};
+use crate::message::{FrameByRef, FrameHeader, FrameTrailer, Payload, INLINE_MAX, KIND_GAP};
+use std::mem::size_of;
+
+/// Kind of an entry that is no longer there.
+pub const KIND_DEAD: u8 = 0;
+/// Kind of a place where messages were lost.
+pub const GAP: u8 = KIND_GAP as u8;
+pub(super) const HEADER: usize = size_of::<FrameHeader>();
+pub(super) const TRAILER: usize = size_of::<FrameTrailer>();
+pub(super) const BY_REF: usize = size_of::<FrameByRef>();
 
 /// What is appended: the fields of a message, before it has a place.
 #[derive(Clone, Copy, Debug)]

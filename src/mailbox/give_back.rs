@@ -3,8 +3,9 @@
 //! Guarantees: what the cursor passed counts as delivered, what it did not goes back to the front of the queue in its
 //! order, or, when the mailbox has ended, counts as discarded; payloads are dropped with no lock held.
 
+use super::draft::GAP;
 use super::hold::{not_a_batch, Frame, Hold, Signal, Withdrawn};
-use super::segment::{At, Segment, GAP};
+use super::segment::{At, Segment};
 use super::{Head, Slot, Store};
 use crate::error::{Error, Result};
 use crate::id::Id;

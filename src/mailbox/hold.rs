@@ -5,7 +5,6 @@
 
 use super::receipts::Passed;
 use super::segment::{At, Entry, Segment};
-use super::watching::Said;
 use super::{Slot, Store};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
@@ -17,6 +16,9 @@ use std::ops::Deref;
 
 /// Bytes of what short messages are copied into.
 const PAGE: usize = 256;
+
+/// What a RESYNC says, written down: how many entries, and their bytes.
+pub(super) type Said = (u64, Arc<Block>);
 
 /// What the owner id of a message or a batch stands for.
 #[derive(Default)]

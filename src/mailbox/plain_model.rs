@@ -9,7 +9,7 @@ mod queue;
 mod steps;
 
 use super::draft::Draft;
-use super::segment::GAP;
+use super::draft::GAP;
 use super::*;
 use crate::clock::Clock;
 use crate::message::*;

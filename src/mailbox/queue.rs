@@ -4,8 +4,8 @@
 //! order of the entries is the order in which senders held the lock. Bounds count head and tail together.
 
 use super::conflate::conflates;
-use super::draft::Draft;
-use super::segment::{Run, Segment, GAP, KIND_DEAD};
+use super::draft::{Draft, GAP, KIND_DEAD};
+use super::segment::{Run, Segment};
 use super::{Head, Policy, Receiving, Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};

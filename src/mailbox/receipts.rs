@@ -6,7 +6,8 @@
 //! pays nothing for a send: one with receipts has a `limit` that is always reached, so that each send of it looks at the
 //! bound anew, and is counted there.
 
-use super::segment::{Segment, GAP};
+use super::draft::GAP;
+use super::segment::Segment;
 use super::{Slot, Store, Tail};
 use crate::error::{Error, Result};
 use crate::id::Id;

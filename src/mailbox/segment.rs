@@ -10,27 +10,19 @@
 
 #![allow(unsafe_code)]
 
-use super::draft::{pad, Draft};
+use super::draft::{pad, Draft, GAP, HEADER, KIND_DEAD, TRAILER};
 use crate::message::{
     Block, FrameByRef, FrameHeader, FrameTrailer, Payload, Trash, FRAME_BY_REF, FRAME_TRAILER, INLINE_MAX,
 };
-use crate::message::{KIND_GAP, KIND_MESSAGE, KIND_REQUEST};
+use crate::message::{KIND_MESSAGE, KIND_REQUEST};
 use crate::sync::Arc;
-use std::mem::size_of;
 mod entry;
 mod run;
 pub use entry::Entry;
 pub use run::Run;
 
-/// Kind of an entry that is no longer there.
-pub const KIND_DEAD: u8 = 0;
-/// Kind of a place where messages were lost.
-pub const GAP: u8 = KIND_GAP as u8;
 /// Bytes between what is written and what is asked for, as measured with messages of 64 bytes.
 const AHEAD: usize = 512;
-pub(super) const HEADER: usize = size_of::<FrameHeader>();
-pub(super) const TRAILER: usize = size_of::<FrameTrailer>();
-pub(super) const BY_REF: usize = size_of::<FrameByRef>();
 
 /// See the file's comment.
 pub struct Segment {

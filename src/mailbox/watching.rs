@@ -9,7 +9,7 @@
 //! Invariant: a watch's record has a snapshot exactly while its RESYNC is in the signal queue.
 
 use super::draft::Draft;
-use super::hold::Signal;
+use super::hold::{Said, Signal};
 use super::{Head, Slot, Store, Tail};
 use crate::clock::FOREVER;
 use crate::error::{Error, Result};
@@ -40,9 +40,6 @@ pub struct Ties {
     pub keys: BTreeSet<(Arc<str>, Arc<str>)>,
     pub will: Option<Box<Will>>,
 }
-
-/// What a RESYNC says, written down: how many entries, and their bytes.
-pub(super) type Said = (u64, Arc<Block>);
 
 impl Store {
     /// Tells the mailbox of a watch what has changed; `fresh` is the state after the change. Call it under the lock

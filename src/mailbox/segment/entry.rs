@@ -4,10 +4,11 @@
 
 #![allow(unsafe_code)]
 
-use super::{At, Segment, GAP, HEADER, KIND_DEAD, TRAILER};
+use super::{At, Segment};
 use crate::clock::FOREVER;
 use crate::id::Id;
 use crate::mailbox::draft::pad;
+use crate::mailbox::draft::{GAP, HEADER, KIND_DEAD, TRAILER};
 use crate::message::{
     Block, FrameByRef, FrameHeader, FrameTrailer, Message, FRAME_BY_REF, FRAME_TRAILER, KIND_REQUEST, REASON_NORMAL,
 };
