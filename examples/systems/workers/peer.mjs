@@ -6,7 +6,7 @@ import { frames, write } from "./frames.mjs";
 
 const AHEAD = 1_024; // replies that wait until the socket takes them
 const MOST = 10_000; // requests that are open
-const APART = 50; // ms between the first reply to one who loses what comes together with that, and the rest
+const APART = 100; // ms between the first reply to one who loses what comes together with that, and the rest
 const SLOW = "slow"; // its timer
 export const DAEMON = "daemon"; // the name of who does what is asked of the daemon itself
 

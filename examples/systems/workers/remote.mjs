@@ -9,7 +9,7 @@ export const FAILED = 1; // the status of an answer that is a list of errors
 // are kept for a reader whose other end does not know how to wait.
 const HIGH = { count: 4_096, size: 2 ** 20 };
 const LOW = { count: 512, size: 2 ** 16 };
-const MOST = { count: 65_536, size: 16 * 2 ** 20 };
+const MOST = { count: 250_000, size: 64 * 2 ** 20 };
 
 const exceeds = ({ waiting, size }, bound) => waiting > bound.count || size > bound.size;
 
