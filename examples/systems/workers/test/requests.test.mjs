@@ -46,7 +46,7 @@ test("E7: where no worker is selected a request is done at once, and a message h
     const begun = performance.now();
     assert.deepEqual(await client.ask("send-app-req", { request: "echo", workers }), [{ done: true }], workers);
     assert.deepEqual(await client.ask("send-app-msg", { message: "hello", workers }), [{ done: true }], workers);
-    assert.ok(performance.now() - begun < 500, `${performance.now() - begun} ms`);
+    assert.ok(performance.now() - begun < 1_000, `${performance.now() - begun} ms`);
   }
   await daemon.ask("stop-workers");
   assert.deepEqual(await client.ask("send-app-req", { request: "echo" }), [{ done: true }]);
