@@ -106,6 +106,21 @@ test("E4: what a worker that does not know how to wait says to a client that rea
   assert.deepEqual(client.got.slice(0, -1).map(({ data }) => data.data), Array.from({ length: 70_000 }, (_, i) => i + 1));
 });
 
+test("E14: whatever a worker says, the daemon and the other workers go on", async (t) => {
+  const daemon = await serve(t, { worker: "plain.cjs", workers: 2, longestLine: 100_000 });
+  const client = await raw(t, daemon);
+  const texts = ["\n\nnull\n", "{\n", "[1]\n", '"text"\n', '{"type":"bogus","data":{}}\n', '{"type":7}\n', '{"type":"reply","requestId":"none","done":true}\n', "x".repeat(90_000)];
+  texts.push(`{"data":${"[".repeat(40_000)}${"]".repeat(40_000)}}\n`, '{"type":"online","data":null}\n', '{"type":"reply","requestId":{},"errors":1,"data":[]}\n');
+  texts.push('{"type":"send-app-req","id":{},"data":7}\n', '{"type":"send-app-msg","id":"1","data":{"workers":{}}}\n', '{"type":"online","data":{"id":"x","pid":1,"suspended":"so"}}\n');
+  for (const text of texts) {
+    const [answer] = await client.ask("send-app-req", { request: "garbage", data: { text, times: 5 }, workers: "0" });
+    assert.deepEqual(answer, { done: true }, text.slice(0, 100));
+  }
+  const answers = await client.ask("send-app-req", { request: "echo", data: 1 });
+  assert.deepEqual(answers.map(({ data }) => data?.data.echo).sort(), [1, 1, undefined]);
+  assert.deepEqual(daemon.workers().map(({ state }) => state), ["online", "online"]);
+});
+
 test("a client may have many requests open, but not any number", async (t) => {
   const daemon = await serve(t, { workers: 1 });
   const client = await raw(t, daemon);

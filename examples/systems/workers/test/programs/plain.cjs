@@ -1,9 +1,10 @@
 // A worker without the library: Node's own channel, and what its arguments say.
 //   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once; broken: it says so
-const { appendFileSync } = require("node:fs");
+const { appendFileSync, writeSync } = require("node:fs");
 const { connect } = require("node:net");
 const path = require("node:path");
 
+const CHANNEL = 3; // Node's
 const how = new Set(process.argv.slice(2));
 const id = process.env.NODESOCKD_WORKER_ID;
 const said = path.join(path.dirname(process.env.NODESOCKD_SOCKET_PATH), "said");
@@ -21,6 +22,11 @@ process.on("message", (frame) => {
   } else if (frame.type === "app-req" && request === "echo") {
     reply({ data: { pid: process.pid, data: { echo: data } } });
     reply({ done: true });
+  } else if (frame.type === "app-req" && request === "garbage") {
+    const { text, times } = data; // what Node would never say
+    for (let i = 0; i < times; i++) writeAll(text);
+    writeAll("\n");
+    reply({ done: true });
   } else if (frame.type === "detach") {
     process.off("disconnect", process.exit);
     setTimeout(() => (process.disconnect(), look(frame.data.ipcPath)), 500); // as Nodesockd's library does
@@ -29,6 +35,16 @@ process.on("message", (frame) => {
     reply({ done: true });
   }
 });
+function writeAll(text) {
+  for (let rest = Buffer.from(text); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(CHANNEL, rest));
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+    }
+  }
+}
+
 function look(path) {
   const socket = connect(path);
   socket.on("connect", () => socket.write(`${JSON.stringify(online)}\n`));
