@@ -27,6 +27,8 @@ pub type Rows = [Row; HEAD + EVENTS];
 pub struct Here {
     /// There is a detail of the last failure.
     pub detailed: Cell<bool>,
+    /// The id of the mailbox whose handler the thread runs, innermost; 0: none.
+    pub handling: Cell<u64>,
     /// The thread's ring, once it has one.
     #[cfg(not(loom))]
     pub ring: Cell<Option<&'static Rows>>,
@@ -36,6 +38,7 @@ thread_local! {
     pub static HERE: Here = const {
         Here {
             detailed: Cell::new(false),
+            handling: Cell::new(0),
             #[cfg(not(loom))]
             ring: Cell::new(None),
         }

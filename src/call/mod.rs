@@ -42,6 +42,8 @@ impl From<Error> for CallError {
 pub struct Request<'a> {
     pub to: Id,
     pub from: Id,
+    /// Of a blocking call: the mailbox that waits for its answer, if any.
+    pub waits: Id,
     pub tag: u64,
     pub payload: Payload<'a>,
     pub deadline: i64,
@@ -49,8 +51,10 @@ pub struct Request<'a> {
 
 /// Makes the ticket. `holds` beyond those of target and owner: the thread's or the timer wheel's.
 fn make(store: &Store, request: &Request<'_>, holds: u8, caller: Option<Arc<Parker>>, gathering: Id) -> Result<Id> {
-    let Request { to, from, tag, deadline, .. } = *request;
-    let rare = (!gathering.is_none()).then(|| Box::new(Rare { gathering, ..Rare::default() }));
+    let Request { to, from, waits, tag, deadline, .. } = *request;
+    let waits = if from.is_none() { waits } else { Id::NONE };
+    let plain = gathering.is_none() && waits.is_none();
+    let rare = (!plain).then(|| Box::new(Rare { gathering, waits, ..Rare::default() }));
     let body = Body { tag, from: to, deadline, caller, rare, ..Body::default() };
     let owned = u8::from(!from.is_none());
     let home = store.slot(if from.is_none() { to } else { from })?.engine();
@@ -186,7 +190,8 @@ fn wait(
     }
     store.unwatch(id.index(), id.life());
     if let Some(error) = given_up {
-        return Err(error.into());
+        let detail = if error == Error::Intr { "a signal came before the answer" } else { "no answer came in time" };
+        return Err(error.because(detail).into());
     }
     if shot.is(id.life(), State::Cancelled) {
         return Err(Error::Closed.because("the mailbox in whose name this was called has ended").into());

@@ -11,6 +11,7 @@ pub use looped::{Loop, NotMine, Run, Time};
 pub use workers::{Away, Workers};
 
 use crate::error::{Error, Result};
+use crate::here::HERE;
 use crate::id::Id;
 use crate::mailbox::Store;
 use crate::message::Batch;
@@ -38,7 +39,9 @@ fn handle(store: &Store, mailbox: Id) -> Turn {
     record_often(Event::Handle, mailbox, Id::NONE, batch.count as i64);
     assert_unlocked("a handler");
     if let Some(call) = handler.call {
+        let outer = HERE.with(|here| here.handling.replace(mailbox.0));
         call(&mut batch, handler.user.get());
+        HERE.with(|here| here.handling.set(outer));
     }
     if generation() != process {
         // Its drop is the parent's to call.

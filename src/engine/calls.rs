@@ -7,6 +7,7 @@ use super::*;
 use crate::call::{self, Request};
 use crate::clock::FOREVER;
 use crate::dispatch::Away;
+use crate::here::HERE;
 use crate::mailbox::Policy;
 use crate::message::{Message, Payload, KIND_REPLY, KIND_REQUEST};
 use crate::notify::Parker;
@@ -45,8 +46,8 @@ fn try_call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     let engine = world.engine_of(to)?;
     let block = copy_if_large(&world.store, to, data)?;
     let payload = block.as_ref().map_or(Payload::Copy(data), Payload::Share);
-    let request = Request { to, from, tag, payload, deadline: engine.clock.deadline(timeout) };
-    let _calling = Calling::begin(&world.store, from, to)?;
+    let calling = Calling::begin(&world.store, from, to)?;
+    let request = Request { to, from, waits: calling.waits, tag, payload, deadline: engine.clock.deadline(timeout) };
     let answer = call::call(&world.store, &engine.clock, &request, interruptible, |full, _| {
         if world.store.policy(to)?.0 != Policy::Block {
             return Err(full.error());
@@ -59,33 +60,43 @@ fn try_call(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64, interruptible
     }
 }
 
-/// Notes whom this thread waits for while a mailbox's name is lent to its blocking call.
+/// Notes whom this thread waits for while a mailbox waits with it: the one that lends its name to the blocking call, else the one
+/// whose handler makes it.
 struct Calling<'a> {
     store: &'a Store,
-    from: Id,
+    waits: Id,
     thread: Arc<Parker>,
 }
 
 impl<'a> Calling<'a> {
-    /// `TD_EDEADLK` when `to` itself waits, through any number of others, for `from`. Each caller notes itself before
-    /// it looks, so of a cycle that closes at once at least the last one sees it.
+    /// `TD_EDEADLK` when `to` itself waits, through any number of others, for the one that waits here. Each caller notes
+    /// itself before it looks, so of a cycle that closes at once at least the last one sees it.
     fn begin(store: &'a Store, from: Id, to: Id) -> Result<Self> {
-        let calling = Calling { store, from, thread: Parker::current() };
-        if !from.is_none() {
-            let noted = (calling.thread.clone(), to);
-            store.with_cold(from, |cold| cold.calling.push(noted)).map_err(|_| Error::Closed)?;
-            if waits_for(store, to, from) {
-                return Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"));
-            }
+        let waits = if from.is_none() { Id(HERE.with(|here| here.handling.get())) } else { from };
+        let mut calling = Calling { store, waits, thread: Parker::current() };
+        if waits.is_none() {
+            return Ok(calling);
         }
-        Ok(calling)
+        let noted = (calling.thread.clone(), to);
+        match store.with_cold(waits, |cold| cold.calling.push(noted)) {
+            Ok(()) if waits_for(store, to, waits) => {
+                Err(Error::Deadlock.because("the mailbox called waits, through others, for the caller's"))
+            }
+            Ok(()) => Ok(calling),
+            Err(_) if from.is_none() => {
+                // Its handler has ended it: nobody waits for its mailbox any more.
+                calling.waits = Id::NONE;
+                Ok(calling)
+            }
+            Err(_) => Err(Error::Closed),
+        }
     }
 }
 
 impl Drop for Calling<'_> {
     fn drop(&mut self) {
-        if !self.from.is_none() {
-            let _ = self.store.with_cold(self.from, |cold| {
+        if !self.waits.is_none() {
+            let _ = self.store.with_cold(self.waits, |cold| {
                 let at = cold.calling.iter().position(|(thread, _)| Arc::ptr_eq(thread, &self.thread));
                 at.map(|at| cold.calling.swap_remove(at))
             });
@@ -122,9 +133,11 @@ impl<'a> Redirected<'a> {
     pub fn begin(store: &'a Store, ticket: Id, to: Id) -> Result<Self> {
         let mut redirected = Redirected { store, caller: Id::NONE, thread: None, before: Id::NONE };
         let Ok(shot) = store.shots.find(ticket, Kind::Ticket) else { return Ok(redirected) };
-        let thread = shot.body().caller.clone();
-        let (Some(thread), false) = (thread, shot.owner().is_none()) else { return Ok(redirected) };
-        redirected.caller = shot.owner();
+        let (owner, body) = (shot.owner(), shot.body());
+        let waits = if owner.is_none() { body.rare.as_ref().map_or(Id::NONE, |rare| rare.waits) } else { owner };
+        let (Some(thread), false) = (body.caller.clone(), waits.is_none()) else { return Ok(redirected) };
+        drop(body);
+        redirected.caller = waits;
         redirected.before = redirected.turn(&thread, to);
         redirected.thread = Some(thread);
         if redirected.before.is_none() || !waits_for(store, to, redirected.caller) {
@@ -168,7 +181,8 @@ fn try_call_start(to: Id, from: Id, tag: u64, data: &[u8], timeout: i64) -> Resu
     if timed {
         engine.ensure_ticking()?;
     }
-    let ticket = match call::start(&world.store, &Request { to, from, tag, payload, deadline }, timed) {
+    let ticket = match call::start(&world.store, &Request { to, from, waits: Id::NONE, tag, payload, deadline }, timed)
+    {
         Ok(ticket) => ticket,
         Err(CallError::Overflowed(remains)) => return Err(overflowed(world, *remains)),
         Err(CallError::Plain(error)) => {

@@ -50,7 +50,7 @@ pub fn call_many(to: &[Id], from: Id, tag: u64, data: &[u8], timeout: i64) -> Re
             note_refused(to, from, refused(world, to, error, &draft(KIND_REQUEST, from, tag, payload), data))
         },
     };
-    call::start_many(store, to, &Request { to: from, from, tag, payload, deadline }, timed, &ties)
+    call::start_many(store, to, &Request { to: from, from, waits: Id::NONE, tag, payload, deadline }, timed, &ties)
 }
 
 /// Sends a part of an answer, waiting for room in the caller's mailbox.

@@ -11,7 +11,7 @@ const LATER: i64 = 10;
 const ANSWER: i32 = 7;
 
 fn request(m: &Meeting, to: Id, from: Id) -> Request<'static> {
-    Request { to, from, tag: 1, payload: Payload::Copy(&[]), deadline: m.engine.clock.now() + LATER }
+    Request { to, from, waits: Id::NONE, tag: 1, payload: Payload::Copy(&[]), deadline: m.engine.clock.now() + LATER }
 }
 
 /// What a blocking call came to.

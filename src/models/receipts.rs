@@ -54,7 +54,7 @@ fn a_batch_goes_back_while_its_mailbox_ends() {
 /// A batch of one request of the watcher's, which has been taken back.
 fn withdrawn(m: &Meeting, w: Id, t: Id) -> crate::message::Batch {
     monitor_receipt(&m.store, w, t, 1).unwrap();
-    let request = Request { to: t, from: w, tag: 1, payload: Payload::Copy(&[]), deadline: FOREVER };
+    let request = Request { to: t, from: w, waits: Id::NONE, tag: 1, payload: Payload::Copy(&[]), deadline: FOREVER };
     let ticket = call::start(&m.store, &request, false).unwrap();
     let batch = m.store.recv_batch(t, &POLL).unwrap();
     call::cancel(&m.store, ticket, &|_| ()).unwrap();

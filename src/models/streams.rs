@@ -8,7 +8,7 @@ use crate::call::{self, Request, Ties};
 use crate::message::{KIND_PART, KIND_REPLIES, KIND_REPLY};
 
 fn request(to: Id, from: Id) -> Request<'static> {
-    Request { to, from, tag: 1, payload: Payload::Copy(&[]), deadline: FOREVER }
+    Request { to, from, waits: Id::NONE, tag: 1, payload: Payload::Copy(&[]), deadline: FOREVER }
 }
 
 fn kinds(m: &Meeting, from: Id) -> Vec<u32> {

@@ -30,6 +30,8 @@ pub struct Rare {
     pub period: i64,
     /// Of a watch: what its RESYNC in the queue will say. None: none is queued.
     pub snapshot: Option<Box<Snapshot>>,
+    /// Of a blocking call in nobody's name: the mailbox whose handler makes it, and so waits.
+    pub waits: Id,
     /// Of a call that is one of several: the gathering, by which the host knows it.
     pub gathering: Id,
     /// Of a gathering: the calls that were made, and how many have no answer yet.

@@ -143,3 +143,27 @@ def test_what_is_of_this_process_cannot_be_pickled(engine: tidings.Engine) -> No
             pickle.dumps(thing)
     error = pickle.loads(pickle.dumps(tidings.FullError("it is full")))
     assert (type(error), error.detail, error.code) == (tidings.FullError, "it is full", tidings.FullError.code)
+
+
+def test_servers_that_ask_each_other_are_told(engine: tidings.Engine) -> None:  # rule 22
+    class Asker(tidings.Server):
+        def __init__(self, other: str) -> None:
+            self.other = other
+
+        def handle_call(self, request: tidings.Message) -> bytes:
+            try:
+                return b"I have asked: " + engine.call(self.other).data
+            except tidings.DeadlockError:
+                return b"a circle"
+
+    with Asker("b").start(engine, "a") as a, Asker("c").start(engine, "b"), Asker("a").start(engine, "c"):
+        assert a.call(timeout=20).data == b"I have asked: I have asked: a circle"
+
+
+def test_a_server_that_was_not_started_says_so() -> None:
+    server = tidings.Server()
+    for run in (server.call, server.cast, server.stop, server.wait, lambda: server.mailbox):
+        with pytest.raises(RuntimeError, match="<Server, not started>: start it first"):
+            run()
+    with pytest.raises(AttributeError, match="'Server' object has no attribute 'nothing'"):
+        server.nothing  # type: ignore[attr-defined]

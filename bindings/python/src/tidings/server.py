@@ -175,6 +175,13 @@ class Server:
         with suppress(TidingsError):  # it has ended in init
             self.mailbox.resume()
 
+    if not TYPE_CHECKING:  # to which it would say that there is any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("mailbox", "_stopper"):
+                raise RuntimeError(f"{self!r}: start it first")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __repr__(self) -> str:
         mailbox = vars(self).get("mailbox")
         return f"<{type(self).__name__} {mailbox.id:#x}>" if mailbox is not None else f"<{type(self).__name__}, not started>"
