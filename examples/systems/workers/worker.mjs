@@ -34,7 +34,7 @@ export class Worker extends EventEmitter {
   #over = false;
   #replies;
 
-  /** Of the process that `env` describes; on its own, without a daemon, nobody asks it for anything. */
+  /** Of the process that `env` describes. On its own, without a daemon, nobody asks it for anything, and what it asks for is done by nobody. */
   constructor(env = process.env) {
     super();
     this.id = env.NODESOCKD_WORKER_ID;
@@ -48,11 +48,14 @@ export class Worker extends EventEmitter {
     this.#remote = new Remote(engine, { pace: (what, requestId) => (what === "cancel" ? this.#caller.cancel(requestId) : undefined) });
     this.#caller = new Caller(engine, this.#remote.mailbox);
     this.#replies = new Replies((frame) => this.#write?.(frame) ?? true);
-    if (process.connected) this.#useChannel();
+    if (this.#hasDaemon && process.connected) this.#useChannel();
+  }
+  get #hasDaemon() {
+    return this.id !== undefined;
   }
   #named(name) {
     this.name = name;
-    if (this.id !== undefined) process.title = `${name} worker '${this.id.slice(-TITLE)}'`;
+    if (this.#hasDaemon) process.title = `${name} worker '${this.id.slice(-TITLE)}'`;
   }
 
   // ---------------------------------------------------------------- to the daemon
@@ -61,9 +64,10 @@ export class Worker extends EventEmitter {
   reportOnline() {
     this.#report("online");
   }
-  /** It cannot do its work any more, and is to be replaced. */
+  /** It cannot do its work any more, and is to be replaced; on its own it is to end. */
   reportBroken(reason) {
     this.#report("broken", reason);
+    if (!this.#hasDaemon) this.#shutdown();
   }
   #report(type, reason) {
     this.#state = { type, reason };
@@ -71,12 +75,12 @@ export class Worker extends EventEmitter {
     this.#write?.({ type, data: { id, pid: process.pid, suspended: suspended || undefined, reason, paces: true } });
   }
   /** See Caller in client.mjs; `workers` may also say "self" or "!self". */
-  sendAppMessage(message, data, workers) {
-    return this.#caller.sendAppMessage(message, data, workers);
+  async sendAppMessage(message, data, workers) {
+    if (this.#hasDaemon) await this.#caller.sendAppMessage(message, data, workers);
   }
   /** See Caller in client.mjs. */
-  sendAppRequest(request, data, workers, options) {
-    return this.#caller.sendAppRequest(request, data, workers, options);
+  async *sendAppRequest(request, data, workers, options) {
+    if (this.#hasDaemon) yield* this.#caller.sendAppRequest(request, data, workers, options);
   }
 
   // ---------------------------------------------------------------- from the daemon

@@ -1,11 +1,13 @@
 // What the daemon is told by a file, and what changes when that does.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Options, standardFile } from "../options.mjs";
+import { Worker } from "../worker.mjs";
 import { folder, get, program, raw, serve } from "./daemons.mjs";
-import { node, until } from "./support.mjs";
+import { node, until, within } from "./support.mjs";
 
 const SCRIPT = program("app.mjs");
 
@@ -69,4 +71,16 @@ test("the command line of the daemon: its title, what it says, and a second one 
   first.child.kill("SIGTERM"); // a second one changes nothing
   assert.equal(await first.ended, 0);
   assert.ok(first.lines.some((line) => line.endsWith("dead: has ended with exit status 0")), first.told());
+});
+
+test("a worker on its own, without a daemon", async () => {
+  const worker = new Worker({});
+  assert.deepEqual([worker.id, worker.socketPath, worker.suspended], [undefined, undefined, false]);
+  worker.reportOnline();
+  await worker.resumed;
+  await worker.sendAppMessage("hello", {});
+  for await (const reply of worker.sendAppRequest("echo", {})) assert.fail(reply);
+  const ends = once(worker, "shutdown");
+  worker.reportBroken("no database");
+  await within(ends, "it is to end");
 });
