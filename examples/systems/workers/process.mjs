@@ -153,7 +153,7 @@ export class WorkerProcess {
     this.remote.attach(write);
   }
   disconnected(peer) {
-    if (this.#peer !== peer) return;
+    if (this.#peer !== peer || this.state === "dead") return;
     this.#peer = undefined;
     this.remote.detach();
     this.#after(REST, "lost"); // unless it has ended, which says more

@@ -22,6 +22,7 @@ export class Remote {
   #gap; // ms between two
   #pace; // (what, id): "pause", "continue" or "cancel" a request
   #write;
+  #over = false;
   #open = new Map(); // id -> Open
 
   constructor(engine, { first = Infinity, gap = first, pace = () => {}, ...bounds } = {}) {
@@ -41,11 +42,11 @@ export class Remote {
   }
   /** There is none for now. */
   detach() {
-    this.mailbox.suspend();
+    if (!this.#over) this.mailbox.suspend();
   }
-  /** The connection takes more again. */
+  /** The connection takes more again. It may say so after its end. */
   drained() {
-    this.mailbox.resume();
+    if (!this.#over) this.mailbox.resume();
   }
   /** What is open will not be answered. */
   giveUp(error) {
@@ -56,6 +57,7 @@ export class Remote {
   }
   /** For good. */
   end(reason, text) {
+    this.#over = true;
     for (const { timer } of this.#open.values()) timer?.cancel();
     this.#open.clear();
     this.#clock[Symbol.dispose]();

@@ -48,7 +48,9 @@ export class Worker extends EventEmitter {
     this.#remote = new Remote(engine, { pace: (what, requestId) => (what === "cancel" ? this.#caller.cancel(requestId) : undefined) });
     this.#caller = new Caller(engine, this.#remote.mailbox);
     this.#replies = new Replies((frame) => this.#write?.(frame) ?? true);
-    if (this.#hasDaemon && process.connected) this.#useChannel();
+    if (!this.#hasDaemon) return;
+    if (process.connected) this.#useChannel();
+    else this.#look(); // it was gone before this began
   }
   get #hasDaemon() {
     return this.id !== undefined;

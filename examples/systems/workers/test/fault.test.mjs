@@ -1,9 +1,11 @@
 // The fault run: clients, workers and the daemon are killed in turn, among others that send garbage or do not read.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { connect as connectTo } from "node:net";
+import path from "node:path";
 import { test } from "node:test";
 import { connect } from "../client.mjs";
-import { apart, get, kill } from "./daemons.mjs";
+import { apart, folder, get, kill, program } from "./daemons.mjs";
 import { node, sleep, until, within } from "./support.mjs";
 
 /** Everyone in service, once all places are taken. */
@@ -99,4 +101,26 @@ test("faults: when the daemon is killed its workers serve on, and the next daemo
   await client.terminate();
   await second.becomes(before);
   await second.terminate();
+});
+
+test("faults: a worker is gone when its process is, also when another one holds its channel open", async (t) => {
+  const daemon = await apart(t, { worker: "plain.cjs", args: ["eager"], workers: 1 });
+  const client = await connect(daemon.path);
+  const before = await daemon.inspect();
+  await several(client, "bequeath");
+  const [{ pid }] = await daemon.workers();
+  const asked = several(client, "never");
+  kill(pid);
+  const [{ errors }] = await within(asked, "the answer for a dead worker", 2_000);
+  assert.match(errors[0], /was killed by SIGKILL$/);
+  await until(async () => (await daemon.workers()).some((one) => one.pid !== pid && one.state === "online"), "another one");
+  assert.equal((await several(client, "echo")).length, 1);
+  await client.terminate();
+  await daemon.becomes(before);
+});
+
+test("faults: a worker that finds its daemon gone when it begins looks for another one, and ends", async (t) => {
+  const env = { NODESOCKD_WORKER_ID: randomUUID(), NODESOCKD_SOCKET_PATH: path.join(folder(t), "app.sock"), NODESOCKD_ORPHAN_TIMEOUT: "300" };
+  const orphan = node(t, [program("app.mjs")], { env: { ...env, NODESOCKD_IPC_PATH: `${env.NODESOCKD_SOCKET_PATH}.nobody` } });
+  assert.equal(await within(orphan.ended, "its end"), 0, orphan.told());
 });

@@ -1,5 +1,6 @@
 // A worker without the library: Node's own channel, and what its arguments say.
 //   never: it does not say that it is online; deaf: it does not end when it is told to; eager: it ends when it is told to; brief: it ends at once; broken: it says so
+const { spawn } = require("node:child_process");
 const { appendFileSync, writeSync } = require("node:fs");
 const { connect } = require("node:net");
 const path = require("node:path");
@@ -26,6 +27,9 @@ process.on("message", (frame) => {
     const { text, times } = data; // what Node would never say
     for (let i = 0; i < times; i++) writeAll(text);
     writeAll("\n");
+    reply({ done: true });
+  } else if (frame.type === "app-req" && request === "bequeath") {
+    spawn("sleep", ["3"], { stdio: ["ignore", "ignore", "ignore", CHANNEL] }); // has the channel when this one is gone
     reply({ done: true });
   } else if (frame.type === "detach") {
     process.off("disconnect", process.exit);
