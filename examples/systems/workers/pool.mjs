@@ -273,7 +273,7 @@ export class Pool extends Server {
   ]);
 
   status() {
-    return { pid: process.pid, version: VERSION, startTs: this.#startTs, workers: [...this.#workers.values()] };
+    return { pid: process.pid, version: VERSION, startTs: this.#startTs, workers: [...this.#workers.values()].filter(({ state }) => state !== "dead") };
   }
   #answer(request, data) {
     unlessLate(() => request.reply(data === undefined ? undefined : JSON.stringify(data)));

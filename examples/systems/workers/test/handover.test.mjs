@@ -22,6 +22,7 @@ test("E18: workers that are released report to the next daemon, in their places;
   const before = who(first);
   const asked = [];
   const timer = setInterval(() => asked.push(get(first.link(asked.length % 3))), 5);
+  t.after(() => clearInterval(timer));
   await within(first.release(), "it has ended");
   await sleep(100);
   const begun = performance.now();

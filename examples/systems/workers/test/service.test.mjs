@@ -10,9 +10,10 @@ const short = ({ id }) => id.slice(-5);
 const standby = (daemon) => until(() => daemon.workers().find(({ state }) => state === "suspended"), "one stands by");
 
 /** 200 requests a second through a link until it is told to stop: then who has answered, in order. */
-function ask(link) {
+function ask(t, link) {
   const asked = [];
   const timer = setInterval(() => asked.push(get(link)), 5);
+  t.after(() => clearInterval(timer));
   return async () => {
     clearInterval(timer);
     return within(Promise.all(asked), "all are answered");
@@ -23,7 +24,7 @@ test("E11: a broken worker says why, and serves until another one is online in i
   const daemon = await serve(t, { workers: 2 });
   const client = await raw(t, daemon);
   const broken = daemon.worker(0);
-  const stop = ask(daemon.link(0));
+  const stop = ask(t, daemon.link(0));
   await sleep(200);
   await client.ask("send-app-msg", { message: "break", data: { why: "db gone" }, workers: "0" });
   await until(() => daemon.workers().some(({ id, reason }) => id === broken.id && reason === "db gone"), "status says why");
@@ -59,7 +60,7 @@ test("E11: a restart replaces all workers; no request is lost, not of any", asyn
   const daemon = await serve(t, { workers: 3, standby: 1 });
   await standby(daemon);
   const client = await raw(t, daemon);
-  const stops = [0, 1, 2].map((index) => ask(daemon.link(index)));
+  const stops = [0, 1, 2].map((index) => ask(t, daemon.link(index)));
   const before = daemon.workers().map(({ id }) => id);
   for (let round = 0; round < 2; round++) {
     await sleep(100);
