@@ -105,8 +105,8 @@ test("faults: when the daemon is killed its workers serve on, and the next daemo
 
 test("faults: a worker is gone when its process is, also when another one holds its channel open", async (t) => {
   const daemon = await apart(t, { worker: "plain.cjs", args: ["eager"], workers: 1 });
-  const client = await connect(daemon.path);
   const before = await daemon.inspect();
+  const client = await connect(daemon.path);
   await several(client, "bequeath");
   const [{ pid }] = await daemon.workers();
   const asked = several(client, "never");
