@@ -85,11 +85,18 @@ impl World {
         }
     }
 
-    /// Drops as many stale requests as the library says it has dropped.
+    /// Drops as many stale requests as the library says it has dropped, the oldest first.
     pub fn expire(&mut self, number: usize) {
+        self.expire_sought(number, |_| false);
+    }
+
+    /// As [`expire`](Self::expire), after a search, which drops only what it would have taken.
+    pub fn expire_sought(&mut self, number: usize, sought: impl Fn(&Entry) -> bool) {
         let Some(stats) = stats(self.mailboxes[number].id) else { return };
         while self.mailboxes[number].alive && self.mailboxes[number].count.expired < stats.expired {
-            let at = self.mailboxes[number].queue.iter().position(|entry| self.is_stale(entry));
+            let queue = &self.mailboxes[number].queue;
+            let found = queue.iter().position(|entry| self.is_stale(entry) && sought(entry));
+            let at = found.or_else(|| queue.iter().position(|entry| self.is_stale(entry)));
             let mailbox = &mut self.mailboxes[number];
             mailbox.queue.remove(at.expect("what expired was a request whose caller no longer waits"));
             mailbox.count.expired += 1;

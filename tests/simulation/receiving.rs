@@ -74,7 +74,7 @@ pub fn receive_what_fits(world: &mut World) {
     };
     let (code, message) = recv_match(world.mailboxes[number].id, &wanted);
     world.note(|| format!("receive from {number} what fits {} = {code}, tag {}", wanted.fields, message.tag));
-    world.expire(number);
+    world.expire_sought(number, fits);
     match world.given(number, fits) {
         Some(at) => {
             assert_eq!(code, 0, "{:?} waits", world.mailboxes[number].queue[at]);

@@ -51,6 +51,8 @@ test("the recorded session has the recorded answers", async (t) => {
     for (const worker of expected) learn(worker, daemon.worker(worker.idx));
   };
 
+  const said = () => daemon.said().map((line) => line.slice(6));
+  const told = (what) => said().filter((line) => line === what).length;
   let count = 0;
   for (const { frame, answers } of exchanges()) {
     const { type, data } = frame;
@@ -65,10 +67,9 @@ test("the recorded session has the recorded answers", async (t) => {
     assert.deepEqual([...here].sort(), [...wanted].sort(), JSON.stringify(frame));
     assert.equal(here.at(-1), wanted.at(-1), JSON.stringify(frame));
     count++;
+    if (data?.message === "ask") await until(() => told("ASKDONE") > 0, "the worker's own requests are answered, before it is told to die");
   }
   assert.ok(count > 45, `${count} requests`);
-  const said = daemon.said().map((line) => line.slice(6));
-  const told = (what) => said.filter((line) => line === what).length;
   assert.deepEqual([told('MESSAGE hello {"a":1}'), told('MESSAGE break {"why":"db gone"}'), told("ASKDONE"), told("SIGTERM ignored")], [3, 1, 1, 2]);
-  assert.equal(said.filter((line) => line.startsWith("MESSAGE hello-from")).length, 3 + 1 + 3);
+  assert.equal(said().filter((line) => line.startsWith("MESSAGE hello-from")).length, 3 + 1 + 3);
 });
