@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # miri.sh [FILTER]: the unit tests under Miri, which finds what is undefined behaviour, in an order that is new each time.
 # What repeats a race or a random case many times does so a few times here; what Miri has no system calls for says so
-# where it is (`cfg(miri)`). MIRI_SECONDS: no longer than that, and without the tests of races and of random cases, which
+# where it is (`cfg(miri)`). MIRI_SECONDS: no longer than that, and without the tests of races, of random cases and of the
+# whole engine (`ffi`, `api`), which
 # take minutes each. Needs a nightly toolchain with miri: that of build/rustup if it is there (see .ci/run), else the
 # ordinary one.
 set -euo pipefail
@@ -17,7 +18,7 @@ mkdir -p build
 # The engine's threads and tables live as long as the process, by design.
 export MIRIFLAGS="${MIRIFLAGS:--Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance}" PROPTEST_CASES=4
 miri=("$CARGO" +nightly miri test --locked --lib --target-dir target/miri --)
-[ -z "${MIRI_SECONDS:-}" ] || set -- "$@" --skip stress --skip model --skip agrees --skip random
+[ -z "${MIRI_SECONDS:-}" ] || set -- "$@" --skip stress --skip model --skip agrees --skip random --skip ffi:: --skip api::
 all=$("${miri[@]}" "$@" --list | grep -c ': test$')
 status=0
 timeout "${MIRI_SECONDS:-36000}" "${miri[@]}" -Z unstable-options --shuffle "$@" 2>&1 | tee "$log" || status=$?

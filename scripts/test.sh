@@ -97,10 +97,10 @@ step "embedded servers" -c last_line tests/embed/run.py
 step "embedded in Python" -c last_line tests/embed/python_servers.py
 step "embedded in Node" -c closing_lines_of_node "$NODE" --test tests/embed/node_servers.mjs
 step "systems" -c last_line scripts/systems.sh
-begin "Miri" env MIRI_SECONDS=300 scripts/miri.sh
-step "exits" -c last_line tests/exits/run.py 10
+begin "Miri" env MIRI_SECONDS=180 scripts/miri.sh
+step "exits" -c last_line tests/exits/run.py 5
 step "soak" -c last_line scripts/soak.sh 60
-step "fuzzing" -c last_line scripts/fuzz.sh 120
+step "fuzzing" -c last_line scripts/fuzz.sh 90
 finish "Miri" last_line
 step "ThreadSanitizer" -c last_line scripts/tsan.sh
 step "rules" -c last_line scripts/rules.py
