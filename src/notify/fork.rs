@@ -151,7 +151,9 @@ pub fn generation() -> u32 {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::Parker;
     use super::*;
+    use crate::sync::Arc;
 
     /// Runs `body` in a forked process; true when it says so.
     fn in_child(body: impl FnOnce() -> bool) -> bool {
@@ -169,6 +171,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri cannot fork")]
+    fn a_child_sleeps_in_a_place_of_its_own() {
+        // A thread of the parent may be about to wake this one, and hold what guards its place.
+        let parents = Parker::current();
+        assert!(Arc::ptr_eq(&parents, &Parker::current()));
+        assert!(in_child(
+            || !Arc::ptr_eq(&parents, &Parker::current()) && Arc::ptr_eq(&Parker::current(), &Parker::current())
+        ));
     }
 
     #[test]

@@ -87,8 +87,10 @@ impl Word {
 
 #[cfg(not(loom))]
 mod real {
+    use super::super::fork::generation;
     use super::super::{last_errno, now};
     use super::*;
+    use std::cell::RefCell;
 
     /// An hour in nanoseconds.
     const LONG: i64 = 3_600_000_000_000;
@@ -101,13 +103,21 @@ mod real {
     }
 
     thread_local! {
-        static CURRENT: Arc<Parker> = Arc::new(Parker::default());
+        /// With the process that it is of.
+        static CURRENT: RefCell<(u32, Arc<Parker>)> = RefCell::new((generation(), Arc::default()));
     }
 
     impl Parker {
-        /// This thread's parker.
+        /// This thread's parker. The child of a fork has another one: a thread of its parent may have been waking this one.
         pub fn current() -> Arc<Parker> {
-            CURRENT.try_with(Arc::clone).unwrap_or_default()
+            let own = |current: &RefCell<(u32, Arc<Parker>)>| {
+                let mut current = current.borrow_mut();
+                if current.0 != generation() {
+                    *current = (generation(), Arc::default());
+                }
+                current.1.clone()
+            };
+            CURRENT.try_with(own).unwrap_or_default()
         }
 
         /// Forgets a notification left over from an earlier wait. Call it before telling anyone about the new one.
